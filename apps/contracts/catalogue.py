@@ -1,0 +1,62 @@
+"""Every message by name and version, and the topic that each belongs to."""
+
+import enum
+from types import ModuleType
+
+from apps.contracts import (
+    inventory,
+    notifications,
+    orders,
+    payments,
+    pricing,
+    sagas,
+    shipping,
+)
+from apps.contracts.base import Command, Compensation, Event, Message, Refusal, Undone, context_of
+
+EVENT_TOPICS = {
+    "orders": "order-events",
+    "inventory": "inventory-events",
+    "pricing": "pricing-events",
+    "payments": "payment-events",
+    "shipping": "shipping-events",
+    "notifications": "notification-events",
+    "sagas": "saga-events",
+}
+CONTEXTS = tuple(EVENT_TOPICS)
+KINDS = (Message, Command, Compensation, Event, Refusal, Undone)
+
+
+class Action(enum.StrEnum):
+    """What is asked about a step."""
+
+    DO = "do"
+    UNDO = "undo"
+    FENCE = "fence"  # tell me the outcome, or make sure that it will never happen
+
+
+def command_topic(context: str) -> str:
+    """Where a context is asked."""
+    return f"{context}-commands"
+
+
+def topic_of(message_type: type[Message]) -> str:
+    """Commands go to their context's commands, events to its events."""
+    context = context_of(message_type)
+    return command_topic(context) if issubclass(message_type, Command) else EVENT_TOPICS[context]
+
+
+def _messages_of(module: ModuleType) -> list[type[Message]]:
+    return [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Message) and each not in KINDS
+    ]
+
+
+MESSAGES: dict[tuple[str, int], type[Message]] = {
+    (each.__name__, each.version): each
+    for module in (orders, inventory, pricing, payments, shipping, notifications, sagas)
+    for each in _messages_of(module)
+}
+TOPICS = (*EVENT_TOPICS.values(), *map(command_topic, CONTEXTS))

@@ -1,0 +1,24 @@
+"""The headers of every message. All are text; DESIGN: answers match on step, action, generation."""
+
+MESSAGE_ID = "message_id"  # UUIDv7; one per message, the same in every resend of it
+SAGA_ID = "saga_id"  # UUIDv7; also the key
+STEP_ID = "step_id"  # the step asked for or told of
+ACTION = "action"  # do, undo or fence
+TYPE = "type"  # the name of the payload's type
+VERSION = "version"  # of the payload's type
+GENERATION = "generation"  # 1, raised only by a retry after a definite refusal
+MODE = "mode"  # orchestrated: a command or its answer; choreographed: an event
+PLAN = "plan"  # process/version/mode/steps, copied onward
+CAUSATION_ID = "causation_id"  # the message that led to this one; its own id where none did
+TRACEPARENT = "traceparent"  # W3C Trace Context, copied onward
+BAGGAGE = "baggage"  # W3C Baggage: the saga id
+
+ALL = (
+    MESSAGE_ID, SAGA_ID, STEP_ID, ACTION, TYPE, VERSION, GENERATION,
+    MODE, PLAN, CAUSATION_ID, TRACEPARENT, BAGGAGE,
+)  # fmt: skip
+
+
+def baggage_of(saga_id: object) -> str:
+    """The saga id, and nothing else: baggage may leave the house."""
+    return f"saga_id={saga_id}"

@@ -1,0 +1,28 @@
+"""What notifications is asked and tells."""
+
+import enum
+from uuid import UUID
+
+from apps.contracts.base import Command, Event
+
+
+class Delivery(enum.StrEnum):
+    """What is known of a message's way to its reader."""
+
+    DELIVERED = "delivered"
+    UNKNOWN = "unknown"  # it may have been sent; it is not sent again by itself
+
+
+class SendConfirmation(Command, frozen=True, kw_only=True):
+    """Tell the customer that the order is confirmed."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str
+    total_cents: int
+
+
+class ConfirmationSent(Event, frozen=True, kw_only=True):
+    """The customer was told."""
+
+    delivery: Delivery

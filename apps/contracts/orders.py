@@ -1,0 +1,43 @@
+"""What orders is asked and tells."""
+
+from uuid import UUID
+
+from apps.contracts.base import Command, Compensation, Event, Undone
+from apps.contracts.values import Address, PaymentMethod, PricedLine
+
+
+class OrderCreated(Event, frozen=True, kw_only=True):
+    """A customer placed an order; its saga starts here. Carries what the later steps need."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str  # ISO 4217
+    lines: tuple[PricedLine, ...]
+    total_cents: int
+    payment_method: PaymentMethod
+    gift_wrap: bool
+    address: Address
+
+
+class OrderCancelled(Undone, frozen=True, kw_only=True):
+    """The order is cancelled; every later step is already undone."""
+
+    order_id: UUID | None = None
+
+
+class CancelOrder(Compensation, frozen=True, kw_only=True):
+    """Cancel the order."""
+
+    answer = OrderCancelled
+
+
+class ConfirmOrder(Command, frozen=True, kw_only=True):
+    """Confirm the order: it is paid and its parcel is booked. The total is that of the frozen prices."""
+
+    total_cents: int
+
+
+class OrderConfirmed(Event, frozen=True, kw_only=True):
+    """The order is confirmed and will be handed over to the carrier."""
+
+    order_id: UUID

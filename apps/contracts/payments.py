@@ -1,0 +1,83 @@
+"""What payments is asked and tells."""
+
+import enum
+from uuid import UUID
+
+from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.values import PaymentMethod
+
+
+class DeclineCode(enum.StrEnum):
+    """Why a payment was declined."""
+
+    INSUFFICIENT_CREDIT = "insufficient_credit"  # the account has less than the total
+    NO_ACCOUNT = "no_account"  # the customer has no store credit in this currency
+    METHOD_UNAVAILABLE = "method_unavailable"  # this shop does not take that method
+
+
+class AuthorizePayment(Command, frozen=True, kw_only=True):
+    """Hold the order's total on the customer's means of payment."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str
+    total_cents: int
+    payment_method: PaymentMethod
+
+
+class PaymentAuthorized(Event, frozen=True, kw_only=True):
+    """The total is held."""
+
+    amount_cents: int
+    payment_method: PaymentMethod
+
+
+class PaymentDeclined(Refusal, frozen=True, kw_only=True):
+    """The total could not be held; nothing was."""
+
+    code: DeclineCode
+    wanted_cents: int
+    available_cents: int | None = None  # None where there is nothing to compare with
+
+    @property
+    def reason(self) -> str:
+        if self.code is DeclineCode.INSUFFICIENT_CREDIT:
+            available = (self.available_cents or 0) / 100
+            return (
+                f"Your store credit of {available:.2f} does not cover {self.wanted_cents / 100:.2f}"
+            )
+        if self.code is DeclineCode.NO_ACCOUNT:
+            return "You have no store credit"
+        return "This payment method is not available"
+
+
+class PaymentRefunded(Undone, frozen=True, kw_only=True):
+    """What was held or taken is given back."""
+
+    amount_cents: int = 0
+
+
+class RefundPayment(Compensation, frozen=True, kw_only=True):
+    """Give back what is held or taken for the order."""
+
+    answer = PaymentRefunded
+
+
+class CapturePayment(Command, frozen=True, kw_only=True):
+    """Take what is held. The pivot: after it the order only goes forward."""
+
+
+class PaymentCaptured(Event, frozen=True, kw_only=True):
+    """The money is taken."""
+
+    amount_cents: int
+
+
+class CaptureFailed(Refusal, frozen=True, kw_only=True):
+    """The held money could not be taken."""
+
+    code: str
+
+    @property
+    def reason(self) -> str:
+        return f"The payment could not be completed ({self.code})"

@@ -1,0 +1,87 @@
+"""What shipping is asked and tells."""
+
+from uuid import UUID
+
+from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.values import Address, Line
+
+
+class WrapGift(Command, frozen=True, kw_only=True):
+    """Wrap the basket as a gift."""
+
+    order_id: UUID
+    lines: tuple[Line, ...]
+
+
+class GiftWrapped(Event, frozen=True, kw_only=True):
+    """The gift is wrapped."""
+
+    boxes: int
+
+
+class GiftWrapUnavailable(Refusal, frozen=True, kw_only=True):
+    """The basket cannot be wrapped."""
+
+    pieces: int
+    most_pieces: int
+
+    @property
+    def reason(self) -> str:
+        return f"Gift wrap holds at most {self.most_pieces} pieces, the order has {self.pieces}"
+
+
+class GiftUnwrapped(Undone, frozen=True, kw_only=True):
+    """The gift is unwrapped."""
+
+    boxes: int = 0
+
+
+class UnwrapGift(Compensation, frozen=True, kw_only=True):
+    """Unwrap the gift."""
+
+    answer = GiftUnwrapped
+
+
+class CreateShipment(Command, frozen=True, kw_only=True):
+    """Book a parcel with a carrier."""
+
+    order_id: UUID
+    address: Address
+    lines: tuple[Line, ...]
+
+
+class ShipmentCreated(Event, frozen=True, kw_only=True):
+    """The parcel is booked; nothing has left the house."""
+
+    carrier: str
+    reference: str
+
+
+class ShipmentRefused(Refusal, frozen=True, kw_only=True):
+    """The carrier does not take this parcel."""
+
+    pieces: int
+    most_pieces: int
+
+    @property
+    def reason(self) -> str:
+        return f"A parcel holds at most {self.most_pieces} pieces, the order has {self.pieces}"
+
+
+class ShipmentCancelled(Undone, frozen=True, kw_only=True):
+    """The booking is cancelled."""
+
+    reference: str = ""
+
+
+class CancelShipment(Compensation, frozen=True, kw_only=True):
+    """Cancel the booking."""
+
+    answer = ShipmentCancelled
+
+
+class ShipmentHandedOver(Event, frozen=True, kw_only=True):
+    """The carrier has the parcel."""
+
+    carrier: str
+    reference: str

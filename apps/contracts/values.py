@@ -1,0 +1,55 @@
+"""Values that several contexts speak of. Money is in minor units (cents) of the order's currency."""
+
+import enum
+
+import msgspec
+
+
+class PaymentMethod(enum.StrEnum):
+    """How an order is paid."""
+
+    CREDIT = "credit"  # store credit: a ledger of our own
+    CARD = "card"  # a payment gateway
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """A small immutable part of a message."""
+
+
+class Line(Value, frozen=True, kw_only=True):
+    """So many pieces of one product."""
+
+    product_id: str
+    quantity: int
+
+
+class PricedLine(Line, frozen=True, kw_only=True):
+    """A line with the price per piece that the customer saw."""
+
+    unit_price_cents: int
+
+
+class Address(Value, frozen=True, kw_only=True):
+    """Where a parcel goes. Personal data: only orders and shipping keep it."""
+
+    name: str
+    street: str
+    postal_code: str
+    city: str
+    country: str  # ISO 3166-1 alpha-2
+
+
+class Shortage(Value, frozen=True, kw_only=True):
+    """A product of which fewer pieces can be had than are wanted."""
+
+    product_id: str
+    wanted: int
+    available: int
+
+
+class PriceChange(Value, frozen=True, kw_only=True):
+    """A product whose price is no longer the one that the customer saw."""
+
+    product_id: str
+    seen_cents: int
+    current_cents: int | None  # None: the product is not sold any more

@@ -1,0 +1,6 @@
+from apps.messaging.context import ContextConfig
+
+
+class OrdersConfig(ContextConfig):
+    name = "apps.orders"
+    label = "orders"

@@ -1,0 +1,6 @@
+from apps.messaging.context import ContextConfig
+
+
+class PaymentsConfig(ContextConfig):
+    name = "apps.payments"
+    label = "payments"

@@ -1,0 +1,6 @@
+from apps.messaging.context import ContextConfig
+
+
+class PricingConfig(ContextConfig):
+    name = "apps.pricing"
+    label = "pricing"

@@ -1,0 +1,6 @@
+from apps.messaging.context import ContextConfig
+
+
+class SagasConfig(ContextConfig):
+    name = "apps.sagas"
+    label = "sagas"

@@ -1,0 +1,66 @@
+"""Every setting that the environment gives: name, type, default, meaning. Nothing else reads it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env
+
+CONTEXTS = ("orders", "inventory", "pricing", "payments", "shipping", "notifications", "sagas")
+ALIASES = ("default", *CONTEXTS)
+LOCAL_ENVIRONMENT = Path(__file__).parent.parent / ".local" / "app.env"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable."""
+
+    name: str
+    kind: str  # the reader of environs: str, bool, int, list
+    default: object  # None: it must be given
+    meaning: str
+
+
+SETTINGS = (
+    Setting("SECRET_KEY", "str", None, "signs sessions and tokens; at least 50 random characters"),
+    Setting("DEBUG", "bool", False, "1 only on a developer's machine"),
+    Setting("ALLOWED_HOSTS", "list", [], "host names that the web pages answer to, comma-separated"),
+    Setting("CSRF_TRUSTED_ORIGINS", "list", [], "origins that may post forms, https://shop.example"),
+    Setting("HTTPS", "bool", True, "0 only where no TLS ends before us: cookies and redirects rely on it"),
+    Setting("DATABASE_ROLE", "str", "app", "app: the run-time role; owner: for migrations"),
+    *(
+        Setting(f"DATABASE_URL_{alias.upper()}", "str", "", f"database of {alias}, run-time role")
+        for alias in ALIASES
+    ),
+    *(
+        Setting(f"DATABASE_OWNER_URL_{alias.upper()}", "str", "", f"database of {alias}, owner role")
+        for alias in ALIASES
+    ),
+    Setting("KAFKA_BOOTSTRAP_SERVERS", "str", "", "host:port,host:port"),
+    Setting("KAFKA_SECURITY_PROTOCOL", "str", "PLAINTEXT", "SASL_SSL in production"),
+    Setting("KAFKA_SASL_MECHANISM", "str", "SCRAM-SHA-512", "with SASL_SSL"),
+    Setting("KAFKA_SASL_USERNAME", "str", "", "with SASL_SSL"),
+    Setting("KAFKA_SASL_PASSWORD", "str", "", "with SASL_SSL"),
+    Setting("KAFKA_TOPIC_PREFIX", "str", "", "before every topic and group, on a shared cluster"),
+    Setting("KAFKA_PARTITIONS", "int", 6, "of each topic that create_topics creates"),
+    Setting("KAFKA_REPLICATION", "int", 1, "copies of each partition; 3 in production"),
+    Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
+    Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
+    Setting("LOG_FORMAT", "str", "json", "json, or text for people"),
+)  # fmt: skip
+
+
+def read(env: Env | None = None) -> dict[str, object]:
+    """All settings from the environment. Raises environs.EnvError naming what is missing or wrong."""
+    source = env or Env()
+    return {each.name: _read_one(source, each) for each in SETTINGS}
+
+
+def _read_one(env: Env, setting: Setting) -> object:
+    reader = getattr(env, setting.kind)
+    return reader(setting.name) if setting.default is None else reader(setting.name, setting.default)
+
+
+def load_local_environment() -> None:
+    """Take what is not in the environment from the local stack's file, if there is one."""
+    if LOCAL_ENVIRONMENT.exists():
+        Env().read_env(str(LOCAL_ENVIRONMENT), recurse=False, override=False)

@@ -1,0 +1,171 @@
+"""Django's settings. What differs between deployments comes from the table in env.py."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from sagaplatform import env
+
+BASE_DIR = Path(__file__).parent.parent
+ENV = env.read()
+
+SECRET_KEY = ENV["SECRET_KEY"]
+DEBUG = ENV["DEBUG"]
+ALLOWED_HOSTS = ENV["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS = ENV["CSRF_TRUSTED_ORIGINS"]
+ROOT_URLCONF = "sagaplatform.urls"
+WSGI_APPLICATION = "sagaplatform.wsgi.application"
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "waffle",
+    "sagaplatform",
+    "apps.messaging",
+    *(f"apps.{name}" for name in env.CONTEXTS),
+    "apps.ops",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- databases: one per context, and `default` for users, flags and sessions
+
+
+def database(alias: str) -> dict[str, object]:
+    """One database from its URL; Django's dummy backend where none is configured."""
+    name = "DATABASE_OWNER_URL" if ENV["DATABASE_ROLE"] == "owner" else "DATABASE_URL"
+    url = urlsplit(str(ENV[f"{name}_{alias.upper()}"]))
+    if not url.scheme:
+        return {}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path.lstrip("/"),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": url.hostname or "",
+        "PORT": str(url.port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "sagaplatform", "connect_timeout": 5},
+    }
+
+
+DATABASES = {alias: database(alias) for alias in env.ALIASES}
+DATABASE_ROUTERS = ["sagaplatform.router.ContextRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# The run-time role of each database, from which migrations take rights away (append-only tables).
+RUNTIME_ROLES = {
+    alias: unquote(urlsplit(str(ENV[f"DATABASE_URL_{alias.upper()}"])).username or "")
+    for alias in env.ALIASES
+}
+
+# --- Kafka
+
+KAFKA = {
+    "bootstrap.servers": ENV["KAFKA_BOOTSTRAP_SERVERS"],
+    "security.protocol": ENV["KAFKA_SECURITY_PROTOCOL"],
+}
+if ENV["KAFKA_SASL_USERNAME"]:
+    KAFKA |= {
+        "sasl.mechanism": ENV["KAFKA_SASL_MECHANISM"],
+        "sasl.username": ENV["KAFKA_SASL_USERNAME"],
+        "sasl.password": ENV["KAFKA_SASL_PASSWORD"],
+    }
+KAFKA_TOPIC_PREFIX = ENV["KAFKA_TOPIC_PREFIX"]
+KAFKA_PARTITIONS = ENV["KAFKA_PARTITIONS"]
+KAFKA_REPLICATION = ENV["KAFKA_REPLICATION"]
+KAFKA_MIN_INSYNC = ENV["KAFKA_MIN_INSYNC"]
+
+# --- flags: switches, read once before an order's transaction; a flip is seen within two seconds
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "flags": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "flags",
+        "TIMEOUT": 2,
+    },
+}
+WAFFLE_CACHE_NAME = "flags"
+WAFFLE_CREATE_MISSING_SWITCHES = False
+
+# --- the API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "sagaplatform.problems.problem_response",
+}
+
+# --- pages and files
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / ".local" / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+
+UNFOLD = {
+    "SITE_TITLE": "Sagaplatform",
+    "SITE_HEADER": "Sagaplatform",
+    "SITE_SUBHEADER": "Every order confirmed or fully undone",
+}
+
+# --- security
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+SECURE_SSL_REDIRECT = ENV["HTTPS"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV["HTTPS"] else None
+SECURE_HSTS_SECONDS = 31_536_000 if ENV["HTTPS"] else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(ENV["HTTPS"])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(ENV["HTTPS"])
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+LOGGING_CONFIG = "sagaplatform.logs.configure"
+LOGGING = {"level": ENV["LOG_LEVEL"], "format": ENV["LOG_FORMAT"]}
