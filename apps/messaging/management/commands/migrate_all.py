@@ -1,0 +1,24 @@
+"""Migrates every configured database, each with its own apps only."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, call_command
+
+
+class Command(BaseCommand):
+    help = "Migrate every configured database (run it with DATABASE_ROLE=owner)."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for alias in configured_databases():
+            self.stdout.write(f"migrating {alias}")
+            call_command("migrate", database=alias, interactive=False, verbosity=options["verbosity"] - 1)
+
+
+def configured_databases() -> list[str]:
+    """The aliases that have an address."""
+    return [
+        alias
+        for alias, database in settings.DATABASES.items()
+        if database.get("ENGINE", "") not in ("", "django.db.backends.dummy")
+    ]

@@ -1,0 +1,54 @@
+"""Tests run on real servers, with real commits and the run-time roles of production.
+
+`make test` starts the servers, makes the `test_saga_*` databases and gives their addresses by the
+environment; there is no test database of Django's own and no transaction around a test.
+"""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from sagaplatform.env import ALIASES
+
+EMPTY_WHAT_HAS_ROWS = """
+DO $$
+DECLARE each text; filled boolean;
+BEGIN
+  FOR each IN SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'
+    AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')
+  LOOP
+    EXECUTE 'SELECT EXISTS (SELECT FROM ' || each || ')' INTO filled;
+    IF filled THEN EXECUTE 'TRUNCATE ' || each || ' RESTART IDENTITY CASCADE'; END IF;
+  END LOOP;
+END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The databases are there already."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture(scope="session")
+def owners(django_db_setup: None) -> Iterator[dict[str, psycopg.Connection]]:
+    """A connection of each database's owner, who may do what the run-time role may not."""
+    opened = {
+        alias: psycopg.connect(os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"], autocommit=True)
+        for alias in ALIASES
+    }
+    yield opened
+    for connection in opened.values():
+        connection.close()
+
+
+@pytest.fixture
+def databases(owners: dict[str, psycopg.Connection]) -> dict[str, psycopg.Connection]:
+    """All databases, emptied before the test. Ask for it in every test that touches one."""
+    for owner in owners.values():
+        owner.execute(EMPTY_WHAT_HAS_ROWS)
+    return owners
