@@ -26,6 +26,7 @@ class SagaLog(models.Model):
     status = models.TextField(choices=Status)
     generation = models.IntegerField()
     answer_type = models.TextField(default="")  # the event that was answered
+    answer_version = models.IntegerField(default=1)
     answer = models.BinaryField(default=b"")  # its payload, JSON
     started_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -91,6 +92,11 @@ class DeadLetter(models.Model):
                 fields=["saga_id", "step", "action", "generation"],
                 condition=models.Q(status="parked", blocks_saga=True),
                 name="%(app_label)s_one_parked_copy",
+            ),
+            # A message that is read again after a crash is not parked again.
+            models.UniqueConstraint(
+                fields=["topic", "partition", "offset", "message_id"],
+                name="%(app_label)s_parked_once",
             ),
         ]
         indexes = [
