@@ -21,20 +21,8 @@ from typing import Any, Self
 from uuid import UUID
 
 from apps.contracts.base import Event, Message
-from apps.contracts.catalogue import Action
-from apps.contracts.plan import Mode
 from apps.messaging.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of a participant. Answers match on saga, step, action and generation."""
-
-    saga_id: UUID
-    step: str
-    action: Action
-    generation: int
-    mode: Mode
+from apps.messaging.request import Request
 
 
 @dataclass(frozen=True, slots=True)

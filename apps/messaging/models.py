@@ -1,17 +1,8 @@
-"""The three tables that every context's database has, as abstract models."""
+"""The tables that every context's database has, as abstract models."""
 
 from django.db import models
 
-
-class Status(models.TextChoices):
-    """What a row of the saga log says."""
-
-    DOING = "doing"  # claimed; outside a transaction: an outside call is under way
-    DONE = "done"  # the step had its effect
-    REFUSED = "refused"  # a definite no; a higher generation may try again
-    UNDOING = "undoing"  # the compensation's outside call is under way
-    UNDONE = "undone"  # the effect was reversed; closed for good
-    TOMBSTONE = "tombstone"  # there was no effect and never will be one; closed for good
+from apps.messaging.barrier import Status
 
 
 class SagaLog(models.Model):
@@ -23,7 +14,7 @@ class SagaLog(models.Model):
     pk = models.CompositePrimaryKey("saga_id", "step")
     saga_id = models.UUIDField()
     step = models.TextField()
-    status = models.TextField(choices=Status)
+    status = models.TextField(choices=[(each.value, each.value) for each in Status])
     generation = models.IntegerField()
     answer_type = models.TextField(default="")  # the event that was answered
     answer_version = models.IntegerField(default=1)

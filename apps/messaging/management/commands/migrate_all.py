@@ -12,7 +12,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for alias in configured_databases():
             self.stdout.write(f"migrating {alias}")
-            call_command("migrate", database=alias, interactive=False, verbosity=options["verbosity"] - 1)
+            call_command(
+                "migrate", database=alias, interactive=False, verbosity=options["verbosity"] - 1
+            )
 
 
 def configured_databases() -> list[str]:

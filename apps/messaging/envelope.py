@@ -1,0 +1,137 @@
+"""A message with its headers, as it lies in the outbox and travels through Kafka."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from apps.contracts import headers as h
+from apps.contracts.base import Message
+from apps.contracts.catalogue import MESSAGES, Action, topic_of
+from apps.contracts.plan import Mode
+from apps.messaging.errors import UnknownMessage, UnreadableMessage
+from apps.messaging.request import Request
+
+RawHeaders = Iterable[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message: what it is about, what led to it, and its payload as JSON bytes."""
+
+    message_id: UUID
+    request: Request  # what is asked, or what an event tells of
+    type: str
+    version: int
+    plan: str
+    causation_id: UUID
+    traceparent: str
+    topic: str  # without the deployment's prefix
+    payload: bytes
+
+    def open(self) -> Message:
+        """The typed message. Raises UnknownMessage or UnreadableMessage."""
+        message_type = MESSAGES.get((self.type, self.version))
+        if message_type is None:
+            raise UnknownMessage(type=self.type, version=self.version)
+        try:
+            return msgspec.json.decode(self.payload, type=message_type)
+        except msgspec.DecodeError as error:
+            raise UnreadableMessage(type=self.type, problem=str(error)) from error
+
+    def headers(self) -> dict[str, str]:
+        """All headers as text, in the order of apps.contracts.headers."""
+        request = self.request
+        return {
+            h.MESSAGE_ID: str(self.message_id),
+            h.SAGA_ID: str(request.saga_id),
+            h.STEP_ID: request.step,
+            h.ACTION: request.action,
+            h.TYPE: self.type,
+            h.VERSION: str(self.version),
+            h.GENERATION: str(request.generation),
+            h.MODE: request.mode,
+            h.PLAN: self.plan,
+            h.CAUSATION_ID: str(self.causation_id),
+            h.TRACEPARENT: self.traceparent,
+            h.BAGGAGE: h.baggage_of(request.saga_id),
+        }
+
+    def answered(self, event: Message, request: Request | None = None) -> "Envelope":
+        """The message that this one led to: same saga, plan and trace."""
+        return new_envelope(
+            event,
+            request or self.request,
+            plan=self.plan,
+            causation_id=self.message_id,
+            traceparent=self.traceparent,
+        )
+
+
+def new_envelope(
+    message: Message,
+    request: Request,
+    *,
+    plan: str,
+    traceparent: str,
+    causation_id: UUID | None = None,
+) -> Envelope:
+    """Wrap a message for its way. A message that nothing led to is its own cause."""
+    message_type = type(message)
+    message_id = uuid7()
+    return Envelope(
+        message_id=message_id,
+        request=request,
+        type=message_type.__name__,
+        version=message_type.version,
+        plan=plan,
+        causation_id=causation_id or message_id,
+        traceparent=traceparent,
+        topic=_topic_of(message_type),
+        payload=msgspec.json.encode(message),
+    )
+
+
+def read_envelope(topic: str, headers: RawHeaders, payload: bytes | None) -> Envelope:
+    """Read what came from Kafka. Raises UnreadableMessage naming the header that is wrong."""
+    given = dict(headers)
+    try:
+        return Envelope(
+            message_id=UUID(_text(given, h.MESSAGE_ID)),
+            request=Request(
+                saga_id=UUID(_text(given, h.SAGA_ID)),
+                step=_text(given, h.STEP_ID),
+                action=ACTIONS[_text(given, h.ACTION)],
+                generation=int(_text(given, h.GENERATION)),
+                mode=MODES[_text(given, h.MODE)],
+            ),
+            type=_text(given, h.TYPE),
+            version=int(_text(given, h.VERSION)),
+            plan=_text(given, h.PLAN),
+            causation_id=UUID(_text(given, h.CAUSATION_ID)),
+            traceparent=_text(given, h.TRACEPARENT),
+            topic=topic,
+            payload=payload or b"",
+        )
+    except (KeyError, ValueError) as error:
+        raise UnreadableMessage(topic=topic, problem=f"header {error}") from error
+
+
+def with_request(envelope: Envelope, request: Request) -> Envelope:
+    """The same message, about another request: a reaction has a step of its own."""
+    return replace(envelope, request=request)
+
+
+def _text(headers: dict[str, bytes | None], name: str) -> str:
+    value = headers[name]
+    if value is None:
+        raise KeyError(name)
+    return value.decode()
+
+
+ACTIONS = {str(each): each for each in Action}
+MODES = {str(each): each for each in Mode}
+_topic_of = lru_cache(maxsize=256)(topic_of)

@@ -1,0 +1,55 @@
+"""What can go wrong in the messaging layer. A docstring is the error's message."""
+
+from typing import Any
+
+
+class MessagingError(Exception):
+    """Something is wrong with a message or the way it is sent."""
+
+    def __init__(self, **facts: Any) -> None:
+        for name, value in facts.items():
+            setattr(self, name, value)
+        message = " ".join((self.__doc__ or "").split())
+        told = ", ".join(f"{name}={value!r}" for name, value in facts.items())
+        super().__init__(f"{message} ({told})" if told else message)
+
+
+class OutsideTransaction(MessagingError):
+    """A message is published only inside a transaction on its context's own connection: wrap the
+    write in transaction.atomic(using=<the context's database>). A bare atomic() covers `default`."""
+
+
+class UnreadableMessage(MessagingError):
+    """The headers or the payload cannot be read. Compare them with the golden schema of the type,
+    then send the message again or discard it."""
+
+
+class UnknownMessage(MessagingError):
+    """No code here knows this type and version of message. Deploy the code that does, then replay."""
+
+
+class NoHandler(MessagingError):
+    """This context has no handler for a command that it was sent. Correct the definition or
+    declare the handler in the context's handlers module, then replay."""
+
+
+class WrongAnswer(MessagingError):
+    """A handler returned what its request does not allow: a compensation is answered by its own
+    Undone event, an action by any other event."""
+
+
+class RivalMovedFirst(MessagingError):
+    """Another transaction changed what this one had read; the batch is applied again."""
+
+
+class NothingToReplay(MessagingError):
+    """There is no open parked message of that id: it was settled, or never was."""
+
+
+class TopicsMissing(MessagingError):
+    """Kafka lacks topics that this process needs: run `manage.py create_topics`."""
+
+
+class SessionTimeoutTooLong(MessagingError):
+    """The broker lets a dead consumer keep its partitions for longer than half a minute: set
+    group.consumer.session.timeout.ms (and .min.) to 6000 and the heartbeat interval to 1500."""
