@@ -57,7 +57,9 @@ def read(env: Env | None = None) -> dict[str, object]:
 
 def _read_one(env: Env, setting: Setting) -> object:
     reader = getattr(env, setting.kind)
-    return reader(setting.name) if setting.default is None else reader(setting.name, setting.default)
+    return (
+        reader(setting.name) if setting.default is None else reader(setting.name, setting.default)
+    )
 
 
 def load_local_environment() -> None:

@@ -24,7 +24,7 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 class Refusal(Event, frozen=True, kw_only=True):
-    """A definite no for a business reason: nothing was changed, and asking again changes nothing."""
+    """A definite no for a business reason. Nothing was changed; asking again changes nothing."""
 
     @property
     def reason(self) -> str:

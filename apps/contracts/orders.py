@@ -32,7 +32,7 @@ class CancelOrder(Compensation, frozen=True, kw_only=True):
 
 
 class ConfirmOrder(Command, frozen=True, kw_only=True):
-    """Confirm the order: it is paid and its parcel is booked. The total is that of the frozen prices."""
+    """Confirm the order: paid, and its parcel booked. The total is that of the frozen prices."""
 
     total_cents: int
 

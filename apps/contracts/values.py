@@ -1,4 +1,4 @@
-"""Values that several contexts speak of. Money is in minor units (cents) of the order's currency."""
+"""Values that several contexts speak of. Money is in cents of the order's currency."""
 
 import enum
 

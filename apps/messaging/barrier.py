@@ -55,7 +55,7 @@ TABLE: dict[tuple[Status | None, Action], Decision] = {
 
 
 def decide(row: Row | None, request: Request) -> Decision:
-    """The cell of the table for this row and request. Raises KeyError for a cell that is not built."""
+    """The cell of the table for row and request. Raises KeyError for a cell that is not built."""
     status = row.status if row else None
     if row and request.action is Action.DO:
         if request.generation < row.generation:

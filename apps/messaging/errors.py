@@ -16,7 +16,8 @@ class MessagingError(Exception):
 
 class OutsideTransaction(MessagingError):
     """A message is published only inside a transaction on its context's own connection: wrap the
-    write in transaction.atomic(using=<the context's database>). A bare atomic() covers `default`."""
+    write in transaction.atomic(using=<the context's database>). A bare atomic() covers only
+    `default`."""
 
 
 class UnreadableMessage(MessagingError):
@@ -25,7 +26,8 @@ class UnreadableMessage(MessagingError):
 
 
 class UnknownMessage(MessagingError):
-    """No code here knows this type and version of message. Deploy the code that does, then replay."""
+    """No code here knows this type and version of message. Deploy the code that does, then
+    replay."""
 
 
 class NoHandler(MessagingError):

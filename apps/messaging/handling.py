@@ -3,9 +3,9 @@
 A handler is three small things. Its workspace *loads* the business rows that a batch of requests
 concerns, locked in key order; the handler *decides* each request against that workspace and
 returns the answer; the workspace *saves* what was decided in one or two statements. Claiming,
-waves, answers, outbox, retry and parking are the messaging layer's, and a handler never sees them:
+waves, answers, outbox, retry and parking are the messaging layer's; a handler never sees them:
 
-    def reserve_stock(command: ReserveStock, shelves: Shelves) -> StockReserved | StockReservationFailed:
+    def reserve_stock(command: ReserveStock, shelves: Shelves) -> StockReserved | Refusal:
         if short := shelves.shortage(command.lines):
             return StockReservationFailed(short=short)
         shelves.reserve(command.lines)
@@ -51,7 +51,7 @@ class Workspace(ABC):
 
     @abstractmethod
     def save(self) -> None:
-        """Write all that was decided. A database error is split until the bad message stands alone."""
+        """Write all that was decided. After a database error the batch is split and tried again."""
 
 
 Decide = Callable[[Any, Any], Event | None]
