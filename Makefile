@@ -1,0 +1,84 @@
+# One command on a fresh clone starts everything; `make help` lists them.
+# Needed: make, Python 3.11 or newer with venv and pip, and the package registries.
+
+PYTHON ?= python3
+BASKETS ?=
+CATALOGUE ?=
+ORDERS ?=
+TESTS ?=
+BENCH ?=
+override VENV := .venv/bin
+override STACK := $(VENV)/python -m sagaplatform.stack
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status servers demo test bench lock install install-tests clean
+
+help: ## this list
+	@echo "Usage: make TARGET [VARIABLE=value]"; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; echo "Variables (also from the environment):"
+	@echo "  PYTHON         Python 3.11 or newer to build .venv with (python3)"
+	@echo "  PG_BIN         bin directory of a PostgreSQL 15 or newer (found by itself, else a wheel)"
+	@echo "  JAVA_HOME      a Java 17 or newer (found by itself, else a wheel)"
+	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
+	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports"
+	@echo "  DATABASE_URL_<CONTEXT>, DATABASE_OWNER_URL_<CONTEXT>, KAFKA_BOOTSTRAP_SERVERS"
+	@echo "                 servers of your own; no local one is started in their place"
+
+up: install ## the platform with its web pages, until Ctrl-C
+	@$(STACK) up
+
+down: ## stop everything, from any terminal
+	@if [ -x $(VENV)/python ]; then $(STACK) down; else echo "Nothing runs."; fi
+
+status: install ## what runs: processes, pids, memory
+	@$(STACK) status
+
+servers: install ## PostgreSQL and Kafka only, until Ctrl-C
+	@$(STACK) servers
+
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS=)
+	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
+		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)")
+
+test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy apps sagaplatform
+	$(VENV)/lint-imports
+	@$(STACK) run --test -- sh -ec '\
+		echo "python manage.py makemigrations --check --dry-run"; \
+		python manage.py makemigrations --check --dry-run; \
+		echo "pytest $(TESTS)"; pytest $(TESTS)'
+
+bench: install-tests ## the benchmarks, as ratios measured in one run (BENCH= passes arguments)
+	@$(STACK) run --test -- python -m benchmarks $(BENCH)
+
+lock: install-tests ## choose package versions and Kafka's jars anew, within the limits in requirements/
+	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install -q uv
+	@for part in base:requirements stack:requirements-stack test:requirements-test; do \
+		echo "  $${part#*:}.txt"; \
+		PIP_FIND_LINKS= UV_FIND_LINKS= .local/lock/bin/uv pip compile -q --universal --upgrade \
+			--python-version 3.11 --generate-hashes --no-emit-find-links \
+			--custom-compile-command "make lock" \
+			requirements/$${part%:*}.in -o $${part#*:}.txt || exit 1; \
+	done; rm -rf .local/lock
+	@$(STACK) lock-kafka
+	@! grep -nE '^(--|-i |-f )' requirements*.txt || \
+		{ echo "Error: a lock file names an index; remove that line."; exit 1; }
+
+install: ## the Python packages (done by the others when needed)
+	@$(call bootstrap,)
+
+install-tests:
+	@$(call bootstrap,--tests)
+
+clean: down ## stop everything and remove its data (.local)
+	@rm -rf .local
+
+define bootstrap
+command -v $(PYTHON) >/dev/null || { \
+	echo "Error: $(PYTHON) was not found. Install Python 3.11 or newer, or name it: make PYTHON=..." >&2; \
+	exit 1; }; $(PYTHON) sagaplatform/stack/bootstrap.py $(1)
+endef

@@ -1,0 +1,66 @@
+"""Where the stack keeps its things."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`root` is the project (manage.py); `home` holds everything that the stack writes."""
+
+    root: Path
+    home: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def ports(self) -> Path:
+        return self.home / "ports.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets.json"
+
+    @property
+    def app_env(self) -> Path:
+        return self.home / "app.env"
+
+    @property
+    def owner_env(self) -> Path:
+        return self.home / "owner.env"
+
+    @property
+    def kafka(self) -> Path:
+        return self.home / "kafka"
+
+    @property
+    def supervisor_config(self) -> Path:
+        return self.home / "supervisord.conf"
+
+    @property
+    def setup_lock(self) -> Path:
+        return self.home / "setup.lock"
+
+    @property
+    def users(self) -> Path:
+        return self.home / "users"
+
+    @property
+    def tag(self) -> str:
+        """A short name of this home, for the few things that must live outside it."""
+        return hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def create(self) -> None:
+        for folder in (self.home, self.logs, self.users):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def checkout() -> Path:
+    """The checkout that this file belongs to."""
+    return Path(__file__).resolve().parents[2]

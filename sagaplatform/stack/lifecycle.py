@@ -1,0 +1,357 @@
+"""Starting, using and stopping the stack. Whoever uses it last stops it."""
+
+import contextlib
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import psycopg
+
+from sagaplatform.stack import (
+    accounts,
+    commands,
+    environment,
+    java,
+    kafka,
+    locks,
+    ports,
+    postgres,
+    procfs,
+    provision,
+    signals,
+)
+from sagaplatform.stack.environment import Given, Secrets
+from sagaplatform.stack.errors import (
+    DatabaseRefused,
+    ServerFailed,
+    ServerSlow,
+    SupervisorDied,
+    WrongServers,
+)
+from sagaplatform.stack.files import require_space, tail
+from sagaplatform.stack.layout import Layout
+from sagaplatform.stack.processes import PLATFORM as PROCESSES
+from sagaplatform.stack.supervision import (
+    PLATFORM,
+    SERVERS,
+    Program,
+    Supervisor,
+    platform_program,
+    write_config,
+)
+from sagaplatform.stack.terminal import complain, say, step
+from sagaplatform.stack.watch import Watcher, title
+
+SPACE_MB = 1_500
+PATIENCE = 120.0
+TOO_MANY_DEATHS = 3  # of one process while the platform starts
+
+
+@dataclass
+class Stack:
+    """One local stack: where it is, and what it runs with."""
+
+    layout: Layout
+    environ: Mapping[str, str]
+    supervisor: Supervisor = field(init=False)
+    given: Given = field(init=False)
+    kept: Secrets = field(init=False)
+    ports: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.supervisor = Supervisor(self.layout)
+
+    def open(self) -> None:
+        """Read or make what is kept from start to start: passwords and ports."""
+        self.given = Given.of(self.environ, self.layout.home / "own.json")
+        self.given.require_complete()
+        self.kept = Secrets.load(self.layout.secrets)
+        self.ports = ports.choose(self.layout.ports, self.environ)
+
+    @property
+    def kafka(self) -> str:
+        return self.given.kafka or f"{ports.LOOPBACK}:{self.ports['kafka']}"
+
+    def run_time(self) -> dict[str, str]:
+        """The environment of the platform's processes."""
+        basics = environment.basics(self.kept, self.ports["web"], self.environ)
+        urls = self.given.databases or environment.run_time_urls(self.kept, self.ports["postgres"])
+        return {**basics, **urls, environment.KAFKA: self.kafka}
+
+    def owners(self) -> dict[str, str]:
+        return self.given.owners or environment.owner_urls(self.kept, self.ports["postgres"])
+
+    def testing(self) -> dict[str, str]:
+        """The environment of the tests, who may empty tables as their owners."""
+        port = self.ports["postgres"]
+        urls = environment.run_time_urls(self.kept, port, test=True)
+        owners = environment.owner_urls(self.kept, port, test=True)
+        return {**self.run_time(), **urls, **owners, "KAFKA_TOPIC_PREFIX": "test."}
+
+
+# --- using
+
+
+@contextlib.contextmanager
+def using(stack: Stack, command: str, *, platform: bool) -> Iterator[list[locks.User]]:
+    """The servers run inside the block; gives who else uses them. Stops them if we were last."""
+    presence: locks.Presence | None = None
+    try:
+        with locks.setup(stack.layout):
+            others = locks.present(stack.layout)
+            presence = locks.Presence(stack.layout, command, platform=platform)
+            start_servers(stack)
+        yield others
+    finally:
+        if presence is not None:
+            with signals.postponed(), locks.setup(stack.layout):
+                _leave(stack, presence, platform=platform)
+
+
+def _leave(stack: Stack, presence: locks.Presence, *, platform: bool) -> None:
+    presence.withdraw()
+    others = locks.present(stack.layout)
+    if not others:
+        stop(stack)
+        return
+    if platform and not any(other.platform for other in others):
+        with step("stopping the platform's processes"):
+            stack.supervisor.stop_group(PLATFORM)
+    names = ", ".join(f"`{other.command}` (process {other.pid})" for other in others)
+    say(f"  What is still used by {names} keeps running; `make down` stops that too.")
+
+
+def stop(stack: Stack) -> None:
+    """Stop everything, and whatever an interrupted start or a killed supervisor left behind."""
+    with step("stopping everything"):
+        stack.supervisor.shut_down()
+        procfs.end(lambda: procfs.marked(stack.layout.home))
+
+
+# --- servers
+
+
+def start_servers(stack: Stack) -> None:
+    """Bring PostgreSQL and Kafka up with their databases and roles, unless they are already."""
+    stack.open()
+    names = _boot(stack) if not stack.supervisor.runs() else {}
+    _require_own_servers(stack)
+    stack.supervisor.start_group(SERVERS)
+    if not stack.given.databases:
+        with _step(names.get("postgres")):
+            give_up = _patience(stack, "postgres")
+            postgres.wait(stack.kept, stack.ports["postgres"], give_up)
+        with _step(names and "databases and roles"):
+            _provision(stack)
+    if not stack.given.kafka:
+        with _step(names.get("kafka")):
+            kafka.wait(stack.kafka, _patience(stack, "kafka"))
+    _write_environment(stack)
+
+
+def _boot(stack: Stack) -> dict[str, str]:
+    """Prepare the servers and start supervisord. Returns what to call the servers."""
+    layout, given = stack.layout, stack.given
+    if left := procfs.end(lambda: procfs.marked(layout.home)):
+        say(f"  {left} processes of an interrupted run were still there and have been ended")
+    require_space(layout.home, SPACE_MB)
+    wanted = [] if given.databases else ["postgres"]
+    wanted += [] if given.kafka else ["kafka", "kafka_controller"]
+    ports.require_free(stack.ports, wanted, layout.ports)
+    servers = {} if given.databases else {"postgres": _postgres(stack)}
+    servers |= {} if given.kafka else {"kafka": _kafka(stack)}
+    platform = [platform_program(process, layout) for process in PROCESSES]
+    write_config(layout, [program for _, program in servers.values()], platform)
+    stack.supervisor.start()
+    return {name: called for name, (called, _) in servers.items()}
+
+
+def _postgres(stack: Stack) -> tuple[str, Program]:
+    binaries = postgres.find(stack.environ)
+    account = accounts.server_account()
+    server = postgres.prepare(stack.layout, binaries, account, stack.kept, stack.ports["postgres"])
+    program = Program(
+        "postgres",
+        server.command,
+        folder=server.folder,
+        start_seconds=1,
+        retries=5,  # right after kill -9 the old lock file and memory may be met
+        stop_signal="INT",  # "fast": roll back, disconnect, checkpoint
+        stop_seconds=30,
+        account=account,
+    )
+    return str(server), program
+
+
+def _kafka(stack: Stack) -> tuple[str, Program]:
+    broker = kafka.prepare(stack.layout, java.find(stack.environ), stack.ports)
+    program = Program(
+        "kafka",
+        broker.command,
+        folder=broker.folder,
+        start_seconds=2,
+        retries=3,
+        stop_signal="TERM",
+        stop_seconds=30,
+    )
+    return str(broker), program
+
+
+def _require_own_servers(stack: Stack) -> None:
+    """Raise WrongServers if what runs was started without a server that we need."""
+    running = {state.name for state in stack.supervisor.states(SERVERS)}
+    needs = {"postgres": not stack.given.databases, "kafka": not stack.given.kafka}
+    for name, needed in needs.items():
+        if needed and name not in running:
+            raise WrongServers(home=stack.layout.home, what=title(name))
+
+
+def _provision(stack: Stack, *, test: bool = False) -> None:
+    try:
+        provision.provision(stack.kept, stack.ports["postgres"], test=test)
+    except psycopg.Error as refusal:
+        log = stack.layout.log("postgres")
+        raise DatabaseRefused(reason=str(refusal).strip(), log=log) from refusal
+
+
+def _write_environment(stack: Stack) -> None:
+    environment.write_env(stack.layout.app_env, stack.run_time())
+    environment.write_env(stack.layout.owner_env, stack.owners())
+    own = stack.layout.home / "own.json"
+    own_kafka = f"{ports.LOOPBACK}:{stack.ports['kafka']}"
+    environment.remember_own(own, stack.kept, stack.ports["postgres"], own_kafka)
+
+
+def _step(text: str | None) -> contextlib.AbstractContextManager[None]:
+    """A step with a line of its own; without a text it is done silently."""
+    return step(text) if text else contextlib.nullcontext()
+
+
+def _patience(stack: Stack, name: str) -> Callable[[], None]:
+    """A function that raises when the server has given up or has taken too long."""
+    until = time.monotonic() + PATIENCE
+    log = stack.layout.log(name)
+
+    def give_up() -> None:
+        state = {each.name: each.state for each in stack.supervisor.states()}.get(name)
+        if state == "FATAL":
+            raise ServerFailed(what=title(name), log=log, tail=tail(log))
+        if time.monotonic() > until:
+            raise ServerSlow(what=title(name), seconds=int(PATIENCE), log=log, tail=tail(log))
+        if not stack.supervisor.runs():
+            raise SupervisorDied(log=stack.layout.log("supervisord"))
+
+    return give_up
+
+
+# --- set-up and platform
+
+
+def set_up(stack: Stack) -> None:
+    """Tables (as owner) and topics."""
+    as_owner = {**stack.run_time(), **stack.owners(), "DATABASE_ROLE": "owner"}
+    commands.manage(stack.layout, "tables (migrate_all)", "migrate_all", as_owner)
+    commands.manage(stack.layout, "topics (create_topics)", "create_topics", stack.run_time())
+
+
+def set_up_tests(stack: Stack) -> None:
+    """The second set of databases, with its tables and its topics."""
+    with step("test databases"):
+        _provision(stack, test=True)
+    values = stack.testing()
+    as_owner = {**values, "DATABASE_ROLE": "owner"}
+    commands.manage(stack.layout, "test tables (migrate_all)", "migrate_all", as_owner)
+    commands.manage(stack.layout, "test topics (create_topics)", "create_topics", values)
+
+
+def create_users(stack: Stack) -> str:
+    """The demonstration users; returns what to tell about their logins."""
+    text = "users (create_demo_users)"
+    return commands.manage(stack.layout, text, "create_demo_users", stack.run_time())
+
+
+def start_platform(stack: Stack) -> None:
+    """Start the platform's processes and wait until all run and the web pages answer."""
+    states = stack.supervisor.states(PLATFORM)
+    if not any(state.name == "web" and state.state == "RUNNING" for state in states):
+        ports.require_free(stack.ports, ["web"], stack.layout.ports)
+    watcher = Watcher(stack.layout)
+    with step(f"the platform's {len(PROCESSES)} processes"):
+        stack.supervisor.start_group(PLATFORM)
+        until = time.monotonic() + PATIENCE
+        while not _platform_is_ready(stack):
+            _check_platform(stack, watcher, until)
+            time.sleep(0.2)
+
+
+def _platform_is_ready(stack: Stack) -> bool:
+    states = stack.supervisor.states(PLATFORM)
+    return all(each.state == "RUNNING" for each in states) and _web_answers(stack.ports["web"])
+
+
+def _web_answers(port: int) -> bool:
+    address = f"http://{ports.LOOPBACK}:{port}/health/live"
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:
+            return bool(response.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def _check_platform(stack: Stack, watcher: Watcher, until: float) -> None:
+    """Raise when a process keeps dying, or when it takes too long."""
+    list(watcher.news())
+    for name, deaths in watcher.deaths.items():
+        if deaths >= TOO_MANY_DEATHS:
+            log = stack.layout.log(name)
+            raise ServerFailed(what=_capital(title(name)), log=log, tail=tail(log))
+    if not stack.supervisor.runs():
+        raise SupervisorDied(log=stack.layout.log("supervisord"))
+    if time.monotonic() > until:
+        states = stack.supervisor.states(PLATFORM)
+        late = next((each.name for each in states if each.state != "RUNNING"), "web")
+        log = stack.layout.log(late)
+        what = _capital(title(late))
+        raise ServerSlow(what=what, seconds=int(PATIENCE), log=log, tail=tail(log))
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+# --- reporting deaths
+
+
+def watch(stack: Stack) -> None:
+    """Report deaths and restarts until interrupted. Raises SupervisorDied."""
+    watcher = Watcher(stack.layout)
+    while stack.supervisor.runs():
+        _report(watcher, say)
+        time.sleep(0.5)
+    raise SupervisorDied(log=stack.layout.log("supervisord"))
+
+
+@contextlib.contextmanager
+def watched(stack: Stack) -> Iterator[None]:
+    """The same beside something else, in a thread."""
+    watcher = Watcher(stack.layout)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.5):
+            _report(watcher, complain)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _report(watcher: Watcher, tell: Callable[[str], None]) -> None:
+    for sentence in watcher.news():
+        tell(f"{time.strftime('%H:%M:%S')} {sentence}")

@@ -1,0 +1,79 @@
+"""Ports on the loopback address: chosen once, kept, and checked before each start."""
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagaplatform.stack.errors import BadPort, PortTaken
+from sagaplatform.stack.files import read_json
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Port:
+    variable: str
+    first: int
+    purpose: str
+
+
+PORTS = {
+    "web": Port("WEB_PORT", 8000, "the web pages"),
+    "postgres": Port("POSTGRES_PORT", 5433, "PostgreSQL"),
+    "kafka": Port("KAFKA_PORT", 9092, "Kafka"),
+    "kafka_controller": Port("KAFKA_CONTROLLER_PORT", 19092, "Kafka's controller"),
+}
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def first_free(start: int, avoid: Iterable[int] = ()) -> int:
+    """The first free port from `start` upward."""
+    taken = set(avoid)
+    return next(port for port in range(start, 65_536) if port not in taken and is_free(port))
+
+
+def choose(file: Path, environ: Mapping[str, str]) -> dict[str, int]:
+    """The ports by name: from the environment, else as kept in `file`, else free ones."""
+    kept = read_json(file)
+    chosen: dict[str, int] = {}
+    for name, port in PORTS.items():
+        asked = _asked(port.variable, environ)
+        chosen[name] = asked or kept.get(name) or first_free(port.first, chosen.values())
+    file.write_text(json.dumps(chosen, indent=1) + os.linesep)
+    return chosen
+
+
+def require_free(chosen: Mapping[str, int], names: Iterable[str], file: Path) -> None:
+    """Raise PortTaken for the first of the named ports that a stranger holds."""
+    for name in names:
+        port = PORTS[name]
+        if not is_free(chosen[name]):
+            other = first_free(chosen[name] + 1, chosen.values())
+            raise PortTaken(
+                port=chosen[name],
+                purpose=port.purpose,
+                variable=port.variable,
+                other=other,
+                file=file,
+            )
+
+
+def _asked(variable: str, environ: Mapping[str, str]) -> int | None:
+    value = environ.get(variable)
+    if not value:
+        return None
+    if not value.isdigit() or not 0 < int(value) < 65_536:
+        raise BadPort(variable=variable, value=value)
+    return int(value)

@@ -1,0 +1,30 @@
+"""What the user sees: plain lines, with the time that each step took."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+
+def say(text: str = "", end: str = "\n") -> None:
+    """Print; a terminal that has gone away is no reason to leave processes behind."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, flush=True)
+
+
+def complain(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def step(text: str) -> Iterator[None]:
+    """`text … ok 1.2 s` around a piece of work."""
+    say(f"  {text} … ", end="")
+    began = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        say("no")
+        raise
+    say(f"ok {time.monotonic() - began:.1f} s")
