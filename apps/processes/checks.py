@@ -1,0 +1,132 @@
+"""What makes a definition one that can work. Each check names the step that breaks it."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, get_args, get_origin
+
+from msgspec.structs import FieldInfo, fields
+
+from apps.contracts.base import Message, Refusal, Undone
+from apps.processes.errors import DefinitionError
+from apps.processes.step import Kind, Step
+
+Steps = Sequence[Step]
+Problems = Iterator[tuple[str, str]]  # (step, what is wrong with it)
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")  # names travel in the plan's header between / and ,
+NEXT_KINDS = {
+    Kind.COMPENSATABLE: {Kind.COMPENSATABLE, Kind.PIVOT},
+    Kind.PIVOT: {Kind.RETRIABLE},
+    Kind.RETRIABLE: {Kind.RETRIABLE},
+}
+
+
+def check(process: str, steps: Steps, personal: Sequence[str]) -> None:
+    """Raise DefinitionError for the first thing that is wrong."""
+    if not NAME.fullmatch(process):
+        raise DefinitionError(process, "", "a name is written in small letters, digits and _")
+    if not steps:
+        raise DefinitionError(process, "", "a process has steps")
+    for find in CHECKS:
+        for step, problem in find(steps):
+            raise DefinitionError(process, step, problem)
+    for step, problem in personal_fields(steps, personal):
+        raise DefinitionError(process, step, problem)
+
+
+def names(steps: Steps) -> Problems:
+    seen = set()
+    for step in steps:
+        if not NAME.fullmatch(step.name):
+            yield step.name, "a name is written in small letters, digits and _"
+        if step.name in seen:
+            yield step.name, "two steps have this name"
+        seen.add(step.name)
+
+
+def start(steps: Steps) -> Problems:
+    first, *others = steps
+    if first.command or first.refusal:
+        yield first.name, "the first step has neither command nor refusal: the initiator did it"
+    if first.wish:
+        yield first.name, "the first step is always in the plan"
+    if issubclass(first.success, Refusal | Undone):
+        yield first.name, f"a saga starts with an event, {first.success.__name__} is none"
+    if missing := {"order_id", "customer_id"} - set(first.success.__struct_fields__):
+        yield first.name, f"the starting event lacks {', '.join(sorted(missing))}"
+    for step in others:
+        if step.command is None:
+            yield step.name, "it has no command; only the first step is done by the initiator"
+
+
+def order_of_kinds(steps: Steps) -> Problems:
+    if steps[0].kind is not Kind.COMPENSATABLE:
+        yield steps[0].name, "the first step must be compensatable"
+    for step, following in pairwise(steps):
+        if following.kind not in NEXT_KINDS[step.kind]:
+            yield following.name, f"a {following.kind} step cannot follow a {step.kind} one"
+    if not any(step.kind is Kind.PIVOT for step in steps):
+        yield steps[-1].name, "the process ends here without a pivot"
+
+
+def kinds(steps: Steps) -> Problems:
+    for step in steps:
+        if step.kind is Kind.COMPENSATABLE and not step.compensation:
+            yield step.name, "a compensatable step needs its compensation"
+        if step.kind is not Kind.COMPENSATABLE and step.compensation:
+            yield step.name, f"a {step.kind} step is never undone, it has no compensation"
+        if step.kind is Kind.RETRIABLE and step.refusal:
+            yield step.name, "nothing is refused behind the pivot"
+        if step.kind is Kind.PIVOT and step.wish:
+            yield step.name, "the pivot is always in the plan"
+
+
+def inputs(steps: Steps) -> Problems:
+    given = {each.name: each.type for each in fields(steps[0].success)}
+    for step in steps[1:]:
+        for field in _fields_of(step.command):
+            if field.name not in given and field.required:
+                yield step.name, f"no earlier step gives {field.name}"
+            if not fits(given.get(field.name, field.type), field.type):
+                yield step.name, f"{field.name} is given as {given[field.name]}, not {field.type}"
+        given |= {
+            each.name: each.type for each in _fields_of(step.success) if each.name in step.gives
+        }
+
+
+def gifts(steps: Steps) -> Problems:
+    for step in steps:
+        if unknown := set(step.gives) - set(step.success.__struct_fields__):
+            yield step.name, f"{step.success.__name__} has no {', '.join(sorted(unknown))} to give"
+        if step.gives and (step.wish or step is steps[0]):
+            yield step.name, "an optional step gives nothing, and the first one gives everything"
+
+
+def personal_fields(steps: Steps, personal: Sequence[str]) -> Problems:
+    if unknown := set(personal) - set(steps[0].success.__struct_fields__):
+        yield steps[0].name, f"the starting event has no {', '.join(sorted(unknown))}"
+    for step in steps[1:]:
+        for answer in (step.success, step.refusal):
+            if told := set(personal) & {each.name for each in _fields_of(answer)}:
+                yield step.name, f"an answer tells {', '.join(sorted(told))}, which is personal"
+
+
+def fits(given: Any, needed: Any) -> bool:
+    """Whether what was given can be read as what is needed: the same, or more of it."""
+    if given == needed:
+        return True
+    if isinstance(given, type) and isinstance(needed, type):
+        return issubclass(given, needed)
+    ours, theirs = get_args(given), get_args(needed)
+    same_shape = get_origin(given) == get_origin(needed) and len(ours) == len(theirs)
+    return bool(ours) and same_shape and all(map(fits, ours, theirs))
+
+
+def _fields_of(message: type[Message] | None) -> tuple[FieldInfo, ...]:
+    return fields(message) if message else ()
+
+
+CHECKS: tuple[Callable[[Steps], Problems], ...] = (
+    names, start, order_of_kinds, kinds, gifts, inputs,
+)  # fmt: skip

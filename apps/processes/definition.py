@@ -1,0 +1,61 @@
+"""A saga as data: its steps in order, each with its undo, checked when it is built.
+
+Inputs travel by name. A command is exactly what its type sees of the inputs: the starting event's
+fields, and those that a later step `gives` with its success.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from apps.contracts.base import Event
+from apps.contracts.plan import Mode, Plan
+from apps.processes.checks import check
+from apps.processes.errors import UnknownStep, UnknownWish
+from apps.processes.step import Kind, Step
+
+__all__ = ["Kind", "Process", "Step"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Process:
+    """A saga's definition. Raises DefinitionError, with process and step, where it cannot work."""
+
+    name: str
+    version: int
+    steps: tuple[Step, ...]
+    personal: tuple[str, ...] = ()  # fields of the starting event that no history may keep
+
+    def __post_init__(self) -> None:
+        check(self.name, self.steps, self.personal)
+
+    @property
+    def start(self) -> type[Event]:
+        """The event that starts it."""
+        return self.steps[0].success
+
+    @property
+    def wishes(self) -> frozenset[str]:
+        """What its optional steps can be wished by."""
+        return frozenset(each.wish for each in self.steps if each.wish)
+
+    def step(self, name: str) -> Step:
+        """The step of that name. Raises UnknownStep."""
+        for each in self.steps:
+            if each.name == name:
+                return each
+        raise UnknownStep(self.name, name)
+
+    def plan(self, wishes: Collection[str], mode: Mode) -> Plan:
+        """The steps that one saga takes, with the optional ones among `wishes`.
+
+        Raises UnknownWish for a wish that no step is there for.
+        """
+        if unknown := set(wishes) - self.wishes:
+            raise UnknownWish(self.name, sorted(unknown))
+        taken = tuple(each.name for each in self.steps if not each.wish or each.wish in wishes)
+        return Plan(process=self.name, version=self.version, mode=mode, steps=taken)
+
+    def inputs_from(self, plan: Plan, step: str) -> frozenset[str]:
+        """The inputs that this step and those behind it in the plan need."""
+        remaining = plan.steps[plan.steps.index(step) :]
+        return frozenset[str]().union(*(self.step(name).inputs for name in remaining))

@@ -1,0 +1,39 @@
+"""How an order is placed: every order ends confirmed, or fully undone."""
+
+from apps.contracts import inventory, notifications, orders, payments, pricing, shipping
+from apps.processes.definition import Kind, Process, Step
+
+COMPENSATABLE, PIVOT, RETRIABLE = Kind
+
+# fmt: off
+PLACE_ORDER = Process(
+    name="place_order",
+    version=1,
+    personal=("address",),
+    steps=(
+        Step("create_order", COMPENSATABLE,
+             success=orders.OrderCreated,
+             compensation=orders.CancelOrder),
+        Step("reserve_stock", COMPENSATABLE, inventory.ReserveStock,
+             success=inventory.StockReserved, refusal=inventory.StockReservationFailed,
+             compensation=inventory.ReleaseStock),
+        Step("freeze_price", COMPENSATABLE, pricing.FreezePrice,
+             success=pricing.PriceFrozen, refusal=pricing.PriceFreezeFailed,
+             compensation=pricing.UnfreezePrice, gives=("total_cents",)),
+        Step("authorize_payment", COMPENSATABLE, payments.AuthorizePayment,
+             success=payments.PaymentAuthorized, refusal=payments.PaymentDeclined,
+             compensation=payments.RefundPayment),
+        Step("wrap_gift", COMPENSATABLE, shipping.WrapGift, wish="gift_wrap",
+             success=shipping.GiftWrapped, refusal=shipping.GiftWrapUnavailable,
+             compensation=shipping.UnwrapGift),
+        Step("create_shipment", COMPENSATABLE, shipping.CreateShipment,
+             success=shipping.ShipmentCreated, refusal=shipping.ShipmentRefused,
+             compensation=shipping.CancelShipment),
+        Step("capture_payment", PIVOT, payments.CapturePayment,
+             success=payments.PaymentCaptured, refusal=payments.CaptureFailed),
+        Step("confirm_order", RETRIABLE, orders.ConfirmOrder,
+             success=orders.OrderConfirmed),
+        Step("send_confirmation", RETRIABLE, notifications.SendConfirmation,
+             success=notifications.ConfirmationSent),
+    ),
+)

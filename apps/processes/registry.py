@@ -1,0 +1,40 @@
+"""The live definitions, by name and version. A version stays as long as a saga of it may live."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from apps.contracts.plan import Plan
+from apps.processes.definition import Process
+from apps.processes.errors import DefinitionError, UnknownProcess
+from apps.processes.place_order import PLACE_ORDER
+
+LIVE = (PLACE_ORDER,)
+
+
+def by_name_and_version(definitions: Iterable[Process]) -> dict[tuple[str, int], Process]:
+    """Raises DefinitionError where two have the same name and version."""
+    found: dict[tuple[str, int], Process] = {}
+    for each in definitions:
+        if found.setdefault((each.name, each.version), each) is not each:
+            raise DefinitionError(each.name, "", f"version {each.version} is defined twice")
+    return found
+
+
+def process(name: str, version: int) -> Process:
+    """The live definition of that name and version. Raises UnknownProcess."""
+    try:
+        return BY_NAME_AND_VERSION[name, version]
+    except KeyError:
+        raise UnknownProcess(name, version) from None
+
+
+@lru_cache(maxsize=4096)
+def inputs_from(plan: Plan, step: str) -> frozenset[str]:
+    """The inputs that this step and those behind it in the plan need.
+
+    What is in no later one can be forgotten; so is the address, once the parcel is booked.
+    """
+    return process(plan.process, plan.version).inputs_from(plan, step)
+
+
+BY_NAME_AND_VERSION = by_name_and_version(LIVE)

@@ -1,0 +1,38 @@
+"""One step of a saga, as data."""
+
+import enum
+from dataclasses import KW_ONLY, dataclass
+
+from apps.contracts.base import Command, Compensation, Event, Refusal
+
+
+class Kind(enum.StrEnum):
+    """What may be done about a step's effect."""
+
+    COMPENSATABLE = "compensatable"  # it can be undone, by a compensation of its own
+    PIVOT = "pivot"  # the decision: once it has happened the saga only goes forward
+    RETRIABLE = "retriable"  # behind the pivot: it is never refused, only tried again
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What is asked, what may be answered, and how it is undone.
+
+    The first step of a process has no command: whoever starts the saga has done it, and its
+    success is the event that starts it.
+    """
+
+    name: str
+    kind: Kind
+    command: type[Command] | None = None
+    _: KW_ONLY
+    success: type[Event]
+    refusal: type[Refusal] | None = None
+    compensation: type[Compensation] | None = None
+    gives: tuple[str, ...] = ()  # fields of the success that later commands take as inputs
+    wish: str = ""  # only in the plan where this is wished; empty: always
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The fields of its command."""
+        return frozenset(self.command.__struct_fields__ if self.command else ())
