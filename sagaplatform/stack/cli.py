@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from sagaplatform.stack import jars, lifecycle, locks, ports, procfs, signals
+from sagaplatform.stack import jars, lifecycle, locks, ports, procfs, signals, terminal
 from sagaplatform.stack.errors import StackError, TestsNeedLocalDatabases
 from sagaplatform.stack.layout import Layout, checkout
 from sagaplatform.stack.lifecycle import Stack
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     home = (options.home or options.project / ".local").resolve()
     layout = Layout(root=options.project.resolve(), home=home)
+    terminal.prepare()
     signals.listen()
     try:
         layout.create()

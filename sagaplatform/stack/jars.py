@@ -43,8 +43,8 @@ class Jar:
 
 
 def locked(lock: Path = LOCK) -> list[Jar]:
-    lines = [line.split() for line in lock.read_text().splitlines() if not line.startswith("#")]
-    return [Jar(*coordinate.split(":"), sha256) for coordinate, sha256 in lines]
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    return [Jar(*line.replace(" ", ":").split(":", 3)) for line in lines]
 
 
 def digest(path: Path) -> str:

@@ -143,7 +143,7 @@ def start_servers(stack: Stack) -> None:
         with _step(names.get("postgres")):
             give_up = _patience(stack, "postgres")
             postgres.wait(stack.kept, stack.ports["postgres"], give_up)
-        with _step(names and "databases and roles"):
+        with _step("databases and roles" if names else None):
             _provision(stack)
     if not stack.given.kafka:
         with _step(names.get("kafka")):

@@ -1,9 +1,17 @@
 """What the user sees: plain lines, with the time that each step took."""
 
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Iterator
+
+
+def prepare() -> None:
+    """Letters that the terminal's encoding lacks become `?`, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str = "", end: str = "\n") -> None:

@@ -25,7 +25,7 @@ def create_topics() -> None:
 
 
 def create_demo_users() -> None:
-    print("Login     agent / stand-in")
+    sys.stdout.write("Login     agent / stand-in\n")
 
 
 def run_consumer() -> None:
