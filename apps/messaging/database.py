@@ -33,6 +33,10 @@ class Database:
         with self._cursor() as cursor:
             return cursor.execute(statement, parameters).rowcount
 
+    def reconnect(self) -> None:
+        """Drop a connection that is broken; the next statement opens a new one."""
+        connections[self.alias].close()
+
     def transaction(self) -> transaction.Atomic:
         """One transaction on this database, and on no other."""
         return transaction.atomic(using=self.alias)

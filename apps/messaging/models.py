@@ -6,7 +6,7 @@ from apps.messaging.barrier import Status
 
 
 class SagaLog(models.Model):
-    """One row per saga and step: the lock for its action and its compensation, and the answer given.
+    """One row per saga and step: the lock for action and compensation, and the answer given.
 
     No surrogate key and nothing that refers to it, so that it can be partitioned by saga later.
     """

@@ -1,0 +1,224 @@
+"""The consumer of one context: read a batch, carry it out, commit the offsets, in that order."""
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import NamedTuple, TypeVar
+
+import django.db
+import psycopg
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from apps.messaging.batch import Batch, HandlingFailed
+from apps.messaging.database import Database
+from apps.messaging.dead_letters import DeadLetters, describe
+from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.record import Record, read_record
+from apps.messaging.relay import relay
+from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
+from apps.messaging.sorting import request_to_park
+from apps.messaging.wiring import wiring
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+MOST_MESSAGES = 100  # in one batch
+IDLE_SECONDS = 0.1  # how long one poll waits for a first message
+COMMIT_OFFSETS_EVERY_SECONDS = 0.2
+
+
+class Failure(NamedTuple):
+    """A message that could not be carried out, and why."""
+
+    record: Record
+    error: Exception
+
+
+def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
+    """Carry out what can be carried out; the messages that cannot be, each with its own error.
+
+    A message that fails is left out and the rest applied again; on a database error the batch is
+    halved until the bad message stands alone. Passing errors (connection lost, deadlock) are
+    raised: they say nothing about a message.
+    """
+    if not records:
+        return []
+    try:
+        Batch(context, records).carry_out()
+    except HandlingFailed as failed:
+        if is_passing(failed.error):
+            raise failed.error from failed
+        rest = [each for each in records if each is not failed.record]
+        return [Failure(failed.record, failed.error), *carry_out(context, rest)]
+    except (psycopg.Error, django.db.Error) as error:
+        if is_passing(error):
+            raise
+        if len(records) == 1:
+            return [Failure(records[0], error)]
+        middle = len(records) // 2
+        return carry_out(context, records[:middle]) + carry_out(context, records[middle:])
+    return []
+
+
+def park(context: str, failures: Sequence[Failure]) -> None:
+    """Keep what failed for good, each in a transaction of its own."""
+    database = Database(context)
+    for record, error in failures:
+        request = request_to_park(context, record)
+        with database.transaction():
+            DeadLetters(database).park(record, request, error, ATTEMPTS)
+        log.error(
+            "message_parked",
+            context=context,
+            saga_id=str(record.saga_id),
+            place=f"{record.topic}/{record.partition}/{record.offset}",
+            error=describe(error),
+            error_type=type(error).__name__,
+        )
+
+
+class ContextConsumer:
+    """Reads the topics of one context until it is told to stop."""
+
+    def __init__(self, context: str) -> None:
+        self.context = context
+        self.database = Database(context)
+        self.office = relay(context)
+        self.office.attended = True
+        self.consumer = new_consumer(context)
+        self.stopping = False
+        self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
+        self._committed_at = time.monotonic()
+
+    def run(self) -> None:
+        """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        topics = [topic_name(each) for each in wiring(self.context).topics]
+        self.consumer.subscribe(topics, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        log.info("consumer_started", context=self.context, topics=topics)
+        try:
+            while not self.stopping:
+                self.turn()
+        finally:
+            self._close()
+
+    def turn(self) -> int:
+        """Read and carry out at most one batch; how many messages it had."""
+        messages = self._take()
+        if messages:
+            self._settle([read_record(each) for each in messages])
+            self._note_positions(messages)
+        self._persistently(self.office.attend)
+        self._commit_offsets_when_due(idle=not messages)
+        return len(messages)
+
+    def stop(self) -> None:
+        """Finish what is begun, then end."""
+        self.stopping = True
+
+    # --- reading
+
+    def _take(self) -> list[Message]:
+        """What is there: wait for a first message, never for a full batch."""
+        first = self.consumer.poll(IDLE_SECONDS)
+        if first is None:
+            return []
+        return [
+            each
+            for each in (first, *self.consumer.consume(MOST_MESSAGES - 1, 0))
+            if not self._is_broken(each)
+        ]
+
+    def _is_broken(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return False
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaException(error)
+        log.warning("kafka_says", context=self.context, error=str(error))
+        return True
+
+    # --- carrying out
+
+    def _settle(self, records: Sequence[Record]) -> None:
+        """Carry out all of them: at once, after repetitions, or by parking."""
+        failures = self._persistently(lambda: carry_out(self.context, records))
+        for attempt in range(2, ATTEMPTS + 1):
+            if not failures:
+                return
+            self._rest(pause_before(attempt))
+            again = [each.record for each in failures]
+            failures = self._persistently(lambda again=again: carry_out(self.context, again))
+        self._persistently(lambda: park(self.context, failures))
+
+    def _persistently(self, work: Callable[[], Result]) -> Result:
+        """Do it again for as long as only passing errors stand in the way."""
+        attempt = 1
+        while True:
+            try:
+                return work()
+            except (psycopg.Error, django.db.Error) as error:
+                if not is_passing(error) or self.stopping:
+                    raise
+                attempt += 1
+                pause = pause_before(attempt)
+                log.warning(
+                    "database_in_the_way", context=self.context, error=describe(error), pause=pause
+                )
+                self.database.reconnect()
+                self._rest(pause)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait without leaving the group: paused partitions give nothing, polling goes on."""
+        partitions = self.consumer.assignment()
+        self.consumer.pause(partitions)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.stopping:
+            self.consumer.poll(min(left, IDLE_SECONDS))
+        self.consumer.resume(self.consumer.assignment())
+
+    # --- offsets
+
+    def _note_positions(self, messages: Sequence[Message]) -> None:
+        for each in messages:
+            self._positions[each.topic() or "", each.partition() or 0] = (each.offset() or 0) + 1
+
+    def _commit_offsets_when_due(self, *, idle: bool) -> None:
+        if self._positions and (
+            idle or time.monotonic() - self._committed_at > COMMIT_OFFSETS_EVERY_SECONDS
+        ):
+            self._commit_offsets(asynchronous=True)
+
+    def _commit_offsets(self, *, asynchronous: bool) -> None:
+        offsets = [TopicPartition(*place, offset) for place, offset in self._positions.items()]
+        self._positions.clear()
+        self._committed_at = time.monotonic()
+        if offsets:
+            self.consumer.commit(offsets=offsets, asynchronous=asynchronous)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Revoked between two batches: what is carried out is committed before others take over."""
+        try:
+            self._commit_offsets(asynchronous=False)
+        except KafkaException as error:
+            log.warning("offsets_not_committed", context=self.context, error=str(error))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Others have these partitions already; they may repeat what the barrier absorbs."""
+        for each in partitions:
+            self._positions.pop((each.topic, each.partition), None)
+
+    # --- the end
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop()
+
+    def _close(self) -> None:
+        self._on_revoke(self.consumer, [])
+        self.consumer.close()
+        self.office.producer.flush(5)
+        self.office.tidy()
+        log.info("consumer_stopped", context=self.context)

@@ -1,0 +1,49 @@
+"""The clients of Kafka: how we connect, produce and consume, and why each option is set."""
+
+from typing import Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+
+PRODUCER = {
+    "enable.idempotence": True,  # the client's own retries make no duplicates
+    "acks": "all",
+    "linger.ms": 0,  # a saga is a chain of hops; waiting for company costs each of them
+    "message.timeout.ms": 30_000,  # then the row is left to the sweeper
+    "partitioner": "murmur2_random",  # as Java clients do: same key, same partition
+}
+CONSUMER = {
+    "group.protocol": "consumer",  # KIP-848: joins in 0.2 s where the classic one takes 3.2 s
+    "enable.auto.commit": False,  # offsets are committed after the database's commit, never before
+    "auto.offset.reset": "earliest",
+    "fetch.queue.backoff.ms": 5,  # a full local queue delays the next fetch by this, not by 1 s
+    "queued.min.messages": 2000,
+    "queued.max.messages.kbytes": 8192,
+}
+
+
+def topic_name(topic: str) -> str:
+    """The topic as the cluster knows it."""
+    return settings.KAFKA_TOPIC_PREFIX + topic
+
+
+def plain_topic(name: str) -> str:
+    """The topic as the code knows it."""
+    return name.removeprefix(settings.KAFKA_TOPIC_PREFIX)
+
+
+def new_producer() -> Producer:
+    """An idempotent producer with acks=all. Make it after a fork, never before."""
+    return Producer({**settings.KAFKA, **PRODUCER})
+
+
+def new_consumer(context: str, **options: Any) -> Consumer:
+    """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
+    group = settings.KAFKA_TOPIC_PREFIX + context
+    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group, **options})
+
+
+def admin_client() -> AdminClient:
+    """For topics and the cluster's settings."""
+    return AdminClient(dict(settings.KAFKA))

@@ -1,0 +1,20 @@
+from typing import Any
+
+from confluent_kafka import KafkaException
+from django.core.management import BaseCommand, CommandError
+
+from apps.messaging.kafka import admin_client
+from apps.messaging.topics import all_topics, create_topics
+
+
+class Command(BaseCommand):
+    help = "Create the Kafka topics that are missing, with the settings' partitions and replicas."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            created = create_topics(admin_client())
+        except KafkaException as error:
+            raise CommandError(
+                f"Kafka refused: {error}. Is KAFKA_BOOTSTRAP_SERVERS right?"
+            ) from error
+        self.stdout.write(f"{len(created)} of {len(all_topics())} topics created")

@@ -1,0 +1,39 @@
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaException
+from django.core.management import BaseCommand, CommandError, CommandParser
+
+from apps.messaging.consumer import ContextConsumer
+from apps.messaging.context import context, contexts
+from apps.messaging.errors import MessagingError, SessionTimeoutTooLong, TopicsMissing
+from apps.messaging.kafka import admin_client
+from apps.messaging.topics import LONGEST_SESSION_TIMEOUT_MS, missing_topics, session_timeout_ms
+from apps.messaging.wiring import wiring
+
+log = structlog.get_logger()
+
+
+class Command(BaseCommand):
+    help = "Consume the topics of one context, and sweep its outbox, until INT or TERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("context", choices=sorted(each.label for each in contexts()))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        label = context(options["context"]).label
+        try:
+            check_cluster(label)
+        except (KafkaException, MessagingError) as error:
+            raise CommandError(str(error)) from error
+        ContextConsumer(label).run()
+
+
+def check_cluster(label: str) -> None:
+    """Raises TopicsMissing; warns where a dead consumer's partitions would lie idle for long."""
+    client = admin_client()
+    if missing := missing_topics(client, list(wiring(label).topics)):
+        raise TopicsMissing(topics=missing)
+    timeout = session_timeout_ms(client)
+    if timeout and timeout > LONGEST_SESSION_TIMEOUT_MS:
+        log.warning("session_timeout_too_long", advice=str(SessionTimeoutTooLong(found=timeout)))

@@ -1,0 +1,66 @@
+"""What was read from Kafka, whether or not it can be understood."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from confluent_kafka import Message
+
+from apps.messaging.envelope import Envelope, read_envelope
+from apps.messaging.errors import UnreadableMessage
+from apps.messaging.kafka import plain_topic
+
+Headers = list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One message as it was read, with its place in Kafka."""
+
+    topic: str  # without the deployment's prefix
+    partition: int
+    offset: int
+    key: bytes | None
+    headers: Headers
+    payload: bytes
+    envelope: Envelope | None  # None: the headers cannot be read
+    problem: UnreadableMessage | None
+
+    @property
+    def saga_id(self) -> UUID | None:
+        """Whose message it is, by header or key; None where neither says."""
+        if self.envelope:
+            return self.envelope.request.saga_id
+        try:
+            return UUID((self.key or b"").decode())
+        except ValueError:
+            return None
+
+
+def read_record(message: Message) -> Record:
+    """Take a consumed message apart. Never raises for what is in it."""
+    topic = plain_topic(message.topic() or "")
+    return record_of(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.headers() or [],
+        message.value(),
+    )
+
+
+def record_of(
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    headers: Headers,
+    payload: bytes | None,
+) -> Record:
+    """A record from its parts."""
+    envelope, problem = None, None
+    try:
+        envelope = read_envelope(topic, headers, payload)
+    except UnreadableMessage as error:
+        problem = error
+    return Record(topic, partition, offset, key, headers, payload or b"", envelope, problem)

@@ -1,0 +1,206 @@
+"""The relay: sends what the outbox holds, from memory right after the commit, else by sweeping.
+
+Dispatch is best effort and never fails a request: a queue that is full, a broker that is away and
+a process that dies leave the row in the outbox, and a sweeper sends it some seconds later. There
+is no cursor over ids (it would lose rows that commit late), and no NOTIFY (it takes a lock across
+the whole server). A row leaves the table when the broker has acknowledged it. A resend is a
+duplicate, never a loss; the barrier absorbs it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+import django.db
+import msgspec
+import psycopg
+import structlog
+from confluent_kafka import KafkaError, Message, Producer
+
+from apps.messaging.database import Database
+from apps.messaging.kafka import new_producer, topic_name
+
+log = structlog.get_logger()
+
+OVERDUE_SECONDS = 5  # without acknowledgement for so long, a row is the sweeper's
+SWEEP_LIMIT = 500
+SWEEP_EVERY_SECONDS = 1
+TIDY_EVERY_SECONDS = 0.2
+POSTMAN_PAUSE_SECONDS = 0.05
+
+# Only one sweeper works on a database: an advisory lock until the transaction's end.
+TAKE_SWEEPERS_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('outbox_sweeper'))"
+
+# What should have been acknowledged by now, oldest first.
+OVERDUE = """
+SELECT id, topic, saga_id, headers, payload FROM {context}_outboxmessage
+WHERE created_at < clock_timestamp() - make_interval(secs => %b) AND id <> ALL(%b::uuid[])
+ORDER BY id LIMIT %b
+"""
+
+# Acknowledged messages leave the table.
+DELETE = "DELETE FROM {context}_outboxmessage WHERE id = ANY(%b::uuid[])"
+
+
+class Letter(NamedTuple):
+    """A message ready for the wire."""
+
+    id: UUID
+    topic: str
+    saga_id: UUID
+    headers: dict[str, str]
+    payload: bytes
+
+
+class Relay:
+    """Sends the outbox of one database from this process, each row at most once at a time."""
+
+    def __init__(self, alias: str, producer: Producer) -> None:
+        self.database = Database(alias)
+        self.producer = producer
+        self._lock = threading.Lock()  # delivery reports come in any thread that polls
+        self._under_way: set[UUID] = set()
+        self._acknowledged: set[UUID] = set()
+        self.attended = False  # somebody calls `tidy` and polls; else a postman is started
+        self._swept_at = self._tidied_at = time.monotonic()
+
+    def attend(self) -> None:
+        """Serve delivery reports, tidy and sweep when it is time. For a loop that calls it often."""
+        self.producer.poll(0)
+        now = time.monotonic()
+        if now - self._tidied_at > TIDY_EVERY_SECONDS:
+            self._tidied_at = now
+            self.tidy()
+        if now - self._swept_at > SWEEP_EVERY_SECONDS:
+            self._swept_at = now
+            self.sweep()
+
+    def dispatch(self, letters: Sequence[Letter]) -> None:
+        """Hand letters to the producer. What its queue has no room for is left to the sweeper."""
+        with self._lock:
+            if not self.attended:
+                self.attended = True
+                Postman(self).start()
+            self._under_way.update(letter.id for letter in letters)
+        for number, letter in enumerate(letters):
+            if not self._produce(letter):
+                self._leave_to_sweeper(letters[number:])
+                break
+        self.producer.poll(0)
+
+    def acknowledged(self) -> list[UUID]:
+        """The rows that the broker has and the table need not keep."""
+        with self._lock:
+            return list(self._acknowledged)
+
+    def forget(self, ids: Sequence[UUID]) -> None:
+        """These rows are deleted."""
+        with self._lock:
+            self._acknowledged.difference_update(ids)
+
+    def tidy(self) -> int:
+        """Delete acknowledged rows now; how many."""
+        ids = self.acknowledged()
+        if ids:
+            self.database.execute(DELETE.replace("{context}", self.database.alias), [ids])
+            self.forget(ids)
+        return len(ids)
+
+    def sweep(self, overdue_seconds: float = OVERDUE_SECONDS) -> int:
+        """Send what is overdue, if no other sweeper does; how many were sent."""
+        with self.database.transaction():
+            if not self.database.fetch(TAKE_SWEEPERS_LOCK)[0][0]:
+                return 0
+            letters = self._overdue(overdue_seconds)
+            if letters:
+                log.info("outbox_swept", context=self.database.alias, messages=len(letters))
+                self.dispatch(letters)
+                self.producer.flush(OVERDUE_SECONDS)
+        return len(letters)
+
+    def _overdue(self, seconds: float) -> list[Letter]:
+        with self._lock:
+            under_way = list(self._under_way | self._acknowledged)
+        statement = OVERDUE.replace("{context}", self.database.alias)
+        rows = self.database.fetch(statement, (float(seconds), under_way, SWEEP_LIMIT))
+        return [
+            Letter(id, topic, saga_id, msgspec.json.decode(headers), bytes(payload))
+            for id, topic, saga_id, headers, payload in rows
+        ]
+
+    def _produce(self, letter: Letter) -> bool:
+        try:
+            self.producer.produce(
+                topic_name(letter.topic),
+                letter.payload,
+                str(letter.saga_id),
+                headers=letter.headers,
+                on_delivery=partial(self._delivered, letter.id),
+            )
+        except BufferError:
+            return False
+        return True
+
+    def _leave_to_sweeper(self, letters: Sequence[Letter]) -> None:
+        log.warning("producer_queue_full", context=self.database.alias, left=len(letters))
+        with self._lock:
+            self._under_way.difference_update(letter.id for letter in letters)
+
+    def _delivered(self, id: UUID, error: KafkaError | None, message: Message) -> None:
+        with self._lock:
+            self._under_way.discard(id)
+            if error is None:
+                self._acknowledged.add(id)
+        if error is not None:
+            log.warning("message_not_delivered", context=self.database.alias, error=str(error))
+
+
+class Postman(threading.Thread):
+    """Serves a relay in a process that has no loop of its own for it, such as a web server."""
+
+    def __init__(self, office: Relay) -> None:
+        super().__init__(name=f"postman-{office.database.alias}", daemon=True)
+        self.office = office
+
+    def run(self) -> None:
+        while True:
+            self.office.producer.poll(POSTMAN_PAUSE_SECONDS)
+            try:
+                self.office.tidy()
+            except (psycopg.Error, django.db.Error):
+                log.exception("outbox_not_tidied", context=self.office.database.alias)
+                self.office.database.reconnect()
+            time.sleep(POSTMAN_PAUSE_SECONDS)
+
+
+class _Process:
+    """What one process has of Kafka: a producer, and a relay for each database that it writes."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.producer = new_producer()
+        self.relays: dict[str, Relay] = {}
+
+    def relay(self, alias: str) -> Relay:
+        with self.lock:
+            if alias not in self.relays:
+                self.relays[alias] = Relay(alias, self.producer)
+            return self.relays[alias]
+
+
+_process: _Process | None = None
+_starting = threading.Lock()
+
+
+def relay(alias: str) -> Relay:
+    """This process's relay of a database. The producer is made on first use, so after a fork."""
+    global _process  # noqa: PLW0603  the one thing of a process that all its threads share
+    with _starting:
+        if _process is None or _process.pid != os.getpid():
+            _process = _Process()
+        return _process.relay(alias)

@@ -1,0 +1,123 @@
+"""What the messages of a batch ask of a context, and in which order it is done."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import UUID
+
+from apps.contracts.base import Event, Message
+from apps.contracts.catalogue import Action, command_topic
+from apps.contracts.plan import Mode
+from apps.messaging.envelope import Envelope
+from apps.messaging.errors import NoHandler, UnknownMessage
+from apps.messaging.handling import Handler, Heard, Listener, Reaction, Task, Workspace
+from apps.messaging.record import Record
+from apps.messaging.request import Request
+from apps.messaging.wiring import Wiring, wiring
+
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """What one record asks of this context, behind the barrier."""
+
+    record: Record
+    envelope: Envelope
+    task: Task
+    handler: Handler | Reaction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overheard:
+    """An event for a listener."""
+
+    record: Record
+    heard: Heard
+    listener: Listener
+
+
+def readable(record: Record) -> Envelope:
+    """Its envelope. Raises UnreadableMessage."""
+    if record.problem:
+        raise record.problem
+    assert record.envelope
+    return record.envelope
+
+
+def key_of(envelope: Envelope) -> tuple[str, int]:
+    """By which a context's tables know a message."""
+    return envelope.type, envelope.version
+
+
+def concerns(table: Wiring, envelope: Envelope, record: Record) -> bool:
+    """Whether this context has to do with a message. Raises NoHandler for a command that it does
+    not know, UnknownMessage for another version of a message that it does."""
+    if not table.hears(envelope.type):
+        if record.topic == command_topic(table.context):
+            raise NoHandler(type=envelope.type, context=table.context)
+        return False
+    if not table.knows(key_of(envelope)):
+        raise UnknownMessage(type=envelope.type, version=envelope.version)
+    return True
+
+
+def item_of(table: Wiring, record: Record, envelope: Envelope, message: Message) -> Item | None:
+    """What is asked behind the barrier; None where an event is only listened to."""
+    if handler := table.commands.get(key_of(envelope)):
+        return Item(record, envelope, Task(envelope.request, message), handler)
+    if reaction := table.reactions.get(key_of(envelope)):
+        saga_id = envelope.request.saga_id
+        request = Request(saga_id, reaction.step, Action.DO, 1, Mode.CHOREOGRAPHED)
+        return Item(record, envelope, Task(request, message), reaction)
+    return None
+
+
+def request_to_park(context: str, record: Record) -> Request | None:
+    """The action that later actions of its saga wait for while this record is parked.
+
+    None where it asks for no action, or cannot be understood at all.
+    """
+    envelope = record.envelope
+    if envelope is None:
+        return None
+    table = wiring(context)
+    if reaction := table.reactions.get(key_of(envelope)):
+        return replace(envelope.request, step=reaction.step, action=Action.DO, generation=1)
+    if record.topic == command_topic(context) and envelope.request.action is Action.DO:
+        return envelope.request
+    return None
+
+
+def heard_in(envelope: Envelope, message: Event) -> Heard:
+    """An event as its listener sees it."""
+    return Heard(
+        envelope.message_id, envelope.request, message, envelope.plan, envelope.traceparent
+    )
+
+
+# --- the order of a batch
+
+
+def waves(items: Iterable[Item]) -> list[list[Item]]:
+    """The k-th request to one row of the log goes into the k-th wave."""
+    asked: dict[tuple[UUID, str], int] = defaultdict(int)
+    result: list[list[Item]] = []
+    for item in items:
+        key = (item.task.request.saga_id, item.task.request.step)
+        if asked[key] == len(result):
+            result.append([])
+        result[asked[key]].append(item)
+        asked[key] += 1
+    return result
+
+
+def by_workspace(
+    asked: Iterable[Asked], route: Callable[[Asked], Handler | Reaction | Listener]
+) -> list[tuple[type[Workspace], list[Asked]]]:
+    """Grouped by workspace, always in the same order, so that batches lock in the same order."""
+    groups: dict[type[Workspace], list[Asked]] = defaultdict(list)
+    for each in asked:
+        groups[route(each).workspace].append(each)
+    return sorted(groups.items(), key=lambda group: group[0].__name__)

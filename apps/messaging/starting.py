@@ -1,0 +1,47 @@
+"""The start of a saga: its first step is done by the context that starts it."""
+
+import secrets
+from uuid import UUID
+
+from apps.contracts.base import Event
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Plan
+from apps.messaging.database import Database
+from apps.messaging.envelope import new_envelope
+from apps.messaging.errors import OutsideTransaction
+from apps.messaging.outbox import publish
+from apps.messaging.request import Request
+from apps.messaging.saga_log import Answer, SagaLogTable
+
+
+def start_saga(
+    label: str,
+    *,
+    saga_id: UUID,
+    step: str,
+    event: Event,
+    plan: Plan,
+    traceparent: str | None = None,
+) -> None:
+    """Record the first step as done and tell of it, in the caller's transaction.
+
+    `label` is the context that starts the saga, `traceparent` the W3C trace that the request came
+    with; None begins a new one. Raises OutsideTransaction where no transaction is open there.
+    """
+    database = Database(label)
+    if not database.in_transaction():
+        raise OutsideTransaction(database=label)
+    envelope = new_envelope(
+        event,
+        Request(saga_id, step, Action.DO, generation=1, mode=plan.mode),
+        plan=plan.to_header(),
+        traceparent=traceparent or new_traceparent(),
+    )
+    answer = Answer(envelope.type, envelope.version, envelope.payload)
+    SagaLogTable(database).record_done(saga_id, step, answer)
+    publish(database, [envelope])
+
+
+def new_traceparent() -> str:
+    """A new trace, sampled (W3C Trace Context, section 3.2)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,0 +1,59 @@
+"""The topics, created explicitly: the broker's auto-creation is off."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from django.conf import settings
+
+from apps.contracts.catalogue import TOPICS
+from apps.messaging.dead_letters import DEAD_LETTER_SUFFIX
+from apps.messaging.kafka import topic_name
+
+TIMEOUT_SECONDS = 15
+SESSION_TIMEOUT = "group.consumer.session.timeout.ms"
+LONGEST_SESSION_TIMEOUT_MS = 30_000
+
+
+def all_topics() -> list[str]:
+    """Every topic of the platform, each with the one for its dead letters."""
+    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS)]
+
+
+def create_topics(client: AdminClient) -> list[str]:
+    """Create the topics that are missing; their names. Raises KafkaException."""
+    wanted = [_new_topic(topic_name(each)) for each in all_topics()]
+    futures = client.create_topics(wanted, operation_timeout=TIMEOUT_SECONDS)
+    return [name for name, future in futures.items() if _was_created(future)]
+
+
+def missing_topics(client: AdminClient, topics: list[str]) -> list[str]:
+    """Which of these the cluster does not have."""
+    there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+    return [each for each in topics if topic_name(each) not in there]
+
+
+def session_timeout_ms(client: AdminClient) -> int | None:
+    """How long the brokers wait for a silent consumer; None where they do not tell."""
+    brokers = client.list_topics(timeout=TIMEOUT_SECONDS).brokers
+    resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
+    [future] = client.describe_configs([resource]).values()
+    entry = future.result(TIMEOUT_SECONDS).get(SESSION_TIMEOUT)
+    return int(entry.value) if entry else None
+
+
+def _new_topic(name: str) -> NewTopic:
+    return NewTopic(
+        name,
+        num_partitions=settings.KAFKA_PARTITIONS,
+        replication_factor=settings.KAFKA_REPLICATION,
+        config={"min.insync.replicas": str(settings.KAFKA_MIN_INSYNC)},
+    )
+
+
+def _was_created(future: object) -> bool:
+    try:
+        future.result(TIMEOUT_SECONDS)  # type: ignore[attr-defined]
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise
+    return True

@@ -1,0 +1,61 @@
+"""What a context does with each message: its COMMANDS, REACTIONS and LISTENERS as tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import TypeVar
+
+from apps.contracts.base import Event, Message
+from apps.contracts.catalogue import command_topic, topic_of
+from apps.messaging.handling import Handler, Listener, Reaction
+
+Wired = TypeVar("Wired")
+TypeKey = tuple[str, int]  # the name and version of a message's type
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The handlers of one context, by the message's type and version."""
+
+    context: str
+    commands: Mapping[TypeKey, Handler]
+    reactions: Mapping[TypeKey, Reaction]
+    listeners: Mapping[TypeKey, Listener]
+    topics: tuple[str, ...]  # that the context reads
+    names: frozenset[str]  # of all types that it knows, whatever the version
+
+    def hears(self, type_name: str) -> bool:
+        """Whether messages of that name concern this context."""
+        return type_name in self.names
+
+    def knows(self, key: TypeKey) -> bool:
+        """Whether there is a handler for this version of a message."""
+        return key in self.commands or key in self.reactions or key in self.listeners
+
+    @property
+    def reaction_steps(self) -> frozenset[str]:
+        """The steps that are in no plan."""
+        return frozenset(each.step for each in self.reactions.values())
+
+
+@lru_cache(maxsize=32)
+def wiring(context: str) -> Wiring:
+    """The tables of a context's handlers module; a table that it does not declare is empty."""
+    handlers = import_module(f"apps.{context}.handlers")
+    commands = getattr(handlers, "COMMANDS", {})
+    reactions = getattr(handlers, "REACTIONS", {})
+    listeners = getattr(handlers, "LISTENERS", {})
+    heard: set[type[Event]] = {*reactions, *listeners}
+    return Wiring(
+        context=context,
+        commands=_by_key(commands),
+        reactions=_by_key(reactions),
+        listeners=_by_key(listeners),
+        topics=tuple(sorted({command_topic(context), *map(topic_of, heard)})),
+        names=frozenset(each.__name__ for each in (*commands, *heard)),
+    )
+
+
+def _by_key(table: Mapping[type[Message], Wired]) -> dict[TypeKey, Wired]:
+    return {(each.__name__, each.version): wired for each, wired in table.items()}
