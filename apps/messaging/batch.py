@@ -66,9 +66,7 @@ class blamed_on:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: object
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, Exception):
             raise HandlingFailed(self.record, error) from error
 
@@ -138,10 +136,8 @@ class Batch:
     def _carry_out_wave(self, items: Sequence[Item]) -> None:
         if not items:
             return
-        asked = [
-            (i.task.request.saga_id, i.task.request.step, i.task.request.generation) for i in items
-        ]
-        found = self.log.claim(asked)
+        requests = [item.task.request for item in items]
+        found = self.log.claim([(each.saga_id, each.step, each.generation) for each in requests])
         verdicts = [(item, *self._verdict(item, found)) for item in items]
         answers = self._decide([item for item, decision, _ in verdicts if decision in ORDINARY])
         settled = []
@@ -243,9 +239,8 @@ def checked(item: Item, answer: Event | None) -> Event | None:
         expected = (message.answer,)
     elif isinstance(item.handler, Reaction):
         expected = (Event, type(None))
-    if not isinstance(answer, expected) or isinstance(answer, Undone) != isinstance(
-        message, Compensation
-    ):
+    undoes = isinstance(message, Compensation)
+    if not isinstance(answer, expected) or isinstance(answer, Undone) != undoes:
         raise WrongAnswer(asked=type(message).__name__, answered=type(answer).__name__)
     return answer
 

@@ -91,6 +91,7 @@ class ContextConsumer:
         self.stopping = False
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
+        self._held: list[Message] = []  # read while resting
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
@@ -123,14 +124,11 @@ class ContextConsumer:
 
     def _take(self) -> list[Message]:
         """What is there: wait for a first message, never for a full batch."""
-        first = self.consumer.poll(IDLE_SECONDS)
-        if first is None:
-            return []
-        return [
-            each
-            for each in (first, *self.consumer.consume(MOST_MESSAGES - 1, 0))
-            if not self._is_broken(each)
-        ]
+        held, self._held = self._held, []
+        first = self.consumer.poll(0 if held else IDLE_SECONDS)
+        if first is not None:
+            held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
+        return [each for each in held if not self._is_broken(each)]
 
     def _is_broken(self, message: Message) -> bool:
         error = message.error()
@@ -177,7 +175,8 @@ class ContextConsumer:
         self.consumer.pause(partitions)
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self.stopping:
-            self.consumer.poll(min(left, IDLE_SECONDS))
+            if message := self.consumer.poll(min(left, IDLE_SECONDS)):
+                self._held.append(message)  # of a partition that was assigned meanwhile
         self.consumer.resume(self.consumer.assignment())
 
     # --- offsets
@@ -201,6 +200,10 @@ class ContextConsumer:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""
+        self._commit_offsets_at_once()
+
+    def _commit_offsets_at_once(self) -> None:
+        """If Kafka refuses, others repeat some messages, which the barrier absorbs."""
         try:
             self._commit_offsets(asynchronous=False)
         except KafkaException as error:
@@ -217,7 +220,7 @@ class ContextConsumer:
         self.stop()
 
     def _close(self) -> None:
-        self._on_revoke(self.consumer, [])
+        self._commit_offsets_at_once()
         self.consumer.close()
         self.office.producer.flush(5)
         self.office.tidy()

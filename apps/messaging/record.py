@@ -39,28 +39,19 @@ class Record:
 def read_record(message: Message) -> Record:
     """Take a consumed message apart. Never raises for what is in it."""
     topic = plain_topic(message.topic() or "")
-    return record_of(
-        topic,
-        message.partition() or 0,
-        message.offset() or 0,
-        message.key(),
-        message.headers() or [],
-        message.value(),
-    )
-
-
-def record_of(
-    topic: str,
-    partition: int,
-    offset: int,
-    key: bytes | None,
-    headers: Headers,
-    payload: bytes | None,
-) -> Record:
-    """A record from its parts."""
+    headers, payload = message.headers() or [], message.value() or b""
     envelope, problem = None, None
     try:
         envelope = read_envelope(topic, headers, payload)
     except UnreadableMessage as error:
         problem = error
-    return Record(topic, partition, offset, key, headers, payload or b"", envelope, problem)
+    return Record(
+        topic=topic,
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=message.key(),
+        headers=headers,
+        payload=payload,
+        envelope=envelope,
+        problem=problem,
+    )

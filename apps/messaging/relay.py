@@ -69,7 +69,7 @@ class Relay:
         self._swept_at = self._tidied_at = time.monotonic()
 
     def attend(self) -> None:
-        """Serve delivery reports, tidy and sweep when it is time. For a loop that calls it often."""
+        """Serve delivery reports, tidy and sweep when it is time. For a loop to call often."""
         self.producer.poll(0)
         now = time.monotonic()
         if now - self._tidied_at > TIDY_EVERY_SECONDS:

@@ -36,6 +36,8 @@ def is_passing(error: BaseException) -> bool:
         return cause.sqlstate.startswith(PASSING)
     return isinstance(
         error,
-        (psycopg.OperationalError, psycopg.InterfaceError)
-        + (django.db.OperationalError, django.db.InterfaceError),
+        psycopg.OperationalError
+        | psycopg.InterfaceError
+        | django.db.OperationalError
+        | django.db.InterfaceError,
     )

@@ -93,7 +93,11 @@ def request_to_park(context: str, record: Record) -> Request | None:
 def heard_in(envelope: Envelope, message: Event) -> Heard:
     """An event as its listener sees it."""
     return Heard(
-        envelope.message_id, envelope.request, message, envelope.plan, envelope.traceparent
+        message_id=envelope.message_id,
+        request=envelope.request,
+        event=message,
+        plan=envelope.plan,
+        traceparent=envelope.traceparent,
     )
 
 

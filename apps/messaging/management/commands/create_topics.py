@@ -14,7 +14,6 @@ class Command(BaseCommand):
         try:
             created = create_topics(admin_client())
         except KafkaException as error:
-            raise CommandError(
-                f"Kafka refused: {error}. Is KAFKA_BOOTSTRAP_SERVERS right?"
-            ) from error
+            advice = "Is KAFKA_BOOTSTRAP_SERVERS right?"
+            raise CommandError(f"Kafka refused: {error}. {advice}") from error
         self.stdout.write(f"{len(created)} of {len(all_topics())} topics created")
