@@ -1,0 +1,33 @@
+"""What inventory does not expect. A docstring is the error's message."""
+
+from uuid import UUID
+
+
+class InventoryError(Exception):
+    """Something that inventory was told cannot be right."""
+
+
+class NotAQuantity(InventoryError):
+    """A quantity is out of its range. Correct what was sent; nothing was changed."""
+
+    def __init__(self, product_id: str, quantity: int) -> None:
+        self.product_id = product_id
+        self.quantity = quantity
+        super().__init__(f"{self.__doc__} (product {product_id!r}: {quantity})")
+
+
+class EmptyBasket(InventoryError):
+    """A basket without lines reserves nothing. Correct the sender."""
+
+    def __init__(self, order_id: UUID) -> None:
+        self.order_id = order_id
+        super().__init__(f"{self.__doc__} (order {order_id})")
+
+
+class NothingReserved(InventoryError):
+    """This saga holds no stock, so there is none to release or ship. Look at its reservations:
+    they were settled already, or never made."""
+
+    def __init__(self, saga_id: UUID) -> None:
+        self.saga_id = saga_id
+        super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")

@@ -1,0 +1,147 @@
+"""What can be read of inventory: by the admin, and by the conservation check.
+
+Each is one statement on the connection's own transaction, so that a caller that opens one
+REPEATABLE READ transaction reads all of them from one snapshot.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+from uuid import UUID
+
+from apps.messaging.database import Database
+
+
+class StockLevel(NamedTuple):
+    """The stock of one product, in pieces."""
+
+    product_id: str
+    on_hand: int
+    reserved: int
+    shipped: int
+
+
+class StockDifference(NamedTuple):
+    """A product whose stock is not what its movements add up to. A side that is missing is 0."""
+
+    product_id: str
+    on_hand: int
+    reserved: int
+    shipped: int
+    moved_on_hand: int
+    moved_reserved: int
+    moved_shipped: int
+
+
+class ReservedDifference(NamedTuple):
+    """A product of which not as many pieces are reserved as its open reservations say."""
+
+    product_id: str
+    reserved: int
+    in_reservations: int
+
+
+class OpenReservation(NamedTuple):
+    """What a saga has set aside."""
+
+    saga_id: UUID
+    lines: int
+    pieces: int
+
+
+class StockEffects(NamedTuple):
+    """How often inventory moved stock for a saga, in lines: one line per product and direction."""
+
+    saga_id: UUID
+    reserved_lines: int
+    released_lines: int
+    shipped_lines: int
+
+
+# What is there of some products.
+STOCK_OF = """
+SELECT product_id, on_hand, reserved, shipped FROM inventory_stock
+WHERE product_id = ANY(%b::text[]) ORDER BY product_id
+"""
+
+# Products whose stock and movements differ in any column.
+STOCK_AGAINST_MOVEMENTS = """
+WITH moved AS (
+    SELECT product_id, sum(on_hand) AS on_hand, sum(reserved) AS reserved, sum(shipped) AS shipped
+    FROM inventory_stockmovement GROUP BY product_id
+), compared AS (
+    SELECT product_id,
+        coalesce(stock.on_hand, 0), coalesce(stock.reserved, 0), coalesce(stock.shipped, 0),
+        coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0), coalesce(moved.shipped, 0)
+    FROM inventory_stock AS stock FULL JOIN moved USING (product_id)
+    WHERE (coalesce(stock.on_hand, 0), coalesce(stock.reserved, 0), coalesce(stock.shipped, 0))
+        <> (coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0), coalesce(moved.shipped, 0))
+)
+SELECT * FROM compared ORDER BY product_id
+"""
+
+# Products whose reserved pieces differ from their open reservations.
+RESERVED_AGAINST_RESERVATIONS = """
+WITH held AS (
+    SELECT product_id, sum(quantity) AS pieces FROM inventory_reservation
+    WHERE status = 'reserved' GROUP BY product_id
+)
+SELECT product_id, coalesce(stock.reserved, 0), coalesce(held.pieces, 0)
+FROM inventory_stock AS stock FULL JOIN held USING (product_id)
+WHERE coalesce(stock.reserved, 0) <> coalesce(held.pieces, 0) ORDER BY product_id
+"""
+
+# Products with less than nothing.
+NEGATIVE_STOCK = """
+SELECT product_id, on_hand, reserved, shipped FROM inventory_stock
+WHERE least(on_hand, reserved, shipped) < 0 ORDER BY product_id
+"""
+
+# What is set aside, saga by saga.
+OPEN_RESERVATIONS = """
+SELECT saga_id, count(*), sum(quantity) FROM inventory_reservation
+WHERE status = 'reserved' GROUP BY saga_id ORDER BY saga_id
+"""
+
+# How many lines each saga moved in each direction.
+STOCK_EFFECTS = """
+SELECT saga_id, count(*) FILTER (WHERE kind = 'reserved'),
+    count(*) FILTER (WHERE kind = 'released'), count(*) FILTER (WHERE kind = 'shipped')
+FROM inventory_stockmovement
+WHERE saga_id = ANY(%b::uuid[]) GROUP BY saga_id ORDER BY saga_id
+"""
+
+
+def stock_of(product_ids: Collection[str]) -> dict[str, StockLevel]:
+    """The stock by product id; products that inventory does not know are left out."""
+    rows = _database().fetch(STOCK_OF, [list(product_ids)])
+    return {row[0]: StockLevel(*row) for row in rows}
+
+
+def stock_against_movements() -> list[StockDifference]:
+    """The products that break I3: each column of the stock is the sum of its movements."""
+    return [StockDifference(*row) for row in _database().fetch(STOCK_AGAINST_MOVEMENTS)]
+
+
+def reserved_against_reservations() -> list[ReservedDifference]:
+    """The products whose reserved pieces are not those of their open reservations."""
+    return [ReservedDifference(*row) for row in _database().fetch(RESERVED_AGAINST_RESERVATIONS)]
+
+
+def negative_stock() -> list[StockLevel]:
+    """The products with a column below 0. A constraint forbids them; the proof looks anyway."""
+    return [StockLevel(*row) for row in _database().fetch(NEGATIVE_STOCK)]
+
+
+def open_reservations() -> list[OpenReservation]:
+    """What is set aside: of sagas that live, or were confirmed and not yet handed over."""
+    return [OpenReservation(*row) for row in _database().fetch(OPEN_RESERVATIONS)]
+
+
+def stock_effects(saga_ids: Collection[UUID]) -> dict[UUID, StockEffects]:
+    """What inventory did for these sagas, by its movements; sagas without any are left out."""
+    rows = _database().fetch(STOCK_EFFECTS, [list(saga_ids)])
+    return {row[0]: StockEffects(*row) for row in rows}
+
+
+def _database() -> Database:
+    return Database("inventory")
