@@ -98,7 +98,7 @@ def down(stack: Stack, options: argparse.Namespace) -> int:
         os.kill(user.pid, signal.SIGTERM)
     _wait_for(stack, users)
     with signals.postponed(), locks.setup(stack.layout):
-        if stack.supervisor.runs() or procfs.marked(stack.layout.home):
+        if lifecycle.runs(stack):
             lifecycle.stop(stack)
         elif not users:
             say("Nothing runs.")

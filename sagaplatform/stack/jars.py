@@ -19,6 +19,7 @@ from sagaplatform.stack.errors import JarChanged, JarUnavailable
 KAFKA = "4.3.1"
 BROKER = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # so that Kafka writes a log
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 LOCK = Path(__file__).with_name("kafka.lock")
 
 
@@ -108,11 +109,22 @@ def mirror_of_central(settings: Path) -> str | None:
     return None
 
 
+def _system_certificates(environ: Mapping[str, str]) -> Path | None:
+    """The certificates that this machine trusts, which may include a company's proxy, as Maven and
+    pip use them; None when requests is told already, or there are none (certifi's are used)."""
+    if environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE"):
+        return None
+    named = [environ[name] for name in ("SSL_CERT_FILE", "PIP_CERT") if environ.get(name)]
+    return next((path for path in map(Path, [*named, *CERTIFICATES]) if path.is_file()), None)
+
+
 def _settings() -> Any:
     return importlib.import_module("jgo.config").GlobalSettings.load()
 
 
 def _context(cache: Path) -> Any:
+    if bundle := _system_certificates(os.environ):
+        os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
     logging.getLogger("jgo").setLevel(logging.CRITICAL)  # we check and say what is wrong ourselves
     maven = importlib.import_module("jgo.maven")
     return maven.MavenContext(repo_cache=cache, remote_repos=repositories(os.environ), timeout=60)

@@ -123,8 +123,15 @@ def _leave(stack: Stack, presence: locks.Presence, *, platform: bool) -> None:
     say(f"  What is still used by {names} keeps running; `make down` stops that too.")
 
 
+def runs(stack: Stack) -> bool:
+    """Whether anything of this stack runs, be it without its supervisor."""
+    return stack.supervisor.runs() or bool(procfs.marked(stack.layout.home))
+
+
 def stop(stack: Stack) -> None:
     """Stop everything, and whatever an interrupted start or a killed supervisor left behind."""
+    if not runs(stack):
+        return
     with step("stopping everything"):
         stack.supervisor.shut_down()
         procfs.end(lambda: procfs.marked(stack.layout.home))

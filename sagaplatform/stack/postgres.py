@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import locale
+import logging
 import os
 import re
 import shlex
@@ -288,6 +289,7 @@ def _write_settings(server: Postgres) -> None:
 
 def connect(kept: Secrets, port: int, database: str = "postgres") -> psycopg.Connection:
     """As superuser, every statement a transaction of its own."""
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it would comment on Ctrl-C
     return psycopg.connect(
         host=LOOPBACK,
         port=port,
