@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sagaplatform.shop.baskets import Basket
+from sagaplatform.shop.baskets import Basket, Product
 
 RULES = """\
 Stock: as many pieces as these baskets want. Of a product in 3 or more baskets whose id is divisible
@@ -28,7 +28,7 @@ Promotion = tuple[str, int]  # product id, price in cents
 class Demand:
     """What a number of baskets ask for: nothing of it grows with their number alone."""
 
-    list_prices: Mapping[str, int]
+    products: Mapping[str, Product]
     baskets: int = 0
     lines: int = 0
     pieces: Counter[str] = field(default_factory=Counter)  # by product
@@ -43,7 +43,7 @@ class Demand:
         for line in basket.lines:
             self.pieces[line.product_id] += line.quantity
             self.buyers[line.product_id] += 1
-            if line.unit_price_cents != self.list_prices[line.product_id]:
+            if line.unit_price_cents != self.products[line.product_id].list_price_cents:
                 self.promotions[line.product_id, line.unit_price_cents] += 1
 
 
@@ -58,9 +58,9 @@ class Shop:
     contended: int  # products of which there are fewer than wanted
 
 
-def demand_of(baskets: Iterable[Basket], list_prices: Mapping[str, int]) -> Demand:
+def demand_of(baskets: Iterable[Basket], products: Mapping[str, Product]) -> Demand:
     """Add up what the baskets ask for."""
-    demand = Demand(list_prices)
+    demand = Demand(products)
     for basket in baskets:
         demand.add(basket)
     return demand
@@ -70,7 +70,7 @@ def shop_for(demand: Demand) -> Shop:
     """Apply the rules."""
     ended = frozenset(each for each in demand.promotions if _has_ended(each, demand))
     return Shop(
-        stock={product: _stock(product, demand) for product in demand.list_prices},
+        stock={product: _stock(product, demand) for product in demand.products},
         running=frozenset(demand.promotions) - ended,
         ended=ended,
         credit={household: _credit(household, demand) for household in demand.spending},

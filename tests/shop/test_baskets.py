@@ -2,18 +2,18 @@
 
 import pytest
 
-from sagaplatform.shop.baskets import Basket, BasketLine, read_baskets, read_list_prices
+from sagaplatform.shop.baskets import Basket, BasketLine, Product, read_baskets, read_products
 from sagaplatform.shop.problems import Rejected, UnusableFile
 
 HEADER = "placed_at,basket_id,household_id,product_id,quantity,unit_price_cents\n"
-PRICES = {"10": 500, "11": 200, "12": 300}
+PRODUCTS = {"10": Product("", 500), "11": Product("", 200), "12": Product("", 300)}
 
 
 def baskets_in(tmp_path, text):
     path = tmp_path / "baskets.csv"
     path.write_text(text, encoding="utf-8")
     rejected = Rejected()
-    return list(read_baskets(path, PRICES, rejected)), list(rejected.sentences())
+    return list(read_baskets(path, PRODUCTS, rejected)), list(rejected.sentences())
 
 
 def test_rows_of_one_basket_become_one_basket(tmp_path):
@@ -77,7 +77,7 @@ def test_products_that_cannot_be_used_are_counted(tmp_path):
     path = tmp_path / "products.csv"
     path.write_text("product_id,list_price_cents\n10,500\n10,400\n11,0\nx,5\n")
     rejected = Rejected()
-    assert read_list_prices(path, rejected) == {"10": 500}
+    assert read_products(path, rejected) == {"10": Product("", 500)}
     assert list(rejected.sentences()) == [
         "1 left out: product is listed twice (line 3)",
         "1 left out: list_price_cents is not within 1 and 10000000 (line 4)",
@@ -87,7 +87,7 @@ def test_products_that_cannot_be_used_are_counted(tmp_path):
 
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(UnusableFile, match=r"No such file.*give the path of a file in the format"):
-        list(read_baskets(tmp_path / "none.csv", PRICES, Rejected()))
+        list(read_baskets(tmp_path / "none.csv", PRODUCTS, Rejected()))
 
 
 def test_a_missing_column_is_named(tmp_path):
@@ -101,11 +101,24 @@ def test_a_file_that_is_no_text_says_so(tmp_path):
     path = tmp_path / "baskets.csv"
     path.write_bytes(HEADER.encode() + b"\xff\xfe\x00")
     with pytest.raises(UnusableFile, match="is no CSV file in UTF-8"):
-        list(read_baskets(path, PRICES, Rejected()))
+        list(read_baskets(path, PRODUCTS, Rejected()))
 
 
 def test_a_catalogue_without_products_is_refused(tmp_path):
     path = tmp_path / "products.csv"
     path.write_text("product_id,list_price_cents\n")
     with pytest.raises(UnusableFile, match="has no product that can be used"):
-        read_list_prices(path, Rejected())
+        read_products(path, Rejected())
+
+
+def test_products_have_the_names_that_the_file_tells(tmp_path):
+    path = tmp_path / "products.csv"
+    path.write_text(
+        "product_id,list_price_cents,product_type,package_size\n"
+        "10,500,PICKLES,16 OZ\n11,200,,\n12,300,BREAD,\n"
+    )
+    assert read_products(path, Rejected()) == {
+        "10": Product("Pickles, 16 oz", 500),
+        "11": Product("", 200),
+        "12": Product("Bread", 300),
+    }

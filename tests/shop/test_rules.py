@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sagaplatform.shop.baskets import read_baskets, read_list_prices
+from sagaplatform.shop.baskets import read_baskets, read_products
 from sagaplatform.shop.problems import Rejected
 from sagaplatform.shop.rules import demand_of, shop_for
 from tests.shop.simulation import outcomes
@@ -17,9 +17,9 @@ REASONS = ("stock short", "price changed", "credit short", "wrap unavailable", "
 @pytest.mark.parametrize("orders", [500, 1000, 1500])
 def test_a_few_per_cent_fail_for_each_reason(orders):
     rejected = Rejected()
-    prices = read_list_prices(DATA / "products.csv", rejected)
-    baskets = list(islice(read_baskets(DATA / "baskets.csv", prices, rejected), orders))
-    counted = outcomes(baskets, shop_for(demand_of(baskets, prices)))
+    products = read_products(DATA / "products.csv", rejected)
+    baskets = list(islice(read_baskets(DATA / "baskets.csv", products, rejected), orders))
+    counted = outcomes(baskets, shop_for(demand_of(baskets, products)))
     shares = {reason: 100 * counted[reason] / orders for reason in REASONS}
     assert len(baskets) == orders
     assert not rejected.counts

@@ -1,0 +1,92 @@
+"""Places baskets as their households through a platform's REST API, and waits for each order."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sagaplatform.shop.baskets import Basket
+from sagaplatform.shop.client import OrderSeen, Refused, ShopClient
+from sagaplatform.shop.progress import Progress
+from sagaplatform.shop.result import Result
+from sagaplatform.shop.watch import Placed, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How baskets are placed."""
+
+    run: str  # part of each Idempotency-Key: the same run places no basket twice
+    concurrency: int = 16  # requests at once
+    rate: float | None = None  # orders per second at most; None: as fast as they are accepted
+    stall: float = 60.0  # seconds without any order's end after which the replay gives up
+
+
+class Replay:
+    """One run over some baskets."""
+
+    def __init__(self, client: ShopClient, settings: Settings, progress: Progress) -> None:
+        self.result = Result()
+        self._client, self._settings, self._progress = client, settings, progress
+        self._watch = Watch(self._look, self._over, settings.stall)
+
+    def run(self, baskets: Iterable[Basket], token_of: Callable[[int], str]) -> Result:
+        """Place all, and return when each order is over.
+
+        `token_of` gives a household's token; it is called in this thread only. A request that the
+        API refuses is counted. Raises Unreachable or OrdersHang.
+        """
+        with ThreadPoolExecutor(1) as watcher:
+            watching = watcher.submit(self._watch.run)
+            try:
+                self._place_all(paced(baskets, self._settings.rate), token_of, watching)
+                self._watch.close()
+                watching.result()
+            except BaseException:  # Ctrl-C too: nobody waits for orders that nobody asks for
+                self._watch.abandon()
+                raise
+        return self.result
+
+    def _place_all(
+        self, baskets: Iterable[Basket], token_of: Callable[[int], str], watching: Future[None]
+    ) -> None:
+        sending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self._settings.concurrency) as pool:
+            for basket in baskets:
+                if watching.done():
+                    return
+                while len(sending) >= 2 * self._settings.concurrency:
+                    sending.popleft().result()
+                sending.append(pool.submit(self._place, basket, token_of(basket.household)))
+            for each in sending:
+                each.result()
+
+    def _place(self, basket: Basket, token: str) -> None:
+        sent_at = datetime.now(UTC)
+        key = f"{self._settings.run}-{basket.id}"
+        try:
+            order = Placed(self._client.place(basket, token=token, key=key), token, sent_at)
+        except Refused as refusal:
+            self.result.add_refused(refusal)
+            return
+        self.result.add_placed(order)
+        self._progress.placed()
+        self._watch.add(order)
+
+    def _look(self, order: Placed) -> OrderSeen:
+        return self._client.look(order.order_id, token=order.token)
+
+    def _over(self, order: Placed, seen: OrderSeen) -> None:
+        self.result.add_over(order, seen)
+        self._progress.ended()
+
+
+def paced(baskets: Iterable[Basket], rate: float | None) -> Iterator[Basket]:
+    """The baskets, at most `rate` of them per second."""
+    started = time.monotonic()
+    for number, basket in enumerate(baskets):
+        if rate:
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        yield basket
