@@ -6,13 +6,18 @@ import sys
 
 
 def main() -> None:
+    from environs import EnvError
+
     from sagaplatform.env import load_local_environment
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sagaplatform.settings")
     load_local_environment()
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvError as error:
+        sys.exit(f"{error}. Start the local stack with `make up`, or see .env.example.")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from environs import Env
 
@@ -49,13 +50,13 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def read(env: Env | None = None) -> dict[str, object]:
+def read(env: Env | None = None) -> dict[str, Any]:
     """All settings from the environment. Raises environs.EnvError naming what is missing or wrong."""
     source = env or Env()
     return {each.name: _read_one(source, each) for each in SETTINGS}
 
 
-def _read_one(env: Env, setting: Setting) -> object:
+def _read_one(env: Env, setting: Setting) -> Any:
     reader = getattr(env, setting.kind)
     return (
         reader(setting.name) if setting.default is None else reader(setting.name, setting.default)

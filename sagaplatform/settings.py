@@ -1,6 +1,7 @@
 """Django's settings. What differs between deployments comes from the table in env.py."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sagaplatform import env
@@ -92,7 +93,7 @@ RUNTIME_ROLES = {
 
 # --- Kafka
 
-KAFKA = {
+KAFKA: dict[str, Any] = {
     "bootstrap.servers": ENV["KAFKA_BOOTSTRAP_SERVERS"],
     "security.protocol": ENV["KAFKA_SECURITY_PROTOCOL"],
 }
@@ -123,11 +124,13 @@ WAFFLE_CREATE_MISSING_SWITCHES = False
 # --- the API
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["sagaplatform.tokens.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["sagaplatform.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_RATES": {"login": "10/min"},
     "EXCEPTION_HANDLER": "sagaplatform.problems.problem_response",
+    "NUM_PROXIES": 0,  # who attempts to log in is read off the connection, not off a header
 }
 
 # --- pages and files

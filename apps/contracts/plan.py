@@ -2,7 +2,6 @@
 
 import enum
 from functools import lru_cache
-from typing import Self
 
 import msgspec
 
@@ -27,16 +26,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return "/".join((self.process, str(self.version), self.mode, ",".join(self.steps)))
 
     @classmethod
-    def from_header(cls, text: str) -> Self:
+    def from_header(cls, text: str) -> "Plan":
         """Raises ValueError with the text where it is no plan."""
-        return _parse(cls, text)
+        return _parse(text)
 
 
 @lru_cache(maxsize=1024)
-def _parse(cls: type[Plan], text: str) -> Plan:
+def _parse(text: str) -> Plan:
     try:
         process, version, mode, steps = text.split("/")
-        return cls(
+        return Plan(
             process=process, version=int(version), mode=Mode(mode), steps=tuple(steps.split(","))
         )
     except ValueError as error:

@@ -1,6 +1,7 @@
 """A migration operation: tables whose rows are never changed again, not even by mistake."""
 
 from django.conf import settings
+from django.db import router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
@@ -29,7 +30,7 @@ class AppendOnly(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        self._run(schema_editor, "REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
+        self._run(app_label, schema_editor, "REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
 
     def database_backwards(
         self,
@@ -38,12 +39,16 @@ class AppendOnly(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        self._run(schema_editor, "GRANT UPDATE, DELETE ON {table} TO {role}")
+        self._run(app_label, schema_editor, "GRANT UPDATE, DELETE ON {table} TO {role}")
 
     def describe(self) -> str:
         return f"Make {self.table} append-only for the run-time role"
 
-    def _run(self, schema_editor: BaseDatabaseSchemaEditor, statement: str) -> None:
+    def _run(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, statement: str
+    ) -> None:
+        if not router.allow_migrate(schema_editor.connection.alias, app_label):
+            return  # the table is in another database
         role = settings.RUNTIME_ROLES.get(schema_editor.connection.alias, "")
         if role and role != schema_editor.connection.settings_dict["USER"]:
             quote = schema_editor.quote_name

@@ -140,7 +140,7 @@ class Batch:
         found = self.log.claim([(each.saga_id, each.step, each.generation) for each in requests])
         verdicts = [(item, *self._verdict(item, found)) for item in items]
         answers = self._decide([item for item, decision, _ in verdicts if decision in ORDINARY])
-        settled = []
+        settled: list[Settled] = []
         for item, decision, entry in verdicts:
             if decision not in ORDINARY:
                 self.notes.append((item, decision))

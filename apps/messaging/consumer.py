@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import NamedTuple, TypeVar
 
@@ -143,14 +144,14 @@ class ContextConsumer:
 
     def _settle(self, records: Sequence[Record]) -> None:
         """Carry out all of them: at once, after repetitions, or by parking."""
-        failures = self._persistently(lambda: carry_out(self.context, records))
+        failures = self._persistently(partial(carry_out, self.context, records))
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
                 return
             self._rest(pause_before(attempt))
-            again = [each.record for each in failures]
-            failures = self._persistently(lambda again=again: carry_out(self.context, again))
-        self._persistently(lambda: park(self.context, failures))
+            failed = [each.record for each in failures]
+            failures = self._persistently(partial(carry_out, self.context, failed))
+        self._persistently(partial(park, self.context, failures))
 
     def _persistently(self, work: Callable[[], Result]) -> Result:
         """Do it again for as long as only passing errors stand in the way."""
@@ -189,14 +190,13 @@ class ContextConsumer:
         if self._positions and (
             idle or time.monotonic() - self._committed_at > COMMIT_OFFSETS_EVERY_SECONDS
         ):
-            self._commit_offsets(asynchronous=True)
+            self.consumer.commit(offsets=self._take_positions())
 
-    def _commit_offsets(self, *, asynchronous: bool) -> None:
+    def _take_positions(self) -> list[TopicPartition]:
         offsets = [TopicPartition(*place, offset) for place, offset in self._positions.items()]
         self._positions.clear()
         self._committed_at = time.monotonic()
-        if offsets:
-            self.consumer.commit(offsets=offsets, asynchronous=asynchronous)
+        return offsets
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""
@@ -204,8 +204,10 @@ class ContextConsumer:
 
     def _commit_offsets_at_once(self) -> None:
         """If Kafka refuses, others repeat some messages, which the barrier absorbs."""
+        if not self._positions:
+            return
         try:
-            self._commit_offsets(asynchronous=False)
+            self.consumer.commit(offsets=self._take_positions(), asynchronous=False)
         except KafkaException as error:
             log.warning("offsets_not_committed", context=self.context, error=str(error))
 

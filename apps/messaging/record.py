@@ -1,6 +1,7 @@
 """What was read from Kafka, whether or not it can be understood."""
 
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from confluent_kafka import Message
@@ -39,7 +40,8 @@ class Record:
 def read_record(message: Message) -> Record:
     """Take a consumed message apart. Never raises for what is in it."""
     topic = plain_topic(message.topic() or "")
-    headers, payload = message.headers() or [], message.value() or b""
+    payload = message.value() or b""
+    headers = cast("Headers", message.headers() or [])  # as read, they are always a list
     envelope, problem = None, None
     try:
         envelope = read_envelope(topic, headers, payload)

@@ -138,7 +138,7 @@ class Relay:
                 topic_name(letter.topic),
                 letter.payload,
                 str(letter.saga_id),
-                headers=letter.headers,
+                headers=list(letter.headers.items()),
                 on_delivery=partial(self._delivered, letter.id),
             )
         except BufferError:

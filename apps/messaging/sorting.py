@@ -90,8 +90,9 @@ def request_to_park(context: str, record: Record) -> Request | None:
     return None
 
 
-def heard_in(envelope: Envelope, message: Event) -> Heard:
+def heard_in(envelope: Envelope, message: Message) -> Heard:
     """An event as its listener sees it."""
+    assert isinstance(message, Event)
     return Heard(
         message_id=envelope.message_id,
         request=envelope.request,
