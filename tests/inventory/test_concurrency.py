@@ -102,7 +102,7 @@ def test_a_count_among_sales_corrects_to_its_number_and_loses_no_sale(
 
     def count() -> int:
         for _ in range(20):
-            set_stock(on_hand={"bread": 30, "apple": 30}, reason="count")
+            set_stock(on_hand={"bread": 45, "apple": 45}, reason="count")
         return 0
 
     sold = at_once(sell, sell, count)
