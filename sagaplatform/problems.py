@@ -1,3 +1,103 @@
-def problem_response(exc, context):  # placeholder until the API lands
-    from rest_framework.views import exception_handler
-    return exception_handler(exc, context)
+"""Errors of the API as application/problem+json (RFC 9457), whoever raised them."""
+
+import logging
+import math
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import server_error as server_error_page
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+CONTENT_TYPE = "application/problem+json"
+TYPE = "urn:sagaplatform:problem:"
+UNEXPECTED = "Something went wrong on our side. Repeat the request in a moment, with the same key."
+
+log = logging.getLogger(__name__)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's EXCEPTION_HANDLER: every exception of a view becomes a problem."""
+    known = _as_api_exception(error)
+    if known is None:
+        log.error("a request failed unexpectedly", exc_info=error)
+        known = exceptions.APIException(UNEXPECTED)
+    return Response(
+        problem(known, context["request"].path),
+        status=known.status_code,
+        headers=_headers(known),
+        content_type=CONTENT_TYPE,
+    )
+
+
+def problem(error: exceptions.APIException, path: str) -> dict[str, Any]:
+    """The document. `error` may carry a `title`, and `errors` with one entry per faulty field."""
+    faults = getattr(error, "errors", None)
+    if isinstance(error, exceptions.ValidationError):
+        faults = list(_faults_of(error.detail))
+    return {
+        "type": TYPE + str(error.default_code),
+        "title": getattr(error, "title", HTTPStatus(error.status_code).phrase),
+        "status": error.status_code,
+        "detail": str(error.detail) if not faults else str(error.default_detail),
+        "instance": path,
+        **({"errors": faults} if faults else {}),
+    }
+
+
+def no_such_page(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """For every path under /api/ that leads nowhere."""
+    error = exceptions.NotFound("There is nothing at this address; look at it again.")
+    return _plain(error, request)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500, for what fails outside REST framework's views."""
+    if request.path.startswith("/api/"):
+        return _plain(exceptions.APIException(UNEXPECTED), request)
+    return server_error_page(request)
+
+
+def _plain(error: exceptions.APIException, request: HttpRequest) -> HttpResponse:
+    return JsonResponse(
+        problem(error, request.path), status=error.status_code, content_type=CONTENT_TYPE
+    )
+
+
+class BodyTooLarge(exceptions.APIException):
+    status_code = 413
+    default_code = "body_too_large"
+    default_detail = "The body is larger than this API takes. Send less at once."
+
+
+def _as_api_exception(error: Exception) -> exceptions.APIException | None:
+    if isinstance(error, exceptions.APIException):
+        return error
+    if isinstance(error, Http404):
+        return exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    return BodyTooLarge() if isinstance(error, RequestDataTooBig) else None
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _faults_of(detail: Any, at: str = "#") -> Any:
+    """The leaves of a ValidationError as JSON pointers, in the manner of RFC 9457's example."""
+    if isinstance(detail, dict):
+        for name, each in detail.items():
+            yield from _faults_of(each, at if name == "non_field_errors" else f"{at}/{name}")
+    elif isinstance(detail, list):
+        for index, each in enumerate(detail):
+            yield from _faults_of(each, at if isinstance(each, str) else f"{at}/{index}")
+    else:
+        yield {"pointer": at, "detail": str(detail)}

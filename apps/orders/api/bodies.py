@@ -1,0 +1,148 @@
+"""What a client sends: as types, read fast; where that fails, every fault with its place."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.orders.api.errors import InvalidRequest
+
+Body = TypeVar("Body")
+
+# Printable: no control characters (PostgreSQL takes no NUL), at least one that is no space.
+PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f]+\Z"
+ProductId = Annotated[
+    str,
+    Meta(max_length=64, pattern=PRINTABLE, description="a product id of 1 to 64 characters"),
+]
+Quantity = Annotated[
+    int, Meta(ge=1, le=10_000, description="a whole number of pieces from 1 to 10000")
+]
+Cents = Annotated[
+    int, Meta(ge=1, le=10_000_000, description="a whole number of cents from 1 to 10000000")
+]
+Text = Annotated[
+    str, Meta(max_length=200, pattern=PRINTABLE, description="a text of 1 to 200 characters")
+]
+PostalCode = Annotated[
+    str, Meta(max_length=20, pattern=PRINTABLE, description="a text of 1 to 20 characters")
+]
+Country = Annotated[
+    str,
+    Meta(pattern=r"^[A-Z]{2}\Z", description="a country code of two capital letters, such as GB"),
+]
+Currency = Annotated[
+    str,
+    Meta(pattern=r"^[A-Z]{3}\Z", description="a currency code of three capital letters: GBP"),
+]
+
+
+class LineBody(PricedLine, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line with the limits of the API."""
+
+    product_id: ProductId
+    quantity: Quantity
+    unit_price_cents: Cents
+
+
+class AddressBody(Address, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address with the limits of the API."""
+
+    name: Text
+    street: Text
+    postal_code: PostalCode
+    city: Text
+    country: Country
+
+
+class OrderBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/v1/orders`."""
+
+    currency: Currency
+    lines: Annotated[
+        tuple[LineBody, ...],
+        Meta(min_length=1, max_length=500, description="a list of 1 to 500 lines"),
+    ]
+    payment_method: Annotated[PaymentMethod, Meta(description="credit or card")]
+    gift_wrap: Annotated[bool, Meta(description="true or false")] = False
+    address: AddressBody
+
+
+def read_order(data: Any) -> OrderBody:
+    """The order that a client asks for. Raises InvalidRequest naming everything that is wrong."""
+    try:
+        body = msgspec.convert(data, OrderBody)
+    except msgspec.ValidationError:
+        raise InvalidRequest(errors=list(faults(data, OrderBody))) from None
+    if twice := list(_products_twice(body.lines)):
+        raise InvalidRequest(errors=twice)
+    return body
+
+
+def faults(value: Any, wanted: Any, at: str = "#") -> Iterator[dict[str, str]]:
+    """Every place where a value is not what its type wants, as JSON pointer and advice."""
+    kind, meta = _taken_apart(wanted)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield from _faults_of_object(value, kind, at)
+    elif get_origin(kind) is tuple:
+        yield from _faults_of_list(value, get_args(kind)[0], meta, at)
+    elif not _fits(value, wanted):
+        yield _fault(at, f"Must be {meta.description}.")
+
+
+def _faults_of_object(value: Any, kind: type[msgspec.Struct], at: str) -> Iterator[dict[str, str]]:
+    if not isinstance(value, dict):
+        yield _fault(at, "Must be an object.")
+        return
+    fields = {each.name: each for each in msgspec.structs.fields(kind)}
+    for name in value.keys() - fields.keys():
+        yield _fault(f"{at}/{_escaped(name)}", f"Unknown field; known are {', '.join(fields)}.")
+    for name, field in fields.items():
+        if name in value:
+            yield from faults(value[name], field.type, f"{at}/{name}")
+        elif field.required:
+            yield _fault(f"{at}/{name}", "Is missing.")
+
+
+def _faults_of_list(value: Any, item: Any, meta: Meta, at: str) -> Iterator[dict[str, str]]:
+    if not _fits(value, Annotated[list[Any], meta]):
+        yield _fault(at, f"Must be {meta.description}.")
+        return
+    for index, each in enumerate(value):
+        yield from faults(each, item, f"{at}/{index}")
+
+
+def _products_twice(lines: Iterable[PricedLine]) -> Iterator[dict[str, str]]:
+    seen: Counter[str] = Counter()
+    for index, line in enumerate(lines):
+        seen[line.product_id] += 1
+        if seen[line.product_id] > 1:
+            advice = "Is in an earlier line already; add the quantities up in one line."
+            yield _fault(f"#/lines/{index}/product_id", advice)
+
+
+def _taken_apart(wanted: Any) -> tuple[Any, Meta]:
+    if get_origin(wanted) is Annotated:
+        kind, meta = get_args(wanted)
+        return kind, meta
+    return wanted, Meta()
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _fault(at: str, detail: str) -> dict[str, str]:
+    return {"pointer": at, "detail": detail}
+
+
+def _escaped(name: str) -> str:
+    """A member's name in a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

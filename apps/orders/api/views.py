@@ -1,0 +1,124 @@
+"""Doors: parse, call one service or selector, answer. Every customer sees only their own orders."""
+
+import hashlib
+import re
+from uuid import UUID
+
+import msgspec
+from django.http import HttpResponse
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.orders.api import answers
+from apps.orders.api.bodies import OrderBody, read_order
+from apps.orders.api.errors import (
+    IdempotencyKeyMissing,
+    IdempotencyKeyTooLong,
+    IdempotencyKeyUsed,
+    InvalidRequest,
+    OrderNotFound,
+)
+from apps.orders.errors import IdempotencyKeyReused
+from apps.orders.selectors import order_of, orders_of
+from apps.orders.services import Placement, place_order
+
+LONGEST_KEY = 255
+LARGEST_PAGE = 100
+PAGE = 20
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class OrdersView(APIView):
+    """`POST`: place an order. `GET`: one's own orders, newest first."""
+
+    def post(self, request: Request) -> HttpResponse:
+        body = read_order(request.data)
+        try:
+            placement = place_order(
+                customer_id=_customer(request),
+                currency=body.currency,
+                lines=body.lines,
+                payment_method=body.payment_method,
+                gift_wrap=body.gift_wrap,
+                address=body.address,
+                idempotency_key=_idempotency_key(request),
+                request_hash=hash_of(body),
+                answer=answers.accepted,
+                traceparent=_traceparent(request),
+            )
+        except IdempotencyKeyReused as error:
+            raise IdempotencyKeyUsed from error
+        return _answer(placement)
+
+    def get(self, request: Request) -> Response:
+        limit, after = _limit(request), _after(request)
+        found = orders_of(_customer(request), limit=limit + 1, after=after)
+        page = found[:limit]
+        more = len(found) > limit
+        following = f"{reverse('orders')}?limit={limit}&after={page[-1].id}" if more else None
+        return Response({"orders": [*map(answers.summary, page)], "next": following})
+
+
+class OrderView(APIView):
+    """One of one's own orders. Another customer's does not exist."""
+
+    def get(self, request: Request, order_id: UUID) -> Response:
+        order = order_of(_customer(request), order_id)
+        if order is None:
+            raise OrderNotFound
+        return Response(answers.detail(order))
+
+
+def hash_of(body: OrderBody) -> bytes:
+    """SHA-256 of what was asked: the order of members, blanks and defaults make no difference."""
+    return hashlib.sha256(msgspec.json.encode(body)).digest()
+
+
+def _answer(placement: Placement) -> HttpResponse:
+    response = HttpResponse(
+        placement.answer.body, status=placement.answer.status, content_type="application/json"
+    )
+    response["Location"] = answers.url_of(placement.order_id)
+    if placement.replayed:
+        response["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _customer(request: Request) -> int:
+    """Whose orders are meant: the user's, whatever the request says."""
+    assert request.user.pk is not None, "an anonymous request does not get here"
+    return request.user.pk
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not key:
+        raise IdempotencyKeyMissing
+    if len(key) > LONGEST_KEY:
+        raise IdempotencyKeyTooLong
+    return key
+
+
+def _traceparent(request: Request) -> str | None:
+    """The caller's trace, if it is one: it travels on in every message of the saga."""
+    given = request.headers.get("traceparent", "")
+    return given if TRACEPARENT.fullmatch(given) else None
+
+
+def _limit(request: Request) -> int:
+    given = request.query_params.get("limit", str(PAGE))
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= LARGEST_PAGE):
+        advice = f"Must be a whole number from 1 to {LARGEST_PAGE}."
+        raise InvalidRequest(errors=[{"parameter": "limit", "detail": advice}])
+    return int(given)
+
+
+def _after(request: Request) -> UUID | None:
+    given = request.query_params.get("after")
+    try:
+        return UUID(given) if given else None
+    except ValueError:
+        advice = "Must be the id of an order, as in the link `next` of an earlier page."
+        raise InvalidRequest(errors=[{"parameter": "after", "detail": advice}]) from None

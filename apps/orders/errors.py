@@ -1,0 +1,26 @@
+"""What can go wrong with an order. A docstring is the error's message."""
+
+
+class OrdersError(Exception):
+    """Something is wrong with an order."""
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        message = " ".join((self.__doc__ or "").split())
+        told = ", ".join(f"{name}={value}" for name, value in facts.items())
+        super().__init__(f"{message} ({told})" if told else message)
+
+
+class IdempotencyKeyReused(OrdersError):
+    """The Idempotency-Key was used for another request. Repeat the request exactly as it was, or
+    send the new one under a new key."""
+
+
+class UnknownOrder(OrdersError):
+    """No order belongs to this saga, though orders started it. Restore the order from a backup,
+    then replay the message."""
+
+
+class OrderHasEnded(OrdersError):
+    """The order has already ended the other way. Look at its saga: two of its steps contradict
+    each other."""

@@ -1,0 +1,87 @@
+"""What orders does when asked, and what it tells its customers of the steps of others."""
+
+from collections.abc import Iterable
+
+from apps.contracts.base import Event, Refusal
+from apps.contracts.inventory import StockReservationFailed
+from apps.contracts.orders import CancelOrder, ConfirmOrder, OrderCancelled, OrderConfirmed
+from apps.contracts.payments import (
+    CaptureFailed,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+)
+from apps.contracts.pricing import PriceFreezeFailed
+from apps.contracts.shipping import GiftWrapUnavailable, ShipmentHandedOver, ShipmentRefused
+from apps.messaging.handling import Handler, Heard, Listener, Outgoing
+from apps.orders.models import OrderStatus
+from apps.orders.workspaces import Orders, Timeline
+
+
+def confirm_order(command: ConfirmOrder, orders: Orders) -> OrderConfirmed:
+    """The order is paid and booked; its total is that of the frozen prices."""
+    order_id = orders.end(
+        OrderStatus.CONFIRMED, OrderConfirmed.__name__, total_cents=command.total_cents
+    )
+    return OrderConfirmed(order_id=order_id)
+
+
+def cancel_order(command: CancelOrder, orders: Orders) -> OrderCancelled:
+    """The last of the compensations: everything else is undone already."""
+    order_id = orders.end(OrderStatus.CANCELLED, OrderCancelled.__name__)
+    return OrderCancelled(order_id=order_id)
+
+
+def hear_refusal(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer why."""
+    assert isinstance(heard.event, Refusal)
+    return _tell(heard, timeline, reason=heard.event.reason)
+
+
+def hear_capture(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer what was paid."""
+    assert isinstance(heard.event, PaymentCaptured)
+    return _tell(heard, timeline, amount_cents=heard.event.amount_cents)
+
+
+def hear_refund(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer what is given back; nothing where nothing was held."""
+    assert isinstance(heard.event, PaymentRefunded)
+    if heard.event.nothing_to_undo:
+        return ()
+    return _tell(heard, timeline, amount_cents=heard.event.amount_cents)
+
+
+def hear_hand_over(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer who has the parcel."""
+    event = heard.event
+    assert isinstance(event, ShipmentHandedOver)
+    return _tell(heard, timeline, carrier=event.carrier, reference=event.reference)
+
+
+def _tell(heard: Heard, timeline: Timeline, **facts: object) -> Iterable[Outgoing]:
+    request = heard.request
+    name = type(heard.event).__name__
+    timeline.tell(request.saga_id, request.step, name, heard.message_id, facts)
+    return ()
+
+
+REFUSALS: tuple[type[Event], ...] = (
+    StockReservationFailed,
+    PriceFreezeFailed,
+    PaymentDeclined,
+    GiftWrapUnavailable,
+    ShipmentRefused,
+    CaptureFailed,
+)
+
+COMMANDS = {
+    ConfirmOrder: Handler(confirm_order, Orders),
+    CancelOrder: Handler(cancel_order, Orders),
+}
+LISTENERS: dict[type[Event], Listener] = {
+    **{refusal: Listener(hear_refusal, Timeline) for refusal in REFUSALS},
+    PaymentCaptured: Listener(hear_capture, Timeline),
+    PaymentRefunded: Listener(hear_refund, Timeline),
+    ShipmentHandedOver: Listener(hear_hand_over, Timeline),
+}

@@ -1,0 +1,184 @@
+"""What orders owns: the order with its lines, its customer's timeline, and the keys of the API."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.messaging import models as messaging
+
+
+class OrderStatus(models.TextChoices):
+    """Where an order stands. PLACED -> CONFIRMED, or PLACED -> CANCELLED; nothing else."""
+
+    PLACED = "placed"  # accepted; its saga is under way
+    CONFIRMED = "confirmed"  # paid, its parcel is booked; it only goes forward
+    CANCELLED = "cancelled"  # a step was refused and everything done for it is undone
+
+
+class PaymentMethod(models.TextChoices):
+    """How an order is paid; the values are those of the messages."""
+
+    CREDIT = "credit"  # store credit
+    CARD = "card"  # a payment gateway
+
+
+class Order(models.Model):
+    """A customer's order. Every order ends confirmed or cancelled."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    number = models.TextField(unique=True)  # for people, derived from the id
+    saga_id = models.UUIDField(unique=True)  # one saga per order
+    customer_id = models.BigIntegerField()  # a user of the database `default`: no foreign key
+    status = models.TextField(choices=OrderStatus, default=OrderStatus.PLACED)
+    currency = models.TextField()  # ISO 4217
+    total_cents = models.BigIntegerField()  # the lines' sum; once confirmed, of the frozen prices
+    payment_method = models.TextField(choices=PaymentMethod)
+    gift_wrap = models.BooleanField()  # the wish; whether it is wrapped says the plan
+    plan = models.TextField()  # process/version/mode/steps, fixed when the order was placed
+    placed_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    # Personal data: shown to the customer, masked in the admin, in no log.
+    address_name = models.TextField()
+    address_street = models.TextField()
+    address_postal_code = models.TextField()
+    address_city = models.TextField()
+    address_country = models.TextField()  # ISO 3166-1 alpha-2
+
+    class Meta:
+        constraints = [
+            # An end has a time and a time has an end: no order is half over.
+            models.CheckConstraint(
+                condition=models.Q(status="placed", ended_at=None)
+                | models.Q(status__in=["confirmed", "cancelled"], ended_at__isnull=False),
+                name="orders_end_has_a_time",
+            ),
+            # Prices and quantities are positive, so every order costs something.
+            models.CheckConstraint(
+                condition=models.Q(total_cents__gt=0), name="orders_total_is_positive"
+            ),
+            # Three letters: what every other context reads amounts in.
+            models.CheckConstraint(
+                condition=models.Q(currency__regex=r"^[A-Z]{3}$"), name="orders_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                # A payment method that nobody takes would never end.
+                condition=models.Q(payment_method__in=["credit", "card"]),
+                name="orders_payment_method_is_known",
+            ),
+        ]
+        indexes = [
+            # A customer's orders, newest first, page by page.
+            models.Index(fields=["customer_id", "-id"], name="orders_of_customer"),
+            # The admin's filter, and the orders whose saga is still under way.
+            models.Index(fields=["status", "-id"], name="orders_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class OrderLine(models.Model):
+    """So many pieces of one product at the price that the customer saw."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    position = models.IntegerField()  # as in the request, from 1
+    product_id = models.TextField()  # of inventory and pricing: no foreign key
+    quantity = models.IntegerField()
+    unit_price_cents = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            # A product stands in one line: stock and prices are counted per product.
+            models.UniqueConstraint(
+                fields=["order", "product_id"], name="orders_one_line_per_product"
+            ),
+            # Nothing is sold by less than a piece.
+            models.CheckConstraint(
+                condition=models.Q(quantity__gt=0), name="orders_quantity_is_positive"
+            ),
+            # A gift is a promotion with a price, not a price of zero.
+            models.CheckConstraint(
+                condition=models.Q(unit_price_cents__gt=0), name="orders_price_is_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.product_id}"
+
+
+class OrderEvent(models.Model):
+    """What the customer can read of the order's way: a fact of orders, or heard from others.
+
+    Folded from events in any order of arrival; of several tellings of one fact the first counts.
+    """
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="events")
+    step = models.TextField()
+    type = models.TextField()  # the event's type
+    at = models.DateTimeField()  # when it was told, not when it was heard
+    facts = models.JSONField(default=dict)  # amounts, references, the reason of a refusal
+
+    class Meta:
+        constraints = [
+            # Told twice, or heard twice: once on the timeline.
+            models.UniqueConstraint(
+                fields=["order", "step", "type"], name="orders_one_row_per_fact"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class IdempotencyKey(models.Model):
+    """A key under which a customer placed an order, with the answer that was given.
+
+    Written in the order's own transaction: an order answered with 202 exists, and the same key is
+    the same order.
+    """
+
+    # One customer's key says nothing about another's.
+    pk = models.CompositePrimaryKey("customer_id", "key")
+    customer_id = models.BigIntegerField()
+    key = models.TextField()
+    request_hash = models.BinaryField()  # SHA-256 of the canonical request
+    # One key per order, so that a repeated request cannot pass for two.
+    order = models.OneToOneField(Order, models.CASCADE, related_name="idempotency_key")
+    answer_status = models.SmallIntegerField()  # of HTTP
+    answer_body = models.TextField()  # JSON, given again byte for byte
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # What the API's documentation promises.
+            models.CheckConstraint(
+                condition=models.Q(key__regex=r"^.{1,255}$"), name="orders_key_has_a_length"
+            ),
+        ]
+
+
+class SagaLog(messaging.SagaLog):
+    """Which steps of which sagas orders has carried out."""
+
+    class Meta(messaging.SagaLog.Meta):
+        abstract = False
+
+
+class OutboxMessage(messaging.OutboxMessage):
+    """What orders has told, not yet acknowledged by the broker."""
+
+    class Meta(messaging.OutboxMessage.Meta):
+        abstract = False
+
+
+class DeadLetter(messaging.DeadLetter):
+    """What orders could not handle."""
+
+    class Meta(messaging.DeadLetter.Meta):
+        abstract = False
+
+
+class BarrierNote(messaging.BarrierNote):
+    """Unusual decisions of the barrier of orders."""
+
+    class Meta(messaging.BarrierNote.Meta):
+        abstract = False

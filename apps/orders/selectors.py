@@ -1,0 +1,99 @@
+"""What others may read of orders: the API, the admin and ops."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from apps.contracts.plan import Plan
+from apps.messaging.database import Database
+from apps.orders.models import Order, OrderEvent, OrderStatus
+
+
+class Refusal(NamedTuple):
+    """Why an order is not confirmed."""
+
+    step: str  # whose answer it was
+    code: str  # the refusing event's type
+    reason: str  # a sentence for the customer
+
+
+class OrderFact(NamedTuple):
+    """An order as the conservation check and reports read it."""
+
+    id: UUID
+    saga_id: UUID
+    number: str
+    customer_id: int
+    status: OrderStatus
+    total_cents: int
+    lines_cents: int  # the sum of its lines
+    keys: int  # idempotency keys that led to it: exactly one
+    started: bool  # whether the saga log knows its `create_order`
+    placed_at: datetime
+    ended_at: datetime | None
+    refused_step: str | None
+    refusal_code: str | None
+    refusal_reason: str | None
+
+
+# Every order with what the laws of the conservation check compare, oldest first.
+FACTS = """
+SELECT o.id, o.saga_id, o.number, o.customer_id, o.status, o.total_cents,
+  coalesce((SELECT sum(quantity * unit_price_cents) FROM orders_orderline
+            WHERE order_id = o.id), 0)::bigint,
+  (SELECT count(*) FROM orders_idempotencykey WHERE order_id = o.id),
+  EXISTS (SELECT FROM orders_sagalog WHERE saga_id = o.saga_id AND step = 'create_order'),
+  o.placed_at, o.ended_at, refusal.step, refusal.type, refusal.facts ->> 'reason'
+FROM orders_order o
+LEFT JOIN LATERAL (
+  SELECT step, type, facts FROM orders_orderevent
+  WHERE order_id = o.id AND facts ? 'reason' AND o.status <> 'confirmed'
+  ORDER BY at DESC, step DESC, type DESC LIMIT 1
+) refusal ON true
+ORDER BY o.id
+"""
+
+
+def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> list[Order]:
+    """At most `limit` orders of a customer, newest first, those older than `after` only."""
+    orders = _with_events(Order.objects.filter(customer_id=customer_id))
+    if after:
+        orders = orders.filter(id__lt=after)
+    return list(orders.order_by("-id")[:limit])
+
+
+def order_of(customer_id: int, order_id: UUID) -> Order | None:
+    """One order with its lines and timeline; None where it is not this customer's."""
+    orders = Order.objects.filter(customer_id=customer_id, id=order_id)
+    return _with_events(orders).prefetch_related("lines").first()
+
+
+def refusal_of(order: Order) -> Refusal | None:
+    """The latest refusal, while the order is not confirmed. Reads the order's prefetched events."""
+    if order.status == OrderStatus.CONFIRMED:
+        return None
+    refused = [each for each in order.events.all() if "reason" in each.facts]
+    return _refusal(refused[-1]) if refused else None
+
+
+def is_wrapped(order: Order) -> bool:
+    """Whether the order's plan wraps it: it was wished, and could be had when it was placed."""
+    return "wrap_gift" in Plan.from_header(order.plan).steps
+
+
+def order_facts(database: Database | None = None) -> Iterable[OrderFact]:
+    """Every order for the conservation check, in the caller's transaction if there is one."""
+    return map(OrderFact._make, (database or Database("orders")).fetch(FACTS))
+
+
+def _with_events(orders: QuerySet[Order]) -> QuerySet[Order]:
+    return orders.prefetch_related(
+        Prefetch("events", queryset=OrderEvent.objects.order_by("at", "step", "type"))
+    )
+
+
+def _refusal(event: OrderEvent) -> Refusal:
+    return Refusal(step=event.step, code=event.type, reason=event.facts["reason"])

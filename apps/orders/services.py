@@ -1,0 +1,183 @@
+"""What starts from a door: placing an order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import waffle
+from uuid_utils.compat import uuid7
+
+from apps.contracts.orders import OrderCreated
+from apps.contracts.plan import Mode, Plan
+from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.messaging.database import Database
+from apps.messaging.starting import start_saga
+from apps.orders.errors import IdempotencyKeyReused
+from apps.processes.place_order import PLACE_ORDER
+
+GIFT_WRAP = "gift_wrap"  # the wish and the switch have one name
+
+# Write the order with its key, lines and first row of its timeline, unless the customer has used
+# the key before; returns how many orders were written. It waits for a rival that holds the key.
+PLACE = """
+WITH claimed AS (
+  INSERT INTO orders_idempotencykey
+    (customer_id, key, request_hash, order_id, answer_status, answer_body)
+  VALUES (%b::bigint, %b::text, %b::bytea, %b::uuid, %b::smallint, %b::text)
+  ON CONFLICT (customer_id, key) DO NOTHING
+  RETURNING customer_id, order_id
+), placed AS (
+  INSERT INTO orders_order
+    (id, customer_id, status, saga_id, number, currency, total_cents, payment_method, gift_wrap,
+     plan, address_name, address_street, address_postal_code, address_city, address_country)
+  SELECT order_id, customer_id, 'placed', %b::uuid, %b::text, %b::text, %b::bigint, %b::text,
+    %b::boolean, %b::text, %b::text, %b::text, %b::text, %b::text, %b::text
+  FROM claimed RETURNING id, placed_at
+), told AS (
+  INSERT INTO orders_orderevent (order_id, step, type, at, facts)
+  SELECT id, 'create_order', 'OrderCreated', placed_at, '{}' FROM placed
+), lines AS (
+  INSERT INTO orders_orderline (order_id, position, product_id, quantity, unit_price_cents)
+  SELECT order_id, line.position, line.product_id, line.quantity, line.unit_price_cents
+  FROM claimed, unnest(%b::int[], %b::text[], %b::int[], %b::bigint[])
+    AS line (position, product_id, quantity, unit_price_cents)
+)
+SELECT count(*) FROM placed
+"""
+
+# What was answered under a key before.
+EARLIER = """
+SELECT request_hash, order_id, answer_status, answer_body FROM orders_idempotencykey
+WHERE customer_id = %b AND key = %b
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """What the caller is told of an order that is being placed."""
+
+    id: UUID
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it is stored with its key: an HTTP status and a JSON body."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The order that a request led to, with the answer to it."""
+
+    order_id: UUID
+    answer: Answer
+    replayed: bool  # the order had been placed by an earlier request
+
+
+def place_order(
+    *,
+    customer_id: int,
+    lines: Sequence[PricedLine],
+    currency: str,
+    payment_method: PaymentMethod,
+    gift_wrap: bool,
+    address: Address,
+    idempotency_key: str,
+    request_hash: bytes,
+    answer: Callable[[NewOrder], Answer],
+    traceparent: str | None = None,
+) -> Placement:
+    """Accept an order and start its saga, once per customer and key.
+
+    `answer` says what the caller is told; it is stored with the key in the order's transaction and
+    given again to the same request. Raises IdempotencyKeyReused where `request_hash` differs.
+    """
+    created = OrderCreated(
+        order_id=uuid7(),
+        customer_id=customer_id,
+        currency=currency,
+        lines=tuple(lines),
+        total_cents=sum(line.quantity * line.unit_price_cents for line in lines),
+        payment_method=payment_method,
+        gift_wrap=gift_wrap,
+        address=address,
+    )
+    plan = plan_for(gift_wrap=gift_wrap)
+    saga_id = uuid7()
+    new = NewOrder(created.order_id, number_of(created.order_id))
+    given = answer(new)
+    key = (customer_id, idempotency_key, request_hash, new.id, given.status, given.body)
+    database = Database("orders")
+    with database.transaction():
+        order = (saga_id, new.number, *_order_columns(created, plan))
+        [(placed,)] = database.fetch(PLACE, (*key, *order, *_line_columns(created.lines)))
+        if not placed:
+            return _earlier_placement(database, customer_id, idempotency_key, request_hash)
+        start_saga(
+            label="orders",
+            saga_id=saga_id,
+            step="create_order",
+            event=created,
+            plan=plan,
+            traceparent=traceparent,
+        )
+    return Placement(new.id, given, replayed=False)
+
+
+def plan_for(*, gift_wrap: bool) -> Plan:
+    """The plan of a new order: wrapped if wished and the switch `gift_wrap` is on.
+
+    Reads the switch, so it is called before the order's transaction opens.
+    """
+    wishes = {GIFT_WRAP} if gift_wrap and waffle.switch_is_active(GIFT_WRAP) else set()
+    return PLACE_ORDER.plan(wishes, Mode.ORCHESTRATED)
+
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: nothing to misread aloud
+
+
+def number_of(order_id: UUID) -> str:
+    """An order's number for people, `SP-3K7M-92QX-4T8B`: it needs no counter and tells no sales.
+
+    40 bits of the UUIDv7's milliseconds (they repeat after 34 years) and 20 of its chance.
+    """
+    bits = ((order_id.int >> 80) & (1 << 40) - 1) << 20 | order_id.int & (1 << 20) - 1
+    text = "".join(CROCKFORD[bits >> shift & 31] for shift in range(55, -1, -5))
+    return f"SP-{text[:4]}-{text[4:8]}-{text[8:]}"
+
+
+def _earlier_placement(
+    database: Database, customer_id: int, key: str, request_hash: bytes
+) -> Placement:
+    [(known_hash, order_id, status, body)] = database.fetch(EARLIER, (customer_id, key))
+    if known_hash != request_hash:
+        raise IdempotencyKeyReused(order_id=order_id)
+    return Placement(order_id, Answer(status, body), replayed=True)
+
+
+def _order_columns(created: OrderCreated, plan: Plan) -> tuple[object, ...]:
+    address = created.address
+    return (
+        created.currency,
+        created.total_cents,
+        str(created.payment_method),
+        created.gift_wrap,
+        plan.to_header(),
+        address.name,
+        address.street,
+        address.postal_code,
+        address.city,
+        address.country,
+    )
+
+
+def _line_columns(lines: Sequence[PricedLine]) -> tuple[list[object], ...]:
+    return (
+        list(range(1, len(lines) + 1)),
+        [line.product_id for line in lines],
+        [line.quantity for line in lines],
+        [line.unit_price_cents for line in lines],
+    )
