@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from sagaplatform.shop.baskets import Basket, Product
 
-RULES = """\
-Stock: as many pieces as these baskets want. Of a product in 3 or more baskets whose id is divisible
-by 15 only three quarters of that, so its last pieces are fought over. 10 of what nobody wants.
-Promotions: each price below the list price. One in 3 or more baskets has ended if product id plus
-price in cents is divisible by 12.
-Credit: what the household's baskets cost; half of that if its number is divisible by 25.
-Gift wrap: wished for if the basket's id is divisible by 5."""
+RULES = (
+    "Stock: as many pieces as these baskets want. Of a product in 3 or more baskets whose id is "
+    "divisible by 15 only three quarters of that, so its last pieces are fought over. 10 of what "
+    "nobody wants.",
+    "Promotions: each price below the list price. One in 3 or more baskets has ended if product id "
+    "plus price in cents is divisible by 12.",
+    "Credit: what the household's baskets cost; half of that if its number is divisible by 25.",
+    "Gift wrap: wished for if the basket's id is divisible by 5.",
+)
 
 UNWANTED_STOCK = 10
 

@@ -1,0 +1,90 @@
+"""The two halves of a demonstration: open the shop, replay the baskets."""
+
+import argparse
+import math
+import os
+from typing import Any
+from uuid import uuid4
+
+from rich.console import Console
+
+from sagaplatform.shop.client import ShopClient, Unreachable
+from sagaplatform.shop.customers import UnknownHouseholds, lent_tokens
+from sagaplatform.shop.files import ShopFiles, positive
+from sagaplatform.shop.load import open_shop
+from sagaplatform.shop.problems import UnusableFile
+from sagaplatform.shop.progress import progress_on
+from sagaplatform.shop.replay import Replay, Settings
+from sagaplatform.shop.result import Result
+from sagaplatform.shop.rules import demand_of, shop_for
+from sagaplatform.shop.tables import print_complaints, print_shop
+from sagaplatform.shop.watch import OrdersHang
+
+
+class NoAddress(Exception):
+    """Nobody said where the platform is: give --url http://127.0.0.1:8000, or set WEB_PORT."""
+
+
+FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, OrdersHang, NoAddress)
+
+
+def load(files: ShopFiles, console: Console) -> None:
+    """Open the shop and say what it has. Raises UnusableFile."""
+    products = files.read_products()
+    demand = demand_of(files.read_baskets(products), products)
+    shop = shop_for(demand)
+    open_shop(shop, products)
+    print_complaints(console, files)
+    print_shop(console, demand, shop)
+
+
+def replay(files: ShopFiles, console: Console, options: dict[str, Any]) -> Result:
+    """Place all baskets and wait for the orders. Raises one of FAILURES."""
+    client = ShopClient(address(options["url"]))
+    products = files.read_products()
+    total = sum(1 for _ in files.read_baskets(products))
+    settings = Settings(
+        run=options["run"] or uuid4().hex,
+        concurrency=options["concurrency"],
+        rate=options["rate"],
+        stall=options["stall"],
+    )
+    with lent_tokens() as tokens, progress_on(console, total) as progress:
+        run = Replay(client, settings, progress)
+        return run.run(files.read_baskets(products), tokens.of)
+
+
+def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
+    """How orders are placed."""
+    add = parser.add_argument
+    add("--url", help="of the platform; without it, this machine's WEB_PORT")
+    add("--rate", type=positive_number, metavar="R", help="orders per second at most")
+    add("--concurrency", type=positive, default=16, metavar="C", help="requests at once")
+    add(
+        "--stall",
+        type=positive_number,
+        default=60.0,
+        metavar="SECONDS",
+        help="give up when no order ends for so long",
+    )
+    add("--run", default="", metavar="NAME", help="the same name again places no basket twice")
+
+
+def address(given: str | None) -> str:
+    """The platform's address. Raises NoAddress."""
+    if given:
+        return given
+    if port := os.environ.get("WEB_PORT"):
+        return f"http://127.0.0.1:{port}"
+    raise NoAddress(NoAddress.__doc__)
+
+
+def positive_number(text: str) -> float:
+    """An argument that is a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value

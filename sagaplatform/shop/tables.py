@@ -1,0 +1,73 @@
+"""What the shop's commands print."""
+
+from rich.console import Console
+from rich.table import Table
+
+from sagaplatform.shop.files import ShopFiles
+from sagaplatform.shop.result import PERCENTILES, Result, percentile
+from sagaplatform.shop.rules import RULES, Demand, Shop
+
+
+def print_shop(console: Console, demand: Demand, shop: Shop) -> None:
+    """The rules in words, and what they came to."""
+    for rule in RULES:
+        console.print(rule, highlight=False)
+    print_rows(
+        console,
+        "The shop",
+        {
+            "baskets": f"{demand.baskets:,} with {demand.lines:,} lines",
+            "households": f"{len(shop.credit):,}",
+            "products": f"{len(demand.products):,}, of which wanted {len(demand.pieces):,}",
+            "pieces in stock": f"{sum(shop.stock.values()):,}",
+            "products with fewer than wanted": f"{shop.contended:,}",
+            "promotions that run": f"{len(shop.running):,}",
+            "promotions that have ended": f"{len(shop.ended):,}",
+            "store credit": money(sum(shop.credit.values())),
+        },
+    )
+
+
+def print_complaints(console: Console, files: ShopFiles) -> None:
+    """Each reason for which rows were left out; nothing where all could be used."""
+    for sentence in files.complaints():
+        console.print(sentence, style="yellow", highlight=False)
+
+
+def print_result(console: Console, result: Result) -> None:
+    """How the orders ended, and how fast."""
+    rows = {
+        "orders placed": f"{result.placed:,}",
+        "confirmed": _share(result.confirmed, result.placed),
+        "undone": _share(result.undone.total(), result.placed),
+    }
+    for reason, count in result.undone.most_common():
+        rows[f"  {reason}"] = _share(count, result.placed)
+    if still := result.placed - result.ended:
+        rows["not ended"] = f"{still:,}"
+    for kind, count in result.refused.most_common():
+        rows[f"refused requests: {kind}"] = f"{count:,}"
+    for each in PERCENTILES:
+        rows[f"request to end, p{each}"] = f"{percentile(result.latencies, each):.2f} s"
+    rows["sagas per second"] = f"{result.rate:.1f}"
+    print_rows(console, "The orders", rows)
+    for refusal in result.refusals.values():
+        console.print(f"For example {refusal}", style="red", highlight=False)
+
+
+def print_rows(console: Console, title: str, rows: dict[str, str]) -> None:
+    """A table of names and values."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def money(cents: int) -> str:
+    return f"{cents / 100:,.2f}"
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count:,} ({100 * count / max(total, 1):.1f} %)"
