@@ -52,3 +52,12 @@ def databases(owners: dict[str, psycopg.Connection]) -> dict[str, psycopg.Connec
     for owner in owners.values():
         owner.execute(EMPTY_WHAT_HAS_ROWS)
     return owners
+
+
+@pytest.fixture(scope="session")
+def topics(django_db_setup: None) -> None:
+    """All topics exist."""
+    from apps.messaging.kafka import admin_client
+    from apps.messaging.topics import create_topics
+
+    create_topics(admin_client())

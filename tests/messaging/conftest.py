@@ -1,4 +1,4 @@
-"""A shelf with ten pieces of tea, and a relay that sends nothing, so that the outbox can be read."""
+"""A shelf with ten pieces of tea, and a relay that sends nothing: the outbox can be read."""
 
 import psycopg
 import pytest

@@ -105,7 +105,10 @@ class Shelf:
             "SELECT headers, payload FROM inventory_outboxmessage"
             " WHERE topic = 'inventory-events' ORDER BY created_at, id"
         ).fetchall()
-        read = [(msgspec.json.decode(headers, type=dict[str, str]), payload) for headers, payload in rows]
+        read = [
+            (msgspec.json.decode(headers, type=dict[str, str]), payload)
+            for headers, payload in rows
+        ]
         return [
             (msgspec.json.decode(payload, type=MESSAGES[told["type"], int(told["version"])]), told)
             for told, payload in read
@@ -132,3 +135,9 @@ class Shelf:
         row: Sequence[Any] | None = self.owner.execute(statement, parameters).fetchone()
         assert row is not None
         return tuple(row)
+
+
+def _answer(headers: str, payload: bytes) -> tuple[Message, dict[str, str]]:
+    told = msgspec.json.decode(headers, type=dict[str, str])
+    message_type = MESSAGES[told["type"], int(told["version"])]
+    return msgspec.json.decode(payload, type=message_type), told

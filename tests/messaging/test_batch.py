@@ -200,7 +200,9 @@ def test_an_action_and_its_compensation_race(shelf: Shelf, round_: int) -> None:
         failures.extend(carry_out("inventory", batch))  # type: ignore[arg-type]
         connections.close_all()
 
-    threads = [threading.Thread(target=work, args=[[each]]) for each in (reserve(saga), release(saga))]
+    threads = [
+        threading.Thread(target=work, args=[[each]]) for each in (reserve(saga), release(saga))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

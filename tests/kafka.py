@@ -1,0 +1,54 @@
+"""Listening to real topics in tests."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Self
+from uuid import UUID
+
+from confluent_kafka import Consumer, Message, TopicPartition
+from django.conf import settings
+
+from apps.messaging.kafka import topic_name
+
+PATIENCE_SECONDS = 30
+
+
+class Tap:
+    """Reads all of a topic from the moment it is opened."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic_name(topic)
+        self.messages: list[Message] = []
+        self.consumer = Consumer({**settings.KAFKA, "group.id": "tap", "enable.auto.commit": False})
+
+    def __enter__(self) -> Self:
+        metadata = self.consumer.list_topics(self.topic, timeout=PATIENCE_SECONDS)
+        places = [
+            TopicPartition(self.topic, each) for each in metadata.topics[self.topic].partitions
+        ]
+        for place in places:
+            _, place.offset = self.consumer.get_watermark_offsets(place, timeout=PATIENCE_SECONDS)
+        self.consumer.assign(places)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.consumer.close()
+
+    def seen(self, saga_id: UUID) -> list[Message]:
+        """The messages of a saga that were read so far."""
+        return [each for each in self.messages if each.key() == str(saga_id).encode()]
+
+    def take(self, saga_id: UUID, count: int) -> list[Message]:
+        """The messages of a saga, when so many of them are there."""
+        self.wait_until(lambda: len(self.seen(saga_id)) >= count)
+        return self.seen(saga_id)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Read on until something holds. Raises TimeoutError."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(self.messages)} messages were read from {self.topic}")
+            message = self.consumer.poll(0.05)
+            if message is not None and message.error() is None:
+                self.messages.append(message)

@@ -1,0 +1,188 @@
+"""From a commit to Kafka: nothing is sent before it, nothing is lost after it."""
+
+import threading
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+import pytest
+from confluent_kafka import Producer
+from django.conf import settings
+from django.db import connections, transaction
+
+from apps.contracts.catalogue import Action
+from apps.contracts.inventory import ReleaseStock
+from apps.messaging.database import Database
+from apps.messaging.errors import OutsideTransaction
+from apps.messaging.kafka import PRODUCER
+from apps.messaging.outbox import letter_of, publish
+from apps.messaging.relay import Relay
+from tests.kafka import Tap
+from tests.messaging.kit import Shelf, envelope, new_saga
+
+INVENTORY = Database("inventory")
+
+
+@pytest.fixture
+def tap(topics: None) -> Iterator[Tap]:
+    with Tap("inventory-commands") as opened:
+        yield opened
+
+
+def write(saga: UUID | None = None) -> UUID:
+    """A message in the outbox, in a transaction of its own; its saga."""
+    saga = saga or new_saga()
+    with INVENTORY.transaction():
+        publish(INVENTORY, [envelope(ReleaseStock(), saga, action=Action.UNDO)])
+    return saga
+
+
+def waiting(shelf: Shelf) -> int:
+    [count] = shelf.one("SELECT count(*) FROM inventory_outboxmessage")
+    return int(count)
+
+
+def new_relay(**options: object) -> Relay:
+    """A relay of another process."""
+    made = Relay("inventory", Producer({**settings.KAFKA, **PRODUCER, **options}))
+    made.attended = True
+    return made
+
+
+def test_publishing_outside_a_transaction_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(OutsideTransaction, match=r"atomic\(using=<the context's database>\)"):
+        publish(INVENTORY, [envelope(ReleaseStock(), new_saga(), action=Action.UNDO)])
+    assert waiting(shelf) == 0
+
+
+def test_a_transaction_on_another_connection_does_not_count(shelf: Shelf) -> None:
+    sent = envelope(ReleaseStock(), new_saga(), action=Action.UNDO)
+    with (
+        transaction.atomic(),
+        transaction.atomic(using="orders"),
+        pytest.raises(OutsideTransaction),
+    ):
+        publish(INVENTORY, [sent])
+    assert waiting(shelf) == 0
+
+
+def test_a_committed_message_is_sent_with_key_and_headers_and_leaves_the_table(
+    shelf: Shelf, tap: Tap
+) -> None:
+    saga = write()
+    [message] = tap.take(saga, 1)
+    assert message.value() == b"{}"
+    told = {name: value.decode() for name, value in message.headers()}
+    assert (told["saga_id"], told["type"], told["action"]) == (str(saga), "ReleaseStock", "undo")
+    tap.wait_until(lambda: waiting(shelf) == 0)
+
+
+def test_a_rolled_back_message_is_never_sent(shelf: Shelf, tap: Tap) -> None:
+    lost = new_saga()
+    with INVENTORY.transaction():
+        publish(INVENTORY, [envelope(ReleaseStock(), lost, action=Action.UNDO)])
+        transaction.set_rollback(True, using="inventory")
+    seen = write()
+    assert tap.take(seen, 1)
+    assert tap.seen(lost) == []
+    tap.wait_until(lambda: waiting(shelf) == 0)
+
+
+@pytest.mark.usefixtures("quiet_dispatch")
+def test_what_was_not_dispatched_is_swept_when_it_is_overdue(shelf: Shelf, tap: Tap) -> None:
+    saga = write()
+    sweeper = new_relay()
+    assert sweeper.sweep(overdue_seconds=3600) == 0
+    assert sweeper.sweep(overdue_seconds=0) == 1
+    assert len(tap.take(saga, 1)) == 1
+    assert sweeper.sweep(overdue_seconds=0) == 0  # it has the acknowledgement
+    assert sweeper.tidy() == 1
+    assert waiting(shelf) == 0
+
+
+@pytest.mark.usefixtures("quiet_dispatch")
+def test_of_two_sweepers_one_works(shelf: Shelf, tap: Tap) -> None:
+    saga = write()
+    holding, done = threading.Event(), threading.Event()
+
+    def hold_the_lock() -> None:
+        with INVENTORY.transaction():
+            assert INVENTORY.fetch(
+                "SELECT pg_try_advisory_xact_lock(hashtext('outbox_sweeper'))"
+            ) == [(True,)]
+            holding.set()
+            done.wait()
+        connections.close_all()
+
+    other = threading.Thread(target=hold_the_lock)
+    other.start()
+    holding.wait()
+    assert new_relay().sweep(overdue_seconds=0) == 0
+    done.set()
+    other.join()
+    assert new_relay().sweep(overdue_seconds=0) == 1
+    assert len(tap.take(saga, 1)) == 1
+
+
+@pytest.mark.usefixtures("quiet_dispatch")
+def test_a_message_that_commits_late_is_not_lost(shelf: Shelf, tap: Tap) -> None:
+    """Its id is lower than one that was swept before it could be seen: a cursor would miss it."""
+    early, written, commit = new_saga(), threading.Event(), threading.Event()
+
+    def write_slowly() -> None:
+        with INVENTORY.transaction():
+            publish(INVENTORY, [envelope(ReleaseStock(), early, action=Action.UNDO)])
+            written.set()
+            commit.wait()
+        connections.close_all()
+
+    slow = threading.Thread(target=write_slowly)
+    slow.start()
+    written.wait()
+    late = write()
+    sweeper = new_relay()
+    assert sweeper.sweep(overdue_seconds=0) == 1
+    assert len(tap.take(late, 1)) == 1
+    commit.set()
+    slow.join()
+    assert sweeper.sweep(overdue_seconds=0) == 1
+    assert len(tap.take(early, 1)) == 1
+
+
+@pytest.mark.usefixtures("quiet_dispatch")
+def test_a_full_producer_queue_fails_nothing_and_leaves_the_rest_to_the_sweeper(
+    shelf: Shelf, tap: Tap
+) -> None:
+    unreachable = {"bootstrap.servers": "127.0.0.1:1", "queue.buffering.max.messages": 2}
+    office = new_relay(**unreachable, **{"log_level": 0})
+    sagas = [write() for _ in range(5)]
+    office.dispatch([letter_of(envelope(ReleaseStock(), saga)) for saga in sagas])  # must not raise
+    assert len(office.producer) == 2
+    office.producer.purge()
+    assert new_relay().sweep(overdue_seconds=0) == 5
+    for saga in sagas:
+        assert len(tap.take(saga, 1)) == 1
+
+
+@pytest.fixture
+def quiet_dispatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process's own relay sends nothing; relays made by `new_relay` do."""
+    from apps.messaging import outbox
+
+    class Deaf(Relay):
+        def dispatch(self, letters: object) -> None: ...
+
+    deaf = Deaf("inventory", Producer({**settings.KAFKA, **PRODUCER}))
+    monkeypatch.setattr(outbox, "relay", lambda alias: deaf)
+
+
+def test_the_run_time_role_cannot_reach_another_context(
+    databases: dict[str, psycopg.Connection],
+) -> None:
+    own = settings.DATABASES["inventory"]
+    foreign = settings.DATABASES["payments"]["NAME"]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(
+            host=own["HOST"], port=own["PORT"], user=own["USER"], password=own["PASSWORD"] or None,
+            dbname=foreign,
+        )  # fmt: skip

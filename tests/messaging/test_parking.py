@@ -1,0 +1,243 @@
+"""A message that cannot be handled is kept, and others go on."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from apps.contracts.inventory import StockReleased, StockReservationFailed, StockReserved
+from apps.contracts.values import Line
+from apps.inventory import handlers
+from apps.messaging.consumer import Failure, carry_out, park
+from apps.messaging.dead_letters import replay_parked
+from apps.messaging.envelope import read_envelope
+from apps.messaging.errors import NothingToReplay, UnreadableMessage
+from apps.messaging.handling import Handler
+from apps.messaging.record import Record
+from apps.messaging.wiring import wiring
+from tests.messaging.kit import Shelf, handed_over, new_saga, record, release, reserve
+
+pytestmark = pytest.mark.usefixtures("quiet")
+TEA = (Line(product_id="tea", quantity=1),)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[UUID], None]:
+    """Makes the handler fail for a saga; called with None it works again."""
+    sound = handlers.COMMANDS[handlers.ReserveStock]
+    sick: list[UUID] = []
+
+    def reserve_stock(command: Any, shelves: Any) -> Any:
+        if shelves.request.saga_id in sick:
+            shelves.reserve(command.order_id, command.lines)  # what it did must not be kept
+            raise RuntimeError("the handler has a bug")
+        return sound.decide(command, shelves)
+
+    commands: Any = wiring("inventory").commands
+    monkeypatch.setitem(commands, ("ReserveStock", 1), Handler(reserve_stock, sound.workspace))
+
+    def break_for(saga: UUID | None) -> None:
+        sick[:] = [saga] if saga else []
+
+    return break_for
+
+
+def parked(records: list[Record]) -> list[Failure]:
+    failures = carry_out("inventory", records)
+    park("inventory", failures)
+    return failures
+
+
+def test_a_poison_message_is_parked_and_others_go_on(shelf: Shelf, broken: Any) -> None:
+    poisoned, healthy = new_saga(), [new_saga() for _ in range(3)]
+    broken(poisoned)
+    batch = [reserve(saga) for saga in (healthy[0], poisoned, *healthy[1:])]
+    [failure] = parked(batch)
+    assert failure.record is batch[1]
+    assert shelf.levels() == (7, 3, 0)
+    assert shelf.log(poisoned) == {}
+    assert shelf.letters() == [("parked", "reserve_stock", "do", "RuntimeError")]
+    assert [type(shelf.messages(saga)[0]) for saga in healthy] == [StockReserved] * 3
+
+
+def test_a_parked_message_is_copied_to_the_dead_letter_topic(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    message = reserve(saga)
+    parked([message])
+    topic, headers, payload = shelf.one(
+        "SELECT topic, headers, payload FROM inventory_outboxmessage"
+    )
+    told = msgspec.json.decode(headers)
+    assert topic == "inventory-commands_dlq"
+    assert payload == message.payload
+    assert told["error"] == "the handler has a bug"
+    assert told["read_from"] == f"inventory-commands/0/{message.offset}"
+    assert told["type"] == "ReserveStock"
+
+
+def test_later_actions_of_the_saga_wait_and_go_on_after_a_replay(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    assert carry_out("inventory", [handed_over(saga)]) == []
+    assert shelf.log(saga) == {}
+    assert [each[:2] for each in shelf.letters()] == [
+        ("parked", "reserve_stock"),
+        ("waiting", "ship_stock"),
+    ]
+    broken(None)
+    [letter_id] = shelf.one("SELECT id FROM inventory_deadletter WHERE status = 'parked'")
+    replay_parked(context="inventory", letter_id=letter_id)
+    carry_out("inventory", [resent(shelf, "inventory-commands")])
+    assert shelf.levels() == (9, 1, 0)
+    assert [each[0] for each in shelf.letters()] == ["replayed", "released"]
+    carry_out("inventory", [resent(shelf, "shipping-events")])
+    assert shelf.levels() == (9, 0, 1)
+
+
+def test_a_replay_that_fails_again_is_parked_where_it_was(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    [letter_id] = shelf.one("SELECT id FROM inventory_deadletter")
+    replay_parked(context="inventory", letter_id=letter_id)
+    parked([resent(shelf, "inventory-commands")])
+    assert shelf.one("SELECT id, status, replays, attempts FROM inventory_deadletter") == (
+        letter_id,
+        "parked",
+        1,
+        8,
+    )
+
+
+def test_a_compensation_passes_and_supersedes_the_parked_action(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    assert carry_out("inventory", [release(saga)]) == []
+    assert shelf.messages() == [StockReleased(nothing_to_undo=True)]
+    assert shelf.log(saga) == {"reserve_stock": ("tombstone", 1)}
+    assert [each[0] for each in shelf.letters()] == ["superseded"]
+    broken(None)
+    carry_out("inventory", [reserve(saga)])
+    assert shelf.levels() == (10, 0, 0)
+
+
+def test_a_re_sent_command_replaces_its_parked_copy(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    parked([reserve(saga)])
+    assert len(shelf.letters()) == 1
+    broken(None)
+    carry_out("inventory", [reserve(saga)])
+    assert shelf.levels() == (9, 1, 0)
+    assert [each[0] for each in shelf.letters()] == ["replayed"]
+
+
+def test_what_is_read_again_after_a_crash_is_parked_once(shelf: Shelf, broken: Any) -> None:
+    saga = new_saga()
+    broken(saga)
+    message = reserve(saga)
+    parked([message])
+    parked([message])
+    assert len(shelf.letters()) == 1
+
+
+def test_a_database_error_is_split_until_the_bad_message_stands_alone(shelf: Shelf) -> None:
+    shelf.owner.execute(
+        "INSERT INTO inventory_reservation (saga_id, product_id, order_id, quantity)"
+        " VALUES (%s, 'tea', %s, 1)",
+        [clash := new_saga(), new_saga()],
+    )
+    sagas = [new_saga() for _ in range(4)]
+    batch = [reserve(saga) for saga in (*sagas[:2], clash, *sagas[2:])]
+    [failure] = carry_out("inventory", batch)
+    assert failure.record is batch[2]
+    assert type(failure.error).__name__ == "UniqueViolation"
+    assert shelf.levels() == (6, 4, 0)
+
+
+def test_of_a_database_error_no_row_values_are_kept(shelf: Shelf) -> None:
+    clash = new_saga()
+    shelf.owner.execute(
+        "INSERT INTO inventory_reservation (saga_id, product_id, order_id, quantity)"
+        " VALUES (%s, 'tea', %s, 1)",
+        [clash, new_saga()],
+    )
+    parked([reserve(clash)])
+    [error] = shelf.one("SELECT error FROM inventory_deadletter")
+    assert "duplicate key value" in error
+    assert str(clash) not in error
+
+
+@pytest.mark.parametrize(
+    ("changes", "error_type"),
+    [
+        ({"payload": b"{no json"}, "UnreadableMessage"),
+        ({"payload": b"{}"}, "UnreadableMessage"),
+        ({"type": b"NeverHeardOf"}, "NoHandler"),
+        ({"version": b"99"}, "UnknownMessage"),
+        ({"generation": b"first"}, "UnreadableMessage"),
+        ({"saga_id": b"\xff\xfe"}, "UnreadableMessage"),
+        ({"action": b"dance"}, "UnreadableMessage"),
+        ({"plan": None}, "UnreadableMessage"),
+    ],
+)
+def test_what_cannot_be_read_is_parked_as_it_was(
+    shelf: Shelf, changes: dict[str, bytes | None], error_type: str
+) -> None:
+    saga, healthy = new_saga(), new_saga()
+    spoilt = garbled(reserve(saga), changes)
+    parked([spoilt, reserve(healthy)])
+    assert shelf.levels() == (9, 1, 0)
+    assert [each[3] for each in shelf.letters()] == [error_type]
+    [payload] = shelf.one("SELECT payload FROM inventory_deadletter")
+    assert payload == spoilt.payload
+
+
+def test_only_what_is_parked_can_be_replayed(shelf: Shelf) -> None:
+    with pytest.raises(NothingToReplay, match="settled, or never was"):
+        replay_parked(context="inventory", letter_id=new_saga())
+
+
+def test_a_wrong_answer_of_a_handler_is_an_error_of_its_message(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = handlers.COMMANDS[handlers.ReserveStock]
+    forgetful = Handler(lambda command, shelves: None, sound.workspace)
+    commands: Any = wiring("inventory").commands
+    monkeypatch.setitem(commands, ("ReserveStock", 1), forgetful)
+    [failure] = carry_out("inventory", [reserve(new_saga())])
+    assert type(failure.error).__name__ == "WrongAnswer"
+
+
+def test_a_refusal_is_no_error(shelf: Shelf) -> None:
+    assert parked([reserve(new_saga(), quantity=99)]) == []
+    assert [type(each) for each in shelf.messages()] == [StockReservationFailed]
+
+
+def resent(shelf: Shelf, topic: str) -> Record:
+    """The newest message in the outbox for a topic, as its consumer will read it."""
+    headers, payload = shelf.one(
+        "SELECT headers, payload FROM inventory_outboxmessage WHERE topic = %s"
+        " ORDER BY created_at DESC, id DESC LIMIT 1",
+        topic,
+    )
+    raw = [(name, value.encode()) for name, value in msgspec.json.decode(headers).items()]
+    return record(read_envelope(topic, raw, payload))
+
+
+def garbled(sound: Record, changes: dict[str, bytes | None]) -> Record:
+    """The record with some headers or the payload spoilt."""
+    headers = [(name, changes.get(name, value)) for name, value in sound.headers]
+    payload = changes.get("payload", sound.payload) or b""
+    envelope, problem = None, None
+    try:
+        envelope = read_envelope(sound.topic, headers, payload)
+    except UnreadableMessage as error:
+        problem = error
+    return Record(sound.topic, 0, sound.offset, sound.key, headers, payload, envelope, problem)
