@@ -135,9 +135,3 @@ class Shelf:
         row: Sequence[Any] | None = self.owner.execute(statement, parameters).fetchone()
         assert row is not None
         return tuple(row)
-
-
-def _answer(headers: str, payload: bytes) -> tuple[Message, dict[str, str]]:
-    told = msgspec.json.decode(headers, type=dict[str, str])
-    message_type = MESSAGES[told["type"], int(told["version"])]
-    return msgspec.json.decode(payload, type=message_type), told
