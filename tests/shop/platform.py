@@ -1,0 +1,82 @@
+"""A platform of a few lines, over real HTTP: what a replay meets, without the services behind."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class FakePlatform:
+    """Accepts orders under their keys. `answer_to` may answer a request instead; `end_of` says how
+    an order ends: `confirmed`, a refusing event's type, or None while it is under way."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.bodies: dict[str, dict[str, Any]] = {}  # by Idempotency-Key
+        self.posts: Counter[str] = Counter()  # by Idempotency-Key
+        self.tokens: dict[str, str] = {}  # by Idempotency-Key
+        self.answer_to: Callable[[str], Answer | None] = lambda key: None
+        self.end_of: Callable[[str], str | None] = lambda key: "confirmed"
+        self.lock = threading.Lock()
+
+    def place(self, key: str, token: str, body: dict[str, Any]) -> Answer:
+        with self.lock:
+            self.posts[key] += 1
+            self.tokens[key] = token
+        if answer := self.answer_to(key):
+            return answer
+        self.bodies[key] = body
+        return 202, {"id": key, "status": "placed"}
+
+    def look(self, key: str) -> Answer:
+        end = self.end_of(key)
+        confirmed = end == "confirmed"
+        return 200, {
+            "status": ("confirmed" if confirmed else "cancelled") if end else "placed",
+            "ended_at": datetime.now(UTC).isoformat() if end else None,
+            "refusal": None if confirmed or not end else {"code": end, "reason": "No."},
+        }
+
+
+@contextmanager
+def fake_platform() -> Iterator[FakePlatform]:
+    """One that listens on a port of its own."""
+    platform = FakePlatform()
+
+    class Door(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            token = self.headers["Authorization"]
+            self._answer(*platform.place(self.headers["Idempotency-Key"], token, body))
+
+        def do_GET(self) -> None:
+            self._answer(*platform.look(self.path.rpartition("/")[2]))
+
+        def log_message(self, *args: object) -> None:
+            """Nothing: the tests look at what came."""
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    platform.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield platform
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

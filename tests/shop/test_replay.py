@@ -1,0 +1,116 @@
+"""Replaying baskets over real HTTP."""
+
+import time
+
+import pytest
+from rich.console import Console
+
+from sagaplatform.shop.baskets import Basket, BasketLine
+from sagaplatform.shop.client import ShopClient, Unreachable
+from sagaplatform.shop.progress import LineProgress
+from sagaplatform.shop.replay import Replay, Settings, paced
+from sagaplatform.shop.result import percentile
+from sagaplatform.shop.watch import OrdersHang
+from tests.shop.platform import fake_platform
+
+BASKETS = [Basket(each, each % 3, (BasketLine("10", 2, 150),)) for each in range(1, 21)]
+
+
+@pytest.fixture
+def platform():
+    with fake_platform() as platform:
+        yield platform
+
+
+def replay(platform, *, stall=30.0, patience=30.0, baskets=BASKETS):
+    client = ShopClient(platform.url, patience)
+    settings = Settings(run="run", concurrency=4, stall=stall)
+    progress = LineProgress(Console(quiet=True), len(baskets))
+    return Replay(client, settings, progress).run(baskets, "token-{}".format)
+
+
+def test_each_basket_is_placed_as_its_household_under_a_key_of_its_own(platform):
+    replay(platform)
+    assert set(platform.bodies) == {f"run-{each}" for each in range(1, 21)}
+    assert platform.tokens["run-7"] == "Token token-1"
+    assert platform.bodies["run-5"] == {
+        "currency": "USD",
+        "payment_method": "credit",
+        "gift_wrap": True,
+        "lines": [{"product_id": "10", "quantity": 2, "unit_price_cents": 150}],
+        "address": {
+            "name": "Household 2",
+            "street": "2 Sample Street",
+            "postal_code": "00002",
+            "city": "Sampletown",
+            "country": "US",
+        },
+    }
+    assert platform.bodies["run-6"]["gift_wrap"] is False
+
+
+def test_ends_are_counted_by_reason(platform):
+    ends = {"run-1": "StockReservationFailed", "run-2": "PaymentDeclined", "run-3": "NewRefusal"}
+    platform.end_of = lambda key: ends.get(key, "confirmed")
+    result = replay(platform)
+    assert (result.placed, result.ended, result.confirmed) == (20, 20, 17)
+    assert result.undone == {"stock short": 1, "credit short": 1, "NewRefusal": 1}
+    assert result.is_good
+    assert result.rate > 0
+    assert all(0 <= latency < 5 for latency in result.latencies)
+
+
+def test_an_order_that_takes_its_time_is_waited_for(platform):
+    done = time.monotonic() + 0.6
+    platform.end_of = lambda key: "confirmed" if time.monotonic() > done else None
+    assert replay(platform).confirmed == 20
+
+
+def test_an_error_of_the_server_is_tried_again_under_the_same_key(platform):
+    platform.answer_to = lambda key: (503, {}) if platform.posts[key] < 3 else None
+    result = replay(platform)
+    assert result.placed == 20
+    assert set(platform.posts.values()) == {3}
+
+
+def test_a_refused_request_is_counted_by_its_problem_and_not_repeated(platform):
+    problem = {"type": "urn:sagaplatform:problem:invalid_request", "detail": "Too many lines."}
+    platform.answer_to = lambda key: (400, problem) if key == "run-4" else None
+    result = replay(platform)
+    assert result.refused == {"invalid_request": 1}
+    assert result.refusals == {"invalid_request": "400 invalid_request: Too many lines."}
+    assert platform.posts["run-4"] == 1
+    assert (result.placed, result.ended, result.is_good) == (19, 19, False)
+
+
+def test_orders_that_never_end_are_named_with_where_to_look(platform):
+    platform.end_of = lambda key: None if key == "run-9" else "confirmed"
+    with pytest.raises(OrdersHang, match=r"No order ended for 1 seconds; 1 have not: run-9\. Look"):
+        replay(platform, stall=1.0)
+
+
+def test_an_undone_order_without_a_reason_is_not_over(platform):
+    platform.end_of = lambda key: ""
+    with pytest.raises(OrdersHang):
+        replay(platform, stall=0.5, baskets=BASKETS[:1])
+
+
+def test_a_platform_that_is_gone_is_reported(platform):
+    platform.url = "http://127.0.0.1:9"
+    with pytest.raises(Unreachable, match=r"gave no usable answer for 0 seconds.*make up"):
+        replay(platform, patience=0.3)
+
+
+def test_a_rate_is_kept():
+    started = time.monotonic()
+    assert list(paced(BASKETS[:5], 20)) == BASKETS[:5]
+    assert 0.2 <= time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("share", "value"),
+    [(50, 2.0), (75, 3.0), (99, 4.0)],
+)
+def test_percentiles_are_of_the_nearest_rank(share, value):
+    assert percentile([4.0, 1.0, 3.0, 2.0], share) == value
+    assert percentile([], share) == 0.0
