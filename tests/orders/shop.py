@@ -67,7 +67,8 @@ def row_of(database: psycopg.Connection, order_id: UUID) -> tuple[str, int, bool
 def timeline_of(database: psycopg.Connection, order_id: UUID) -> list[tuple[str, str, Any]]:
     """Step, type and facts of an order's timeline, in the order of time."""
     return database.execute(
-        "SELECT step, type, facts FROM orders_orderevent WHERE order_id = %s ORDER BY at, step, type",
+        "SELECT step, type, facts FROM orders_orderevent WHERE order_id = %s "
+        "ORDER BY at, step, type",
         [order_id],
     ).fetchall()
 

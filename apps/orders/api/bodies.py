@@ -98,7 +98,7 @@ def _faults_of_object(value: Any, kind: type[msgspec.Struct], at: str) -> Iterat
         yield _fault(at, "Must be an object.")
         return
     fields = {each.name: each for each in msgspec.structs.fields(kind)}
-    for name in value.keys() - fields.keys():
+    for name in sorted(value.keys() - fields.keys()):
         yield _fault(f"{at}/{_escaped(name)}", f"Unknown field; known are {', '.join(fields)}.")
     for name, field in fields.items():
         if name in value:

@@ -1,0 +1,129 @@
+"""How a customer gets a token, and gives it back."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+
+Databases = dict[str, psycopg.Connection]
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any, databases: Databases) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    User.objects.create_user("ada", password="tea for two")
+
+
+def login(
+    username: object = "ada", password: object = "tea for two", **headers: str
+) -> HttpResponse:
+    body = json.dumps({"username": username, "password": password})
+    return Client().post("/api/v1/auth/login", body, "application/json", headers=headers)
+
+
+def orders_with(token: str) -> int:
+    headers = {"Authorization": f"Token {token}"}
+    return Client().get("/api/v1/orders", headers=headers).status_code
+
+
+def test_a_token_opens_the_api_until_it_is_given_back() -> None:
+    token, other = login().json()["token"], login().json()["token"]
+    assert (orders_with(token), orders_with(other)) == (200, 200)
+
+    headers = {"Authorization": f"Token {token}"}
+    assert Client().post("/api/v1/auth/logout", headers=headers).status_code == 204
+
+    assert (orders_with(token), orders_with(other)) == (401, 200)
+
+
+def test_a_token_is_stored_as_a_digest_only() -> None:
+    token = login().json()["token"]
+
+    [stored] = AuthToken.objects.values_list("digest", "token_key")
+    assert token not in stored
+
+
+def test_a_token_ends_and_the_next_login_clears_it_away() -> None:
+    token = login().json()["token"]
+    with time_machine.travel(timezone.now() + timedelta(hours=10, minutes=1)):
+        assert orders_with(token) == 401
+        login()
+        assert AuthToken.objects.count() == 1
+
+
+def test_a_user_who_is_shut_out_is_shut_out_at_once() -> None:
+    token = login().json()["token"]
+    User.objects.update(is_active=False)
+
+    assert orders_with(token) == 401
+    assert login().status_code == 401
+
+
+@pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("nobody", "tea for two")])
+def test_a_wrong_name_and_a_wrong_password_look_the_same(name: str, password: str) -> None:
+    response = login(name, password)
+
+    assert (response.status_code, response["WWW-Authenticate"]) == (401, "Token")
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json() == {
+        "type": "urn:sagaplatform:problem:authentication_failed",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "User name or password is wrong.",
+        "instance": "/api/v1/auth/login",
+    }
+    assert AuthToken.objects.count() == 0
+
+
+def test_a_login_says_what_is_missing() -> None:
+    response = login(username="", password=None)
+
+    assert (response.status_code, response.json()) == (
+        400,
+        {
+            "type": "urn:sagaplatform:problem:invalid",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": "Invalid input.",
+            "instance": "/api/v1/auth/login",
+            "errors": [
+                {"pointer": "#/username", "detail": "This field may not be blank."},
+                {"pointer": "#/password", "detail": "This field may not be null."},
+            ],
+        },
+    )
+
+
+def test_a_login_that_is_a_list() -> None:
+    response = Client().post("/api/v1/auth/login", "[]", "application/json")
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {"pointer": "#", "detail": "Invalid data. Expected a dictionary, but got list."}
+    ]
+
+
+def test_guessing_is_slowed_down_per_user_name_and_address() -> None:
+    with time_machine.travel(timezone.now(), tick=False):
+        for n in range(10):
+            # A forged header makes no new address.
+            assert login(password="guess", **{"X-Forwarded-For": f"10.0.0.{n}"}).status_code == 401
+        response = login("ADA", "tea for two")
+
+    assert (response.status_code, response["Retry-After"]) == (429, "60")
+    assert response.json() == {
+        "type": "urn:sagaplatform:problem:throttled",
+        "title": "Too Many Requests",
+        "status": 429,
+        "detail": "Request was throttled. Expected available in 60 seconds.",
+        "instance": "/api/v1/auth/login",
+    }
+    assert login("bob").status_code == 401
