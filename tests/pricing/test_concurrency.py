@@ -1,0 +1,85 @@
+"""Prices that change while they are being frozen, in threads and connections of their own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import psycopg
+import pytest
+from django.db import connections
+from uuid_utils.compat import uuid7
+
+from apps.contracts.base import Event
+from apps.contracts.pricing import PriceFreezeFailed, PriceFrozen, UnfreezePrice
+from apps.pricing import selectors
+from apps.pricing.errors import NothingFrozen
+from apps.pricing.services import (
+    NewListPrice,
+    NewPromotion,
+    end_promotions,
+    set_list_prices,
+    start_promotions,
+)
+from tests.handling import ask
+from tests.pricing.prices import change, freeze, line
+
+BASKET = freeze(line("apple", 1, 90))
+
+
+@pytest.fixture(autouse=True)
+def promotion(databases: dict[str, psycopg.Connection]) -> None:
+    set_list_prices(prices={"apple": NewListPrice(100, "USD")})
+    start_promotions(promotions=[NewPromotion("apple", 90)])
+
+
+def at_once(*rivals: Callable[[], object]) -> list[object]:
+    """Start all at the same moment; what each returned or raised."""
+    barrier = Barrier(len(rivals))
+
+    def run(rival: Callable[[], object]) -> object:
+        barrier.wait()
+        try:
+            return rival()
+        except Exception as error:
+            return error
+        finally:
+            connections["pricing"].close()
+
+    with ThreadPoolExecutor(len(rivals)) as pool:
+        return list(pool.map(run, rivals))
+
+
+def freeze_often() -> list[Event]:
+    return [ask("pricing", BASKET) for _ in range(50)]
+
+
+def test_a_promotion_that_ends_meanwhile_is_given_until_some_moment_and_never_after() -> None:
+    answers, ended = at_once(freeze_often, lambda: end_promotions(promotions=[("apple", 90)]))
+
+    frozen = PriceFrozen(total_cents=90)
+    refused = PriceFreezeFailed(changed=(change("apple", 90, 100),))
+    assert ended == 1
+    assert answers == sorted(answers, key=lambda each: each == refused)
+    assert {*answers} <= {frozen, refused}
+    assert ask("pricing", BASKET) == refused
+
+
+def test_a_promotion_that_is_started_again_meanwhile_is_on_offer_all_the_time() -> None:
+    def start_often() -> None:
+        for _ in range(100):
+            start_promotions(promotions=[NewPromotion("apple", 90)])
+
+    answers, more, _ = at_once(freeze_often, freeze_often, start_often)
+
+    assert {*answers, *more} == {PriceFrozen(total_cents=90)}
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_promise_is_taken_back_once(attempt: int) -> None:
+    saga_id = uuid7()
+    ask("pricing", BASKET, saga_id=saga_id)
+
+    answers = at_once(*[lambda: ask("pricing", UnfreezePrice(), saga_id=saga_id)] * 2)
+
+    assert sum(isinstance(each, NothingFrozen) for each in answers) == 1
+    assert selectors.freeze_effects([saga_id])[saga_id].status == "unfrozen"
