@@ -1,0 +1,98 @@
+"""The platform's own processes, started by a test on the test databases and topics."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+import psycopg
+
+from sagaplatform.env import CONTEXTS
+
+ROOT = Path(__file__).parent.parent
+PATIENCE_SECONDS = 90
+
+
+class Platform:
+    """One consumer process per context; killed and started again at a test's wish."""
+
+    def __init__(self, owners: dict[str, psycopg.Connection], logs: Path) -> None:
+        self.owners = owners
+        self.logs = logs
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, contexts: Iterable[str] = CONTEXTS) -> Self:
+        for name in contexts:
+            with (self.logs / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "manage.py", "run_consumer", name],
+                    cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "LOG_FORMAT": "text"},
+                )  # fmt: skip
+        return self
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: no goodbye to Kafka, no rollback of its own."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM to all, and wait."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            process.wait(PATIENCE_SECONDS)
+        self.processes.clear()
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Raises AssertionError with the ends of the logs when a process died or nothing comes."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            dead = [name for name, each in self.processes.items() if each.poll() is not None]
+            if dead or time.monotonic() > until:
+                raise AssertionError(f"waited for {what}; dead: {dead}\n{self._log_ends()}")
+            time.sleep(0.05)
+
+    def wait_until_ended(self, sagas: int) -> None:
+        """Until so many sagas are known, all have ended, and their orders and reactions too."""
+        self.wait_until(lambda: self.open_ends(sagas) == [], f"{sagas} sagas to end")
+
+    def open_ends(self, sagas: int) -> list[str]:
+        """What is still under way, in words."""
+        ended = self.count("sagas", "SELECT count(*) FROM sagas_saga WHERE ended_at IS NOT NULL")
+        placed = self.count("orders", "SELECT count(*) FROM orders_order WHERE status = 'placed'")
+        confirmed = self.count(
+            "orders", "SELECT count(*) FROM orders_order WHERE status = 'confirmed'"
+        )
+        shipped = self.count(
+            "inventory",
+            "SELECT count(*) FROM inventory_sagalog WHERE step = 'ship_stock' AND status = 'done'",
+        )
+        found = {
+            f"{ended} of {sagas} sagas ended": ended < sagas,
+            f"{placed} orders are neither confirmed nor cancelled": placed > 0,
+            f"{shipped} of {confirmed} confirmed orders shipped": shipped < confirmed,
+        }
+        return [words for words, holds in found.items() if holds]
+
+    def count(self, alias: str, statement: str) -> int:
+        row = self.owners[alias].execute(statement).fetchone()
+        assert row
+        return int(row[0])
+
+    def outcome(self, saga_id: UUID) -> str:
+        row = self.owners["sagas"].execute(
+            "SELECT status FROM sagas_saga WHERE saga_id = %s", [saga_id]
+        ).fetchone()
+        return str(row[0]) if row else "unknown"
+
+    def _log_ends(self) -> str:
+        return "\n".join(
+            f"--- {path.stem}\n" + "\n".join(path.read_text().splitlines()[-15:])
+            for path in sorted(self.logs.glob("*.log"))
+        )
