@@ -1,0 +1,32 @@
+"""What should never be asked of payments: not refusals, but signs that something is wrong."""
+
+from uuid import UUID
+
+
+class PaymentsError(Exception):
+    """Something unexpected in payments; the message is tried again, then parked."""
+
+    def __init__(self, saga_id: UUID, detail: str) -> None:
+        self.saga_id = saga_id
+        super().__init__(f"{self.__doc__} Saga {saga_id}: {detail}.")
+
+
+class NothingToRefund(PaymentsError):
+    """A refund was asked for a payment that holds and took nothing; compare saga log and ledger."""
+
+
+class AlreadyCaptured(PaymentsError):
+    """A capture was asked for a payment that is captured; compare saga log and ledger."""
+
+
+class PaymentChangedMeanwhile(Exception):
+    """A payment changed although it was locked; nothing was written, the batch can be repeated."""
+
+
+class UnusableAmount(ValueError):
+    """An amount of credit that cannot be booked; give whole cents, not below zero."""
+
+    def __init__(self, customer_id: int, cents: int) -> None:
+        self.customer_id = customer_id
+        self.cents = cents
+        super().__init__(f"{self.__doc__} Customer {customer_id}: {cents}.")

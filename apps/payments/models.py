@@ -1,0 +1,191 @@
+"""Store credit as a double-entry ledger, and the payments that orders make from it.
+
+A customer's account has two pots, what is available and what is held for orders; the shop has
+two more, where credit comes from and where takings go. The shop's pots are nowhere stored: they
+are sums over the ledger, so that no row is touched by every order.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from apps.messaging import models as messaging
+
+
+class Pot(models.TextChoices):
+    """Where money lies."""
+
+    FUNDING = "funding"  # the shop's: where credit comes from; below zero by all credit given out
+    AVAILABLE = "available"  # the customer's, free to spend
+    HELD = "held"  # the customer's, set aside for an order
+    REVENUE = "revenue"  # the shop's: what was taken
+
+
+class EntryKind(models.TextChoices):
+    """Why money moves; each value says from which pot to which."""
+
+    FUNDED = "funded"  # funding -> available
+    WITHDRAWN = "withdrawn"  # available -> funding
+    HELD = "held"  # available -> held
+    SETTLED = "settled"  # held -> revenue
+    GIVEN_BACK = "given_back"  # held -> available, or revenue -> available after a capture
+
+
+class PaymentStatus(models.TextChoices):
+    """Where a payment stands."""
+
+    AUTHORIZED = "authorized"  # the amount is held
+    CAPTURED = "captured"  # authorized -> captured: the amount is taken
+    REFUNDED = "refunded"  # authorized | captured -> refunded: the customer has it again
+
+
+def _moves(kind: EntryKind, source: Pot, target: Pot) -> Q:
+    return Q(kind=kind, from_pot=source, to_pot=target)
+
+
+class Account(models.Model):
+    """A customer's store credit in one currency. Its balances are the sum of its ledger entries."""
+
+    id = models.BigAutoField(primary_key=True)
+    customer_id = models.BigIntegerField()
+    currency = models.CharField(max_length=3)  # ISO 4217
+    available_cents = models.BigIntegerField(db_default=0)
+    held_cents = models.BigIntegerField(db_default=0)
+    opened_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # The last credit is spent once, and nobody spends what they do not have.
+            models.CheckConstraint(
+                condition=Q(available_cents__gte=0, held_cents__gte=0),
+                name="payments_account_never_negative",
+            ),
+            # Otherwise a customer's credit would depend on which of two accounts is read.
+            models.UniqueConstraint(
+                fields=["customer_id", "currency"], name="payments_one_account_per_currency"
+            ),
+        ]
+
+
+class LedgerEntry(models.Model):
+    """One transfer between two pots: double entry in one row, so that the ledger sums to zero.
+
+    Append-only: the run-time role can neither change nor delete a row.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    kind = models.TextField(choices=EntryKind)
+    from_pot = models.TextField(choices=Pot)
+    to_pot = models.TextField(choices=Pot)
+    amount_cents = models.BigIntegerField()
+    saga_id = models.UUIDField(null=True)  # null: funding, which belongs to no order
+    reason = models.TextField(db_default="")  # of a funding or withdrawal, for people
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            # A transfer of nothing, or of less, would be a transfer the other way.
+            models.CheckConstraint(
+                condition=Q(amount_cents__gt=0), name="payments_entry_moves_something"
+            ),
+            # What an entry says and what it does cannot differ.
+            models.CheckConstraint(
+                condition=_moves(EntryKind.FUNDED, Pot.FUNDING, Pot.AVAILABLE)
+                | _moves(EntryKind.WITHDRAWN, Pot.AVAILABLE, Pot.FUNDING)
+                | _moves(EntryKind.HELD, Pot.AVAILABLE, Pot.HELD)
+                | _moves(EntryKind.SETTLED, Pot.HELD, Pot.REVENUE)
+                | _moves(EntryKind.GIVEN_BACK, Pot.HELD, Pot.AVAILABLE)
+                | _moves(EntryKind.GIVEN_BACK, Pot.REVENUE, Pot.AVAILABLE),
+                name="payments_entry_kind_names_its_pots",
+            ),
+            # Only what an order does needs a saga, and all of it does.
+            models.CheckConstraint(
+                condition=Q(kind__in=[EntryKind.FUNDED, EntryKind.WITHDRAWN], saga_id=None)
+                | Q(
+                    kind__in=[EntryKind.HELD, EntryKind.SETTLED, EntryKind.GIVEN_BACK],
+                    saga_id__isnull=False,
+                ),
+                name="payments_entry_of_an_order_has_a_saga",
+            ),
+            # An order's money is held once, settled once and given back once.
+            models.UniqueConstraint(
+                fields=["saga_id", "kind"], name="payments_one_entry_per_saga_and_kind"
+            ),
+        ]
+
+
+class Payment(models.Model):
+    """What one saga's order pays. Made when the amount is held; it has no row before."""
+
+    saga_id = models.UUIDField(primary_key=True)
+    order_id = models.UUIDField(db_index=True)
+    customer_id = models.BigIntegerField()
+    currency = models.CharField(max_length=3)  # ISO 4217
+    method = models.TextField()  # a contracts.values.PaymentMethod
+    amount_cents = models.BigIntegerField()
+    status = models.TextField(choices=PaymentStatus)
+    captured_cents = models.BigIntegerField(db_default=0)
+    refunded_cents = models.BigIntegerField(db_default=0)  # of what was captured
+    authorized_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                # A payment of nothing would hide that an order was never paid.
+                condition=Q(amount_cents__gt=0),
+                name="payments_payment_of_something",
+            ),
+            # The amounts follow from the status, so that captured - refunded is what is due.
+            models.CheckConstraint(
+                condition=Q(status=PaymentStatus.AUTHORIZED, captured_cents=0, refunded_cents=0)
+                | Q(
+                    status=PaymentStatus.CAPTURED,
+                    captured_cents=F("amount_cents"),
+                    refunded_cents=0,
+                )
+                | Q(status=PaymentStatus.REFUNDED, captured_cents=0, refunded_cents=0)
+                | Q(
+                    status=PaymentStatus.REFUNDED,
+                    captured_cents=F("amount_cents"),
+                    refunded_cents=F("captured_cents"),
+                ),
+                name="payments_amounts_follow_from_status",
+            ),
+            # An order is captured at most once, whichever saga asks.
+            models.UniqueConstraint(
+                fields=["order_id"],
+                condition=Q(captured_cents__gt=0),
+                name="payments_one_capture_per_order",
+            ),
+        ]
+
+
+class SagaLog(messaging.SagaLog):
+    """Which steps payments took, and what it answered."""
+
+    class Meta(messaging.SagaLog.Meta):
+        pass
+
+
+class OutboxMessage(messaging.OutboxMessage):
+    """What payments tells and the broker has not yet acknowledged."""
+
+    class Meta(messaging.OutboxMessage.Meta):
+        pass
+
+
+class DeadLetter(messaging.DeadLetter):
+    """What payments could not handle."""
+
+    class Meta(messaging.DeadLetter.Meta):
+        pass
+
+
+class BarrierNote(messaging.BarrierNote):
+    """What payments' barrier decided other than ordinarily."""
+
+    class Meta(messaging.BarrierNote.Meta):
+        pass

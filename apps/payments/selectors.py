@@ -1,0 +1,152 @@
+"""What others may read of payments. Ask inside one transaction to see one moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Aggregate, Count, F, Q, QuerySet, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+
+from apps.payments.models import Account, EntryKind, LedgerEntry, Payment, PaymentStatus, Pot
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDrift:
+    """An account whose balances are not the sum of its entries. All in cents."""
+
+    customer_id: int
+    currency: str
+    available_cents: int
+    held_cents: int
+    ledger_available_cents: int
+    ledger_held_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """One payment, in cents."""
+
+    saga_id: UUID
+    order_id: UUID
+    status: str
+    amount_cents: int
+    captured_cents: int
+    refunded_cents: int
+    held_cents: int  # the whole amount while authorized, else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEffects:
+    """How often each thing was done with one saga's money."""
+
+    saga_id: UUID
+    held: int
+    settled: int
+    given_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """Money that is set aside for an order, neither taken nor given back."""
+
+    saga_id: UUID
+    order_id: UUID
+    amount_cents: int
+    since: datetime
+
+
+def account_drifts() -> list[AccountDrift]:
+    """Accounts whose stored balances differ from the ledger; none in a sound database."""
+    drifted = Account.objects.annotate(
+        ledger_available=_balance("ledgerentry__", Pot.AVAILABLE),
+        ledger_held=_balance("ledgerentry__", Pot.HELD),
+    ).exclude(available_cents=F("ledger_available"), held_cents=F("ledger_held"))
+    return [
+        AccountDrift(*row)
+        for row in drifted.order_by("id").values_list(
+            "customer_id",
+            "currency",
+            "available_cents",
+            "held_cents",
+            "ledger_available",
+            "ledger_held",
+        )
+    ]
+
+
+def pot_balances() -> dict[tuple[str, str], int]:
+    """Cents by (currency, pot), from the ledger alone; each currency's pots sum to zero."""
+    balances = {f"in_{pot.value}": _balance("", pot) for pot in Pot}
+    by_currency = LedgerEntry.objects.values("account__currency").annotate(**balances)
+    return {
+        (currency, pot.value): cents
+        for currency, *row in by_currency.values_list("account__currency", *balances)
+        for pot, cents in zip(Pot, row, strict=True)
+    }
+
+
+def payment_facts() -> Iterator[PaymentFacts]:
+    """All payments, by saga."""
+    rows = Payment.objects.order_by("saga_id").values_list(
+        "saga_id", "order_id", "status", "amount_cents", "captured_cents", "refunded_cents"
+    )
+    for row in rows.iterator():
+        status, amount_cents = row[2], row[3]
+        yield PaymentFacts(*row, amount_cents if status == PaymentStatus.AUTHORIZED else 0)
+
+
+def payments_unlike_ledger() -> list[UUID]:
+    """Sagas whose payment and ledger entries disagree; none in a sound database."""
+    written = {
+        row["saga_id"]: (row["held"], row["settled"], row["given_back"])
+        for row in _entries_by_saga(Sum, "amount_cents")
+    }
+    due = {payment.saga_id: _due_entries(payment) for payment in payment_facts()}
+    return sorted(
+        saga_id
+        for saga_id in due.keys() | written.keys()
+        if due.get(saga_id) != written.get(saga_id)
+    )
+
+
+def effects() -> Iterator[PaymentEffects]:
+    """How often each saga's money was held, settled and given back, by saga."""
+    for row in _entries_by_saga(Count, "id").iterator():
+        yield PaymentEffects(**row)
+
+
+def open_holds() -> list[OpenHold]:
+    """What is held, oldest first."""
+    rows = Payment.objects.filter(status=PaymentStatus.AUTHORIZED).order_by("authorized_at")
+    return [
+        OpenHold(*row)
+        for row in rows.values_list("saga_id", "order_id", "amount_cents", "authorized_at")
+    ]
+
+
+def _balance(prefix: str, pot: Pot) -> Combinable:
+    """What came into a pot less what went out of it; `prefix` leads to the entries."""
+
+    def total(side: str) -> Coalesce:
+        amounts = Sum(f"{prefix}amount_cents", filter=Q(**{f"{prefix}{side}": pot}))
+        return Coalesce(amounts, 0)
+
+    return total("to_pot") - total("from_pot")
+
+
+def _entries_by_saga(measure: type[Aggregate], field: str) -> QuerySet[LedgerEntry, Any]:
+    measures = {
+        kind.value: Coalesce(measure(field, filter=Q(kind=kind)), 0)
+        for kind in (EntryKind.HELD, EntryKind.SETTLED, EntryKind.GIVEN_BACK)
+    }
+    entries = LedgerEntry.objects.filter(saga_id__isnull=False).values("saga_id")
+    return entries.annotate(**measures).order_by("saga_id")
+
+
+def _due_entries(payment: PaymentFacts) -> tuple[int, int, int]:
+    """What the ledger must say of a payment: held, settled and given back, in cents."""
+    given_back = payment.amount_cents if payment.status == PaymentStatus.REFUNDED else 0
+    return payment.amount_cents, payment.captured_cents, given_back

@@ -1,0 +1,44 @@
+"""The admin's lists of payments: they can be read and searched, and nothing more."""
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+
+from tests.payments.shop import credit, held
+
+
+@pytest.fixture
+def agent(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
+    """Logged in with all rights."""
+    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+    client = Client()
+    client.force_login(User.objects.create_superuser("agent"))
+    return client
+
+
+@pytest.mark.parametrize(
+    ("page", "search"),
+    [("account", "1"), ("ledgerentry", "1"), ("payment", "{saga_id}"), ("payment", "1")],
+)
+def test_lists_find_what_is_searched(agent: Client, page: str, search: str) -> None:
+    credit(anna=50_00)
+    saga_id = held(30_00)
+    found = agent.get(f"/admin/payments/{page}/", {"q": search.format(saga_id=saga_id)})
+    assert found.status_code == 200
+    assert b"3000" in found.content
+
+
+@pytest.mark.parametrize("page", ["account", "ledgerentry", "payment"])
+def test_nothing_can_be_added(agent: Client, page: str) -> None:
+    assert agent.get(f"/admin/payments/{page}/add/").status_code == 403
+
+
+def test_nothing_can_be_changed_or_deleted(agent: Client) -> None:
+    credit(anna=50_00)
+    saga_id = held(30_00)
+    page = f"/admin/payments/payment/{saga_id}"
+    assert agent.get(f"{page}/change/").status_code == 200
+    assert agent.post(f"{page}/change/", {"amount_cents": 1}).status_code == 403
+    assert agent.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
