@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 from uuid_utils.compat import uuid7
 
+from apps.contracts.base import Event
 from apps.contracts.inventory import (
     ReleaseStock,
     ReserveStock,
@@ -61,9 +62,11 @@ def test_batches_that_want_the_same_products_in_other_orders_do_not_deadlock(
     there = reserve(*(line(product, 1) for product in products))
     back = reserve(*(line(product, 1) for product in reversed(products)))
 
+    def sell_batch(basket: ReserveStock, size: int) -> list[Event]:
+        return ask_together("inventory", [(uuid7(), "", basket) for _ in range(size)])
+
     def sell(basket: ReserveStock) -> list[type]:
-        batches = [[(uuid7(), "", basket) for _ in range(size)] for size in (1, 2, 3, 4, 5)]
-        return [type(each) for batch in batches for each in ask_together("inventory", batch)]
+        return [type(each) for size in (1, 2, 3, 4, 5) for each in sell_batch(basket, size)]
 
     answers = at_once(*[lambda: sell(there), lambda: sell(back)] * 2)
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
@@ -19,6 +20,7 @@ from tests.handling import ask, ask_together, react
 from tests.inventory.stock import HANDED_OVER, books_balance, line, reserve, stock
 
 Databases = dict[str, psycopg.Connection]
+Settle = Callable[[UUID], None]
 
 
 @pytest.fixture(autouse=True)
@@ -186,7 +188,7 @@ def _ship(saga_id: UUID) -> None:
 
 @pytest.mark.parametrize("settle", [_release, _ship])
 @pytest.mark.parametrize("settle_again", [_release, _ship])
-def test_what_is_settled_is_not_settled_again(settle, settle_again) -> None:
+def test_what_is_settled_is_not_settled_again(settle: Settle, settle_again: Settle) -> None:
     saga_id = uuid7()
     ask("inventory", reserve(line("apple", 4)), saga_id=saga_id)
     settle(saga_id)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import psycopg
 import pytest
 from uuid_utils.compat import uuid7
@@ -59,7 +61,9 @@ def test_a_name_stays_until_another_is_given(databases: Databases) -> None:
     lambda: receive_stock(quantities={"apple": 1, "bread": -1}, reason="x"),
     lambda: set_stock(on_hand={"apple": 1, "bread": -1}, reason="x"),
 ])  # fmt: skip
-def test_less_than_nothing_is_refused_whole(databases: Databases, change) -> None:
+def test_less_than_nothing_is_refused_whole(
+    databases: Databases, change: Callable[[], None]
+) -> None:
     with pytest.raises(NotAQuantity, match="product 'bread': -1"):
         change()
 
