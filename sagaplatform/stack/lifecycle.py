@@ -68,7 +68,8 @@ class Stack:
         self.given = Given.of(self.environ, self.layout.home / "own.json")
         self.given.require_complete()
         self.kept = Secrets.load(self.layout.secrets)
-        self.ports = ports.choose(self.layout.ports, self.environ)
+        asked = {} if self.supervisor.runs() else self.environ  # what runs keeps its ports
+        self.ports = ports.choose(self.layout.ports, asked)
 
     @property
     def kafka(self) -> str:
@@ -224,6 +225,7 @@ def _provision(stack: Stack, *, test: bool = False) -> None:
 
 
 def _write_environment(stack: Stack) -> None:
+    ports.keep(stack.layout.ports, stack.ports)
     environment.write_env(stack.layout.app_env, stack.run_time())
     environment.write_env(stack.layout.owner_env, stack.owners())
     own = stack.layout.home / "own.json"

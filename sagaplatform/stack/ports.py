@@ -1,7 +1,6 @@
 """Ports on the loopback address: chosen once, kept, and checked before each start."""
 
 import json
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,8 +50,12 @@ def choose(file: Path, environ: Mapping[str, str]) -> dict[str, int]:
     for name, port in PORTS.items():
         asked = _asked(port.variable, environ)
         chosen[name] = asked or kept.get(name) or first_free(port.first, chosen.values())
-    file.write_text(json.dumps(chosen, indent=1) + os.linesep)
     return chosen
+
+
+def keep(file: Path, chosen: Mapping[str, int]) -> None:
+    """Remember ports that turned out well, for the next start."""
+    file.write_text(json.dumps(chosen, indent=1) + "\n")
 
 
 def require_free(chosen: Mapping[str, int], names: Iterable[str], file: Path) -> None:

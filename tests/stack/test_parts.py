@@ -1,0 +1,228 @@
+"""The stack's parts that need no server."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sagaplatform.stack import environment, jars, java, ports, postgres, supervision
+from sagaplatform.stack.environment import Given, Secrets
+from sagaplatform.stack.errors import BadPgBin, BadPort, JarChanged, MissingUrls, NotOurs, PortTaken
+from sagaplatform.stack.files import own_folder
+from sagaplatform.stack.layout import Layout, checkout
+from sagaplatform.stack.processes import PLATFORM
+from sagaplatform.stack.watch import Watcher
+
+# --- ports
+
+
+def test_ports_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = ports.choose(file, {})
+    ports.keep(file, first)
+    assert ports.choose(file, {}) == first
+    assert ports.choose(file, {"WEB_PORT": "8123"}) == {**first, "web": 8123}
+
+
+def test_a_taken_port_is_passed_over_when_choosing_and_refused_when_kept(tmp_path: Path) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        taken = stranger.getsockname()[1]
+        assert ports.first_free(taken) > taken
+        with pytest.raises(PortTaken) as refusal:
+            ports.require_free({"web": taken}, ["web"], tmp_path / "ports.json")
+    assert str(refusal.value).startswith(f"Port {taken}, meant for the web pages, is taken")
+    assert "`WEB_PORT=" in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "http"])
+def test_a_port_must_be_one(tmp_path: Path, value: str) -> None:
+    with pytest.raises(BadPort, match=f"WEB_PORT={value} is no port"):
+        ports.choose(tmp_path / "ports.json", {"WEB_PORT": value})
+
+
+# --- environment
+
+
+def urls(host: str) -> dict[str, str]:
+    names = [f"DATABASE_URL_{alias.upper()}" for alias in environment.ALIASES]
+    return dict.fromkeys(names, f"postgresql://u:p@{host}/x")
+
+
+def test_passwords_are_random_and_made_once(tmp_path: Path) -> None:
+    kept = Secrets.load(tmp_path / "one")
+    assert Secrets.load(tmp_path / "one") == kept
+    assert Secrets.load(tmp_path / "two").superuser != kept.superuser
+    assert len({kept.superuser, kept.secret_key, *kept.roles.values()}) == 18
+
+
+def test_the_stacks_own_addresses_are_no_strangers(tmp_path: Path) -> None:
+    own = tmp_path / "own.json"
+    environment.remember_own(own, Secrets.load(tmp_path / "s"), 5433, "127.0.0.1:9092")
+    inside = {**urls("127.0.0.1:5433"), "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092"}
+    assert Given.of(inside, own) == Given({}, {}, "")
+
+
+def test_databases_of_others_are_used_when_owners_are_given_too(tmp_path: Path) -> None:
+    outside = urls("db.example:5432")
+    with pytest.raises(MissingUrls, match="not DATABASE_OWNER_URL_DEFAULT"):
+        Given.of(outside, tmp_path / "own.json").require_complete()
+    owners = {name.replace("URL", "OWNER_URL"): url for name, url in outside.items()}
+    given = Given.of({**outside, **owners}, tmp_path / "own.json")
+    given.require_complete()
+    assert given.databases == outside
+
+
+def test_owners_passwords_are_not_handed_on() -> None:
+    whole = {"PATH": "/bin", "DATABASE_OWNER_URL_ORDERS": "x", "DATABASE_ROLE": "owner"}
+    assert environment.without_servers(whole) == {"PATH": "/bin"}
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("open", "link"):
+        with pytest.raises(NotOurs, match="can be written by others"):
+            own_folder(tmp_path / name, 0o700)
+
+
+# --- programs
+
+
+def test_a_wrong_pg_bin_is_refused_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(BadPgBin, match=f"PG_BIN={tmp_path} is no bin directory"):
+        postgres.find({"PG_BIN": str(tmp_path)})
+
+
+def test_an_old_java_is_passed_over(tmp_path: Path) -> None:
+    old = tmp_path / "bin" / "java"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    old.chmod(0o755)
+    found = java.find({"JAVA_HOME": str(tmp_path), "PATH": str(old.parent)})
+    assert found.path == java.wheel()
+    assert found.major >= 25
+
+
+# --- Kafka's jars
+
+
+def test_the_lock_file_names_digests_and_no_address() -> None:
+    text = jars.LOCK.read_text()
+    assert "//" not in text
+    locked = jars.locked()
+    assert len(locked) > 40
+    assert all(len(jar.sha256) == 64 for jar in locked)
+    assert f"kafka_2.13:{jars.KAFKA}" in text
+
+
+def test_a_jar_with_another_digest_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jar = jars.locked()[0]
+
+    def deliver(context: object, wanted: jars.Jar) -> None:
+        wanted.path_in(tmp_path).parent.mkdir(parents=True, exist_ok=True)
+        wanted.path_in(tmp_path).write_bytes(b"something else")
+
+    monkeypatch.setattr(jars, "_download", deliver)
+    with pytest.raises(JarChanged, match=r"does not have the digest written in kafka\.lock"):
+        jars.fetch([jar], tmp_path)
+    assert not jar.path_in(tmp_path).exists()
+
+
+def test_a_mirror_in_mavens_settings_is_respected(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.xml"
+    mirror = "<mirror><mirrorOf>{}</mirrorOf><url>https://{}/</url></mirror>"
+    mirrors = mirror.format("snapshots", "a.example") + mirror.format("central", "b.example")
+    space = 'xmlns="http://maven.apache.org/SETTINGS/1.2.0"'
+    settings.write_text(f"<settings {space}><mirrors>{mirrors}</mirrors></settings>")
+    assert jars.mirror_of_central(settings) == "https://b.example"
+    assert jars.mirror_of_central(tmp_path / "none.xml") is None
+
+
+# --- supervision
+
+
+def layout_in(folder: Path) -> Layout:
+    layout = Layout(root=folder, home=folder / "home")
+    layout.create()
+    return layout
+
+
+def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -> None:
+    layout = layout_in(tmp_path / "100% strange")
+    programs = [supervision.platform_program(process, layout) for process in PLATFORM]
+    supervision.write_config(layout, [], programs)
+    text = layout.supervisor_config.read_text()
+    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 8
+    assert "100%% strange" in text
+    assert "postgresql://" not in text
+
+
+def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
+    layout = layout_in(tmp_path / ("x" * 100))
+    path = supervision.socket_path(layout)
+    assert len(str(path)) <= supervision.LONGEST_SOCKET
+    path.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "WARN exited: orders (exit status 3; not expected)",
+            "The consumer of orders died (exit status 3). Its log: ",
+        ),
+        (
+            "WARN exited: kafka (terminated by SIGKILL; not expected)",
+            "Kafka died (terminated by SIGKILL). Its log: ",
+        ),
+        (
+            "INFO gave up: web entered FATAL state, too many start retries too quickly",
+            "The web process keeps dying and is not started any more. See the end of ",
+        ),
+        ("INFO spawnerr: can't find command 'x'", "Not started: can't find command 'x'"),
+        ("INFO stopped: web (exit status 0)", None),
+        ("INFO spawned: 'web' with pid 5", None),
+    ],
+)
+def test_deaths_are_told_in_plain_words(tmp_path: Path, line: str, sentence: str | None) -> None:
+    layout = layout_in(tmp_path)
+    layout.log("supervisord").write_text("older\n")
+    watcher = Watcher(layout)
+    with layout.log("supervisord").open("a") as log:
+        log.write(f"2026-01-01 10:00:00,000 {line}\n")
+    told = list(watcher.news())
+    assert [text.startswith(sentence or "") for text in told] == [True] * bool(sentence)
+
+
+# --- the door
+
+
+def test_help_names_every_command() -> None:
+    words = [sys.executable, "-m", "sagaplatform.stack", "--help"]
+    text = subprocess.run(words, cwd=checkout(), capture_output=True, text=True, check=True).stdout
+    for command in ("up", "down", "status", "run", "servers"):
+        assert f"    {command} " in text
+
+
+def test_make_help_names_every_target() -> None:
+    text = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=checkout(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for target in ("up", "down", "demo", "test", "bench", "lock"):
+        assert f"make {target} " in text
+
+
+def test_nothing_imports_django() -> None:
+    code = "import sys, sagaplatform.stack.cli; sys.exit('django' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code], cwd=checkout()) == 0
