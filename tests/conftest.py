@@ -27,6 +27,14 @@ END $$
 """
 
 
+def connect_owners(opened: dict[str, psycopg.Connection]) -> None:
+    """Open a connection for each database's owner, in place of those that a restart has broken."""
+    for alias in ALIASES:
+        if alias not in opened or opened[alias].broken or opened[alias].closed:
+            url = os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"]
+            opened[alias] = psycopg.connect(url, autocommit=True)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The databases are there already."""
@@ -37,10 +45,8 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def owners(django_db_setup: None) -> Iterator[dict[str, psycopg.Connection]]:
     """A connection of each database's owner, who may do what the run-time role may not."""
-    opened = {
-        alias: psycopg.connect(os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"], autocommit=True)
-        for alias in ALIASES
-    }
+    opened: dict[str, psycopg.Connection] = {}
+    connect_owners(opened)
     yield opened
     for connection in opened.values():
         connection.close()
@@ -49,6 +55,7 @@ def owners(django_db_setup: None) -> Iterator[dict[str, psycopg.Connection]]:
 @pytest.fixture
 def databases(owners: dict[str, psycopg.Connection]) -> dict[str, psycopg.Connection]:
     """All databases, emptied before the test. Ask for it in every test that touches one."""
+    connect_owners(owners)
     for owner in owners.values():
         owner.execute(EMPTY_WHAT_HAS_ROWS)
     return owners

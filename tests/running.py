@@ -1,5 +1,6 @@
 """The platform's own processes, started by a test on the test databases and topics."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
-from uuid import UUID
 
 import psycopg
 
 from sagaplatform.env import CONTEXTS
+from tests.conftest import connect_owners
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_SECONDS = 90
@@ -34,6 +35,10 @@ class Platform:
                     cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "LOG_FORMAT": "text"},
                 )  # fmt: skip
         return self
+
+    def start_missing(self) -> None:
+        """Start what an earlier test has killed."""
+        self.start(name for name in CONTEXTS if name not in self.processes)
 
     def kill(self, name: str) -> None:
         """SIGKILL: no goodbye to Kafka, no rollback of its own."""
@@ -77,19 +82,25 @@ class Platform:
             f"{ended} of {sagas} sagas ended": ended < sagas,
             f"{placed} orders are neither confirmed nor cancelled": placed > 0,
             f"{shipped} of {confirmed} confirmed orders shipped": shipped < confirmed,
+            "messages are not acknowledged": any(map(self.unsent, CONTEXTS)),
         }
         return [words for words, holds in found.items() if holds]
 
-    def count(self, alias: str, statement: str) -> int:
-        row = self.owners[alias].execute(statement).fetchone()
-        assert row
-        return int(row[0])
+    def unsent(self, context: str) -> int:
+        """Messages in a context's outbox."""
+        return self.count(context, f"SELECT count(*) FROM {context}_outboxmessage")
 
-    def outcome(self, saga_id: UUID) -> str:
-        row = self.owners["sagas"].execute(
-            "SELECT status FROM sagas_saga WHERE saga_id = %s", [saga_id]
-        ).fetchone()
-        return str(row[0]) if row else "unknown"
+    def count(self, alias: str, statement: str) -> int:
+        """The one number that a statement gives; it waits for a server that is restarting."""
+        while True:
+            try:
+                row = self.owners[alias].execute(statement).fetchone()
+                assert row
+                return int(row[0])
+            except psycopg.OperationalError:
+                time.sleep(0.2)
+                with contextlib.suppress(psycopg.OperationalError):
+                    connect_owners(self.owners)
 
     def _log_ends(self) -> str:
         return "\n".join(

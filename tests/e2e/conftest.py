@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.e2e.world import open_shop
+from tests.running import Platform
+
+
+@pytest.fixture(scope="session")
+def running(
+    owners: dict[str, psycopg.Connection],
+    topics: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Platform]:
+    """All consumers of the platform, started once: a start costs more than most tests."""
+    logs: Path = tmp_path_factory.mktemp("platform")
+    platform = Platform(owners, logs).start()
+    yield platform
+    platform.stop()
+
+
+@pytest.fixture
+def platform(running: Platform, databases: dict[str, psycopg.Connection]) -> Platform:
+    """The running platform with an open shop."""
+    running.start_missing()
+    open_shop()
+    return running

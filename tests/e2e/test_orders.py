@@ -1,0 +1,156 @@
+"""Orders across six services, through Kafka, with the platform's own processes."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from waffle.testutils import override_switch
+
+from apps.contracts.values import PricedLine
+from tests.e2e.world import CUSTOMER, basket, buy, holdings, open_shop
+from tests.running import Platform
+
+Databases = dict[str, psycopg.Connection]
+
+
+def order_of(databases: Databases, order_id: Any) -> tuple[Any, ...]:
+    row = (
+        databases["orders"]
+        .execute(
+            "SELECT status, refused_step, refusal_code FROM orders_order WHERE id = %s", [order_id]
+        )
+        .fetchone()
+    )
+    assert row
+    return tuple(row)
+
+
+def history(databases: Databases) -> list[tuple[str, str, str]]:
+    """Step, action and outcome of the only saga, in the order of the answers."""
+    return (
+        databases["sagas"]
+        .execute("SELECT step, action, outcome FROM sagas_sagastep ORDER BY answered_at, asked_at")
+        .fetchall()
+    )
+
+
+def test_an_order_is_confirmed_across_all_services(
+    platform: Platform, databases: Databases
+) -> None:
+    placement = buy(basket(tea=2, cup=1))
+    platform.wait_until_ended(1)
+    assert order_of(databases, placement.order_id) == ("confirmed", None, None)
+    assert holdings(databases) == {
+        "inventory": [("cake", 1000, 0, 0), ("cup", 999, 0, 1), ("tea", 998, 0, 2)],
+        "pricing": [(1,)],
+        "payments": [(CUSTOMER, 10_000_000 - 2100, 0)],
+        "wraps": [(0,)],
+        "shipments": [(1,)],
+        "messages": [(1,)],
+    }
+    assert history(databases) == [
+        (step, "do", "done")
+        for step in (
+            "create_order",
+            "reserve_stock",
+            "freeze_price",
+            "authorize_payment",
+            "create_shipment",
+            "capture_payment",
+            "confirm_order",
+            "send_confirmation",
+        )
+    ]
+
+
+CAKES = 70  # more than a parcel holds
+
+
+@pytest.mark.parametrize(
+    ("lines", "gift", "credit_cents", "step", "code", "undone"),
+    [
+        (basket(tea=1001), False, 10_000_000, "reserve_stock", "StockReservationFailed", 0),
+        (
+            (PricedLine(product_id="tea", quantity=1, unit_price_cents=449),),
+            False, 10_000_000, "freeze_price", "PriceFreezeFailed", 1,
+        ),
+        (basket(tea=2), False, 899, "authorize_payment", "PaymentDeclined", 2),
+        (basket(tea=31), True, 10_000_000, "wrap_gift", "GiftWrapUnavailable", 3),
+        (basket(cake=CAKES), False, 10_000_000, "create_shipment", "ShipmentRefused", 3),
+    ],
+)  # fmt: skip
+def test_a_refusal_leaves_every_other_service_as_it_was(
+    platform: Platform,
+    databases: Databases,
+    lines: tuple[PricedLine, ...],
+    gift: bool,
+    credit_cents: int,
+    step: str,
+    code: str,
+    undone: int,
+) -> None:
+    open_shop(stock=0, credit_cents=credit_cents)
+    before = holdings(databases)
+    with override_switch("gift_wrap", active=True):
+        placement = buy(lines, gift_wrap=gift)
+    platform.wait_until_ended(1)
+    assert holdings(databases) == before
+    assert order_of(databases, placement.order_id) == ("cancelled", step, code)
+    taken = [each[0] for each in history(databases)][: undone + 2]
+    assert taken[-1] == step
+    assert history(databases)[undone + 2 :] == [
+        (each, "undo", "undone") for each in reversed(taken[:-1])
+    ]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_gift_is_wrapped_if_it_is_wished_and_the_switch_is_on(
+    platform: Platform, databases: Databases, on: bool
+) -> None:
+    with override_switch("gift_wrap", active=on):
+        buy(basket(tea=1), gift_wrap=True)
+    platform.wait_until_ended(1)
+    assert holdings(databases)["wraps"] == [(int(on),)]
+    assert ("wrap_gift", "do", "done") in history(databases) or not on
+
+
+def test_a_flipped_switch_changes_no_saga_in_flight(
+    platform: Platform, databases: Databases
+) -> None:
+    """Ten placed with the switch on, ten with it off, all in flight at once: each keeps its plan."""
+    platform.kill("shipping")  # so that none of them gets past gift wrap meanwhile
+    with override_switch("gift_wrap", active=True):
+        wrapped = [buy(basket(tea=1), gift_wrap=True) for _ in range(10)]
+    with override_switch("gift_wrap", active=False):
+        plain = [buy(basket(tea=1), gift_wrap=True) for _ in range(10)]
+    platform.start(["shipping"])
+    platform.wait_until_ended(20)
+    found = databases["shipping"].execute("SELECT order_id FROM shipping_giftwrap").fetchall()
+    assert sorted(each for (each,) in found) == sorted(each.order_id for each in wrapped)
+    assert [order_of(databases, each.order_id)[0] for each in plain] == ["confirmed"] * 10
+
+
+def test_the_engine_tells_how_a_saga_ended(platform: Platform, databases: Databases) -> None:
+    from tests.kafka import Tap
+
+    with Tap("saga-events") as tap:
+        buy(basket(tea=1001))
+        platform.wait_until_ended(1)
+        tap.wait_until(lambda: bool(tap.messages))
+        [message] = tap.messages
+    assert msgspec.json.decode(message.value()) == {
+        "process": "place_order",
+        "outcome": "undone",
+        "refused_step": "reserve_stock",
+    }
+
+
+def test_no_personal_data_outlives_its_use_in_the_engine(
+    platform: Platform, databases: Databases
+) -> None:
+    buy(basket(tea=1))
+    platform.wait_until_ended(1)
+    rows = databases["sagas"].execute("SELECT inputs FROM sagas_saga").fetchall()
+    steps = databases["sagas"].execute("SELECT answer FROM sagas_sagastep").fetchall()
+    assert "Any Street" not in str(rows) + str(steps)

@@ -1,0 +1,76 @@
+"""A small shop: three products, a customer with credit, and what stands in each database."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.inventory.services import receive_stock
+from apps.orders.services import Answer, Placement, place_order
+from apps.payments.services import set_credit
+from apps.pricing.services import NewListPrice, set_list_prices
+
+CUSTOMER = 7
+PRICES = {"tea": 450, "cup": 1200, "cake": 899}
+HOME = Address(
+    name="Ada Example", street="1 Any Street", postal_code="12345", city="Anytown", country="US"
+)
+keys = itertools.count()
+
+
+def open_shop(*, stock: int = 1000, credit_cents: int = 10_000_000) -> None:
+    """So many pieces of each product, and so much credit."""
+    receive_stock(quantities=dict.fromkeys(PRICES, stock), reason="test")
+    set_list_prices(
+        prices={
+            product: NewListPrice(unit_price_cents=cents, currency="USD", name=product)
+            for product, cents in PRICES.items()
+        }
+    )
+    set_credit(available={CUSTOMER: credit_cents}, currency="USD", reason="test")
+
+
+def basket(**quantities: int) -> tuple[PricedLine, ...]:
+    """Lines at list price: basket(tea=2)."""
+    return tuple(
+        PricedLine(product_id=product, quantity=quantity, unit_price_cents=PRICES[product])
+        for product, quantity in quantities.items()
+    )
+
+
+def buy(lines: Sequence[PricedLine], *, gift_wrap: bool = False) -> Placement:
+    """Place an order as the API does."""
+    return place_order(
+        customer_id=CUSTOMER,
+        lines=lines,
+        currency="USD",
+        payment_method=PaymentMethod.CREDIT,
+        gift_wrap=gift_wrap,
+        address=HOME,
+        idempotency_key=f"key-{next(keys)}",
+        request_hash=b"x",
+        answer=lambda order: Answer(202, "{}"),
+    )
+
+
+# What a service holds for orders, in exact values: an order that is undone leaves it as it was.
+HOLDINGS = {
+    "inventory": "SELECT product_id, on_hand, reserved, shipped FROM inventory_stock ORDER BY 1",
+    "pricing": "SELECT count(*) FROM {frozen} WHERE status = 'frozen'",
+    "payments": "SELECT customer_id, available_cents, held_cents FROM {account} ORDER BY 1",
+    "wraps": "SELECT count(*) FROM shipping_giftwrap WHERE status = 'wrapped'",
+    "shipments": "SELECT count(*) FROM shipping_shipment WHERE status <> 'cancelled'",
+    "messages": "SELECT count(*) FROM notifications_customermessage",
+}
+
+
+def holdings(databases: dict[str, psycopg.Connection]) -> dict[str, list[Any]]:
+    """What each service holds."""
+    aliases = {"wraps": "shipping", "shipments": "shipping", "messages": "notifications"}
+    tables = {"frozen": "pricing_pricefreeze", "account": "payments_account"}
+    return {
+        name: databases[aliases.get(name, name)].execute(query.format(**tables)).fetchall()
+        for name, query in HOLDINGS.items()
+    }

@@ -1,0 +1,35 @@
+"""Breaking the local stack's servers on purpose; supervisord starts them again."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from sagaplatform.stack.layout import Layout
+from sagaplatform.stack.supervision import State, Supervisor
+
+ROOT = Path(__file__).parent.parent
+PATIENCE_SECONDS = 60
+
+
+def crash(server: str, number: signal.Signals) -> None:
+    """Send a signal to `postgres` or `kafka`, and return when another process is in its place.
+
+    Skips the test where the servers are not the local stack's: they are not ours to break.
+    """
+    before = _state(server)
+    if before is None:
+        pytest.skip("the servers are not those of the local stack")
+    os.kill(before.pid, number)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (now := _state(server)) is None or now.pid in (0, before.pid):
+        assert time.monotonic() < until, f"{server} was not started again"
+        time.sleep(0.05)
+
+
+def _state(server: str) -> State | None:
+    home = Path(os.environ.get("STACK_HOME", ROOT / ".local")).resolve()
+    states = Supervisor(Layout(ROOT, home)).states("servers")
+    return next((each for each in states if each.name == server), None)
