@@ -118,7 +118,7 @@ def test_a_gift_is_wrapped_if_it_is_wished_and_the_switch_is_on(
 def test_a_flipped_switch_changes_no_saga_in_flight(
     platform: Platform, databases: Databases
 ) -> None:
-    """Ten placed with the switch on, ten with it off, all in flight at once: each keeps its plan."""
+    """Ten placed with the switch on, ten with it off, all in flight: each keeps its plan."""
     platform.kill("shipping")  # so that none of them gets past gift wrap meanwhile
     with override_switch("gift_wrap", active=True):
         wrapped = [buy(basket(tea=1), gift_wrap=True) for _ in range(10)]
