@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from apps.messaging.batch import Batch, HandlingFailed
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import DeadLetters, describe
+from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
@@ -159,7 +160,7 @@ class ContextConsumer:
         while True:
             try:
                 return work()
-            except (psycopg.Error, django.db.Error) as error:
+            except (psycopg.Error, django.db.Error, RivalMovedFirst) as error:
                 if not is_passing(error) or self.stopping:
                     raise
                 attempt += 1
