@@ -1,0 +1,29 @@
+"""What should never be asked of shipping: not refusals, but signs that something is wrong."""
+
+from uuid import UUID
+
+
+class ShippingError(Exception):
+    """Something unexpected in shipping; the message is tried again, then parked."""
+
+    def __init__(self, saga_id: UUID, status: str | None = None) -> None:
+        self.saga_id = saga_id
+        self.status = status  # of what was found; None: nothing was
+        super().__init__(f"{self.__doc__} Saga {saga_id}: {status or 'nothing found'}.")
+
+
+class GiftNotWrapped(ShippingError):
+    """A gift was to be unwrapped that is not wrapped; compare the saga log with the gifts."""
+
+
+class ShipmentNotBooked(ShippingError):
+    """A shipment was to be handed over or cancelled that is not booked; compare the saga log with
+    the shipments."""
+
+
+class ShipmentHasLeft(ShippingError):
+    """A shipment was to be cancelled that the carrier already has; only a return brings it back."""
+
+
+class ChangedMeanwhile(Exception):
+    """A row changed although it was locked; nothing was written, the batch can be repeated."""

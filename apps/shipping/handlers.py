@@ -1,0 +1,102 @@
+"""What shipping does: wrap, book, undo both, and hand over what is confirmed."""
+
+from collections.abc import Iterable
+
+from apps.contracts.orders import OrderConfirmed
+from apps.contracts.shipping import (
+    CancelShipment,
+    CreateShipment,
+    GiftUnwrapped,
+    GiftWrapped,
+    GiftWrapUnavailable,
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentHandedOver,
+    ShipmentRefused,
+    UnwrapGift,
+    WrapGift,
+)
+from apps.contracts.values import Line
+from apps.messaging.handling import Handler, Reaction
+from apps.shipping.carriers import Carrier, InHouseCarrier
+from apps.shipping.errors import GiftNotWrapped, ShipmentHasLeft, ShipmentNotBooked
+from apps.shipping.gift_boxes import MOST_GIFT_PIECES, boxes_for
+from apps.shipping.models import GiftStatus, ShipmentStatus
+from apps.shipping.workspaces import GiftDesk, Parcel, Parcels
+
+CARRIER: Carrier = InHouseCarrier()
+
+
+def wrap_gift(command: WrapGift, desk: GiftDesk) -> GiftWrapped | GiftWrapUnavailable:
+    """Wrap the whole basket, or nothing where it needs more boxes than an order gets."""
+    pieces = pieces_in(command.lines)
+    boxes = boxes_for(pieces)
+    if boxes is None:
+        return GiftWrapUnavailable(pieces=pieces, most_pieces=MOST_GIFT_PIECES)
+    desk.wrap(command.order_id, pieces, boxes)
+    return GiftWrapped(boxes=boxes)
+
+
+def unwrap_gift(command: UnwrapGift, desk: GiftDesk) -> GiftUnwrapped:
+    """Take the gift out of its boxes again."""
+    gift = desk.gift()
+    if gift is None:
+        raise GiftNotWrapped(desk.request.saga_id)
+    if gift.status != GiftStatus.WRAPPED:
+        raise GiftNotWrapped(gift.saga_id, gift.status)
+    desk.unwrap(gift)
+    return GiftUnwrapped(boxes=gift.boxes)
+
+
+def create_shipment(command: CreateShipment, parcels: Parcels) -> ShipmentCreated | ShipmentRefused:
+    """Book the whole basket; refused where the carrier does not take so much."""
+    pieces = pieces_in(command.lines)
+    booking = CARRIER.book(parcels.request.saga_id, pieces)
+    if booking is None:
+        return ShipmentRefused(pieces=pieces, most_pieces=CARRIER.most_pieces)
+    parcels.book(command, CARRIER.name, booking, pieces)
+    return ShipmentCreated(carrier=CARRIER.name, reference=booking.reference)
+
+
+def cancel_shipment(command: CancelShipment, parcels: Parcels) -> ShipmentCancelled:
+    """Cancel what is booked. What has left cannot be cancelled: within an order's saga it never
+    comes to that, for goods leave only after its pivot."""
+    parcel = _parcel(parcels)
+    if parcel.status == ShipmentStatus.HANDED_OVER:
+        raise ShipmentHasLeft(parcel.saga_id, parcel.status)
+    if parcel.status == ShipmentStatus.CANCELLED:
+        raise ShipmentNotBooked(parcel.saga_id, parcel.status)
+    parcels.move(parcel, ShipmentStatus.CANCELLED)
+    return ShipmentCancelled(reference=parcel.reference)
+
+
+def hand_over(event: OrderConfirmed, parcels: Parcels) -> ShipmentHandedOver:
+    """Give the carrier what is booked for a confirmed order."""
+    parcel = _parcel(parcels)
+    if parcel.status != ShipmentStatus.BOOKED:
+        raise ShipmentNotBooked(parcel.saga_id, parcel.status)
+    parcels.move(parcel, ShipmentStatus.HANDED_OVER)
+    return ShipmentHandedOver(carrier=parcel.carrier, reference=parcel.reference)
+
+
+def _parcel(parcels: Parcels) -> Parcel:
+    parcel = parcels.parcel()
+    if parcel is None:
+        raise ShipmentNotBooked(parcels.request.saga_id)
+    return parcel
+
+
+def pieces_in(lines: Iterable[Line]) -> int:
+    """How many pieces a basket has, whatever they are."""
+    return sum(line.quantity for line in lines)
+
+
+COMMANDS = {
+    WrapGift: Handler(wrap_gift, GiftDesk),
+    UnwrapGift: Handler(unwrap_gift, GiftDesk),
+    CreateShipment: Handler(create_shipment, Parcels),
+    CancelShipment: Handler(cancel_shipment, Parcels),
+}
+REACTIONS = {
+    OrderConfirmed: Reaction("hand_over", hand_over, Parcels),
+}

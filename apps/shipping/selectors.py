@@ -1,0 +1,76 @@
+"""What others may read of shipping. Ask inside one transaction to see one moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.shipping.models import GiftStatus, GiftWrap, Shipment, ShipmentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class GiftEffects:
+    """How often each thing was done with one saga's gift: once or never."""
+
+    saga_id: UUID
+    wrapped: int
+    unwrapped: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentEffects:
+    """How often each thing was done with one saga's parcel: once or never."""
+
+    saga_id: UUID
+    booked: int
+    cancelled: int
+    handed_over: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Goods that left the house."""
+
+    saga_id: UUID
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBooking:
+    """A parcel that is booked, neither handed over nor cancelled."""
+
+    saga_id: UUID
+    order_id: UUID
+    since: datetime
+
+
+def gift_effects() -> Iterator[GiftEffects]:
+    """What was done with each gift, by saga."""
+    rows = GiftWrap.objects.order_by("saga_id").values_list("saga_id", "status")
+    for saga_id, status in rows.iterator():
+        yield GiftEffects(saga_id, wrapped=1, unwrapped=int(status == GiftStatus.UNWRAPPED))
+
+
+def shipment_effects() -> Iterator[ShipmentEffects]:
+    """What was done with each parcel, by saga."""
+    rows = Shipment.objects.order_by("saga_id").values_list("saga_id", "status")
+    for saga_id, status in rows.iterator():
+        yield ShipmentEffects(
+            saga_id,
+            booked=1,
+            cancelled=int(status == ShipmentStatus.CANCELLED),
+            handed_over=int(status == ShipmentStatus.HANDED_OVER),
+        )
+
+
+def handed_over() -> Iterator[HandedOver]:
+    """What carriers have, by saga."""
+    rows = Shipment.objects.filter(status=ShipmentStatus.HANDED_OVER).order_by("saga_id")
+    for row in rows.values_list("saga_id", "order_id").iterator():
+        yield HandedOver(*row)
+
+
+def open_bookings() -> list[OpenBooking]:
+    """What is booked, oldest first."""
+    rows = Shipment.objects.filter(status=ShipmentStatus.BOOKED).order_by("booked_at")
+    return [OpenBooking(*row) for row in rows.values_list("saga_id", "order_id", "booked_at")]

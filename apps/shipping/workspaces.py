@@ -1,0 +1,167 @@
+"""The gifts and parcels of one batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from apps.contracts.shipping import CreateShipment, WrapGift
+from apps.messaging.database import Database, Row, columns
+from apps.messaging.handling import Task, Workspace
+from apps.shipping.carriers import Booking
+from apps.shipping.errors import ChangedMeanwhile
+from apps.shipping.models import GiftStatus, ShipmentStatus
+
+# Lock gifts, in key order.
+LOCK_GIFTS = """
+SELECT saga_id, boxes, status
+FROM shipping_giftwrap WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
+"""
+
+# Write gifts that were just wrapped.
+INSERT_GIFTS = """
+INSERT INTO shipping_giftwrap (saga_id, order_id, pieces, boxes, status)
+SELECT *, 'wrapped' FROM unnest(%b::uuid[], %b::uuid[], %b::int[], %b::int[])
+"""
+
+# Unwrap gifts, changing them from wrapped to unwrapped.
+UNWRAP_GIFTS = """
+UPDATE shipping_giftwrap SET status = 'unwrapped', changed_at = statement_timestamp()
+WHERE saga_id = ANY(%b::uuid[]) AND status = 'wrapped'
+"""
+
+# Lock shipments, in key order.
+LOCK_SHIPMENTS = """
+SELECT saga_id, carrier, reference, status
+FROM shipping_shipment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
+"""
+
+# Write shipments that were just booked.
+INSERT_SHIPMENTS = """
+INSERT INTO shipping_shipment (saga_id, order_id, reference, carrier, name, street, postal_code,
+                               city, country, pieces, parcels, status)
+SELECT *, 'booked' FROM unnest(
+  %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+  %b::text[], %b::text[], %b::int[], %b::int[])
+"""
+
+# Hand over or cancel shipments, changing them from booked.
+MOVE_SHIPMENTS = """
+UPDATE shipping_shipment AS shipment
+SET status = moved.status,
+    handed_over_at = CASE moved.status WHEN 'handed_over' THEN statement_timestamp() END,
+    cancelled_at = CASE moved.status WHEN 'cancelled' THEN statement_timestamp() END
+FROM unnest(%b::uuid[], %b::text[]) AS moved (saga_id, status)
+WHERE shipment.saga_id = moved.saga_id AND shipment.status = 'booked'
+"""
+
+
+@dataclass(slots=True)
+class Gift:
+    """A wrapped gift, as the batch leaves it."""
+
+    saga_id: UUID
+    boxes: int
+    status: str
+
+
+class GiftDesk(Workspace):
+    """Where gifts are wrapped and unwrapped."""
+
+    def __init__(self, database: Database, gifts: dict[UUID, Gift]) -> None:
+        super().__init__(database)
+        self._gifts = gifts
+        self._wrapped: list[tuple[UUID, UUID, int, int]] = []
+        self._unwrapped: list[UUID] = []
+
+    @classmethod
+    def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
+        rows = _lock(database, LOCK_GIFTS, tasks, unless=WrapGift)
+        return cls(database, {row[0]: Gift(*row) for row in rows})
+
+    def gift(self) -> Gift | None:
+        """The gift of the request's saga, if there is one."""
+        return self._gifts.get(self.request.saga_id)
+
+    def wrap(self, order_id: UUID, pieces: int, boxes: int) -> None:
+        """Wrap a gift for the request's saga."""
+        self._wrapped.append((self.request.saga_id, order_id, pieces, boxes))
+
+    def unwrap(self, gift: Gift) -> None:
+        """Unwrap a wrapped gift."""
+        gift.status = GiftStatus.UNWRAPPED
+        self._unwrapped.append(gift.saga_id)
+
+    def save(self) -> None:
+        if self._wrapped:
+            self.database.execute(INSERT_GIFTS, columns(self._wrapped, 4))
+        if self._unwrapped:
+            _expect(len(self._unwrapped), self.database.execute(UNWRAP_GIFTS, [self._unwrapped]))
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A booked shipment, as the batch leaves it."""
+
+    saga_id: UUID
+    carrier: str
+    reference: str
+    status: str
+
+
+class Parcels(Workspace):
+    """What is booked with carriers, and what they have taken."""
+
+    def __init__(self, database: Database, parcels: dict[UUID, Parcel]) -> None:
+        super().__init__(database)
+        self._parcels = parcels
+        self._booked: list[tuple[object, ...]] = []
+        self._moved: list[tuple[UUID, str]] = []
+
+    @classmethod
+    def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
+        rows = _lock(database, LOCK_SHIPMENTS, tasks, unless=CreateShipment)
+        return cls(database, {row[0]: Parcel(*row) for row in rows})
+
+    def parcel(self) -> Parcel | None:
+        """What is booked for the request's saga, if anything."""
+        return self._parcels.get(self.request.saga_id)
+
+    def book(self, command: CreateShipment, carrier: str, booking: Booking, pieces: int) -> None:
+        """Keep a carrier's booking for the request's saga."""
+        to = command.address
+        address = (to.name, to.street, to.postal_code, to.city, to.country)
+        self._booked.append(
+            (
+                self.request.saga_id,
+                command.order_id,
+                booking.reference,
+                carrier,
+                *address,
+                pieces,
+                booking.parcels,
+            )
+        )
+
+    def move(self, parcel: Parcel, status: ShipmentStatus) -> None:
+        """Hand over or cancel a booked parcel."""
+        parcel.status = status
+        self._moved.append((parcel.saga_id, status.value))
+
+    def save(self) -> None:
+        if self._booked:
+            self.database.execute(INSERT_SHIPMENTS, columns(self._booked, 11))
+        if self._moved:
+            updated = self.database.execute(MOVE_SHIPMENTS, columns(self._moved, 2))
+            _expect(len(self._moved), updated)
+
+
+def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:
+    """Rows of the tasks' sagas, but for those tasks that make their row only now."""
+    sagas = [task.request.saga_id for task in tasks if not isinstance(task.message, unless)]
+    return database.fetch(statement, [sagas]) if sagas else []
+
+
+def _expect(decided: int, written: int) -> None:
+    if decided != written:
+        raise ChangedMeanwhile
