@@ -1,0 +1,47 @@
+"""What others may read of notifications. Ask inside one transaction to see one moment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+
+from apps.notifications.models import CustomerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A kind of message that a customer got more than once for an order."""
+
+    order_id: UUID
+    kind: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEffects:
+    """How many messages of a kind one saga had sent."""
+
+    saga_id: UUID
+    kind: str
+    sent: int
+
+
+def inbox(customer_id: int) -> QuerySet[CustomerMessage]:
+    """A customer's messages, newest first."""
+    return CustomerMessage.objects.filter(customer_id=customer_id).order_by("-id")
+
+
+def repeated() -> list[Repeated]:
+    """What was sent more than once; a constraint keeps this empty, and the check trusts none."""
+    counted = CustomerMessage.objects.values("order_id", "kind").annotate(times=Count("id"))
+    rows = counted.filter(times__gt=1).order_by("order_id", "kind")
+    return [Repeated(*row) for row in rows.values_list("order_id", "kind", "times")]
+
+
+def effects() -> Iterator[MessageEffects]:
+    """What each saga had sent, by saga."""
+    counted = CustomerMessage.objects.values("saga_id", "kind").annotate(sent=Count("id"))
+    rows = counted.order_by("saga_id", "kind").values_list("saga_id", "kind", "sent")
+    for row in rows.iterator():
+        yield MessageEffects(*row)
