@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import waffle
@@ -47,7 +48,8 @@ SELECT count(*) FROM placed
 
 # What was answered under a key before.
 EARLIER = """
-SELECT request_hash, order_id, answer_status, answer_body FROM orders_idempotencykey
+SELECT customer_id, key, request_hash, order_id, answer_status, answer_body
+FROM orders_idempotencykey
 WHERE customer_id = %b AND key = %b
 """
 
@@ -66,6 +68,21 @@ class Answer:
 
     status: int
     body: str
+
+
+class Claim(NamedTuple):
+    """The row of an idempotency key: who claims it for which order, and what is answered."""
+
+    customer_id: int
+    key: str
+    request_hash: bytes
+    order_id: UUID
+    answer_status: int
+    answer_body: str
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.answer_status, self.answer_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +122,10 @@ def place_order(
         gift_wrap=gift_wrap,
         address=address,
     )
-    plan = plan_for(gift_wrap=gift_wrap)
-    saga_id = uuid7()
-    new = NewOrder(created.order_id, number_of(created.order_id))
-    given = answer(new)
-    key = (customer_id, idempotency_key, request_hash, new.id, given.status, given.body)
-    database = Database("orders")
-    with database.transaction():
-        order = (saga_id, new.number, *_order_columns(created, plan))
-        [(placed,)] = database.fetch(PLACE, (*key, *order, *_line_columns(created.lines)))
-        if not placed:
-            return _earlier_placement(database, customer_id, idempotency_key, request_hash)
-        start_saga(
-            label="orders",
-            saga_id=saga_id,
-            step="create_order",
-            event=created,
-            plan=plan,
-            traceparent=traceparent,
-        )
-    return Placement(new.id, given, replayed=False)
+    given = answer(NewOrder(created.order_id, number_of(created.order_id)))
+    key = (customer_id, idempotency_key, request_hash)
+    claim = Claim(*key, created.order_id, given.status, given.body)
+    return _place_once(claim, created, plan_for(gift_wrap=gift_wrap), traceparent)
 
 
 def plan_for(*, gift_wrap: bool) -> Plan:
@@ -149,13 +150,33 @@ def number_of(order_id: UUID) -> str:
     return f"SP-{text[:4]}-{text[4:8]}-{text[8:]}"
 
 
-def _earlier_placement(
-    database: Database, customer_id: int, key: str, request_hash: bytes
+def _place_once(
+    claim: Claim, created: OrderCreated, plan: Plan, traceparent: str | None
 ) -> Placement:
-    [(known_hash, order_id, status, body)] = database.fetch(EARLIER, (customer_id, key))
-    if known_hash != request_hash:
-        raise IdempotencyKeyReused(order_id=order_id)
-    return Placement(order_id, Answer(status, body), replayed=True)
+    """Write the order and start its saga, in one transaction; or what the key led to before."""
+    database, saga_id = Database("orders"), uuid7()
+    order = (saga_id, number_of(created.order_id), *_order_columns(created, plan))
+    with database.transaction():
+        [(placed,)] = database.fetch(PLACE, (*claim, *order, *_line_columns(created.lines)))
+        if not placed:
+            return _earlier_placement(database, claim)
+        start_saga(
+            label="orders",
+            saga_id=saga_id,
+            step="create_order",
+            event=created,
+            plan=plan,
+            traceparent=traceparent,
+        )
+    return Placement(claim.order_id, claim.answer, replayed=False)
+
+
+def _earlier_placement(database: Database, claim: Claim) -> Placement:
+    [row] = database.fetch(EARLIER, (claim.customer_id, claim.key))
+    earlier = Claim(*row)
+    if earlier.request_hash != claim.request_hash:
+        raise IdempotencyKeyReused(order_id=earlier.order_id)
+    return Placement(earlier.order_id, earlier.answer, replayed=True)
 
 
 def _order_columns(created: OrderCreated, plan: Plan) -> tuple[object, ...]:
