@@ -117,6 +117,12 @@ def stock_of(product_ids: Collection[str]) -> dict[str, StockLevel]:
     return {row[0]: StockLevel(*row) for row in rows}
 
 
+def product_count() -> int:
+    """How many products inventory knows."""
+    [(count,)] = _database().fetch("SELECT count(*) FROM inventory_stock")
+    return int(count)
+
+
 def stock_against_movements() -> list[StockDifference]:
     """The products that break I3: each column of the stock is the sum of its movements."""
     return [StockDifference(*row) for row in _database().fetch(STOCK_AGAINST_MOVEMENTS)]

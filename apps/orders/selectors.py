@@ -1,6 +1,6 @@
 """What others may read of orders: the API, the admin and ops."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -56,6 +56,13 @@ LEFT JOIN LATERAL (
 ORDER BY o.id
 """
 
+# The same of those orders that belong to some sagas.
+FACTS_OF_SAGAS = FACTS.replace("ORDER BY o.id", "WHERE o.saga_id = ANY(%b::uuid[]) ORDER BY o.id")
+
+# The same of the next orders behind one, so many at once.
+FACTS_BEHIND = FACTS.replace("ORDER BY o.id", "WHERE o.id > %b::uuid ORDER BY o.id LIMIT %b")
+PAGE = 1000
+
 
 def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> list[Order]:
     """At most `limit` orders of a customer, newest first, those older than `after` only."""
@@ -87,6 +94,20 @@ def is_wrapped(order: Order) -> bool:
 def order_facts(database: Database | None = None) -> Iterable[OrderFact]:
     """Every order for the conservation check, in the caller's transaction if there is one."""
     return map(OrderFact._make, (database or Database("orders")).fetch(FACTS))
+
+
+def facts_of_sagas(saga_ids: Collection[UUID]) -> list[OrderFact]:
+    """The orders of these sagas, in the caller's transaction if there is one."""
+    rows = Database("orders").fetch(FACTS_OF_SAGAS, [list(saga_ids)])
+    return [*map(OrderFact._make, rows)]
+
+
+def all_order_facts() -> Iterator[OrderFact]:
+    """Every order, read page by page; of one moment only in one REPEATABLE READ transaction."""
+    behind = UUID(int=0)
+    while rows := Database("orders").fetch(FACTS_BEHIND, [behind, PAGE]):
+        yield from map(OrderFact._make, rows)
+        behind = rows[-1][0]
 
 
 def _with_events(orders: QuerySet[Order]) -> QuerySet[Order]:

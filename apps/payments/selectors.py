@@ -1,6 +1,6 @@
 """What others may read of payments. Ask inside one transaction to see one moment."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,22 @@ class OpenHold:
     order_id: UUID
     amount_cents: int
     since: datetime
+
+
+def account_count() -> int:
+    """How many accounts there are."""
+    return Account.objects.count()
+
+
+def payment_count() -> int:
+    """How many payments there are."""
+    return Payment.objects.count()
+
+
+def captured_sagas(saga_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these sagas whose payment was captured."""
+    captured = Payment.objects.filter(saga_id__in=saga_ids, captured_cents__gt=0)
+    return set(captured.values_list("saga_id", flat=True))
 
 
 def account_drifts() -> list[AccountDrift]:

@@ -85,6 +85,12 @@ def freeze_effects(saga_ids: Collection[UUID]) -> dict[UUID, FreezeEffect]:
     return {row[0]: FreezeEffect(*row) for row in rows}
 
 
+def freeze_count() -> int:
+    """How many promises were made."""
+    [(count,)] = _database().fetch("SELECT count(*) FROM pricing_pricefreeze")
+    return int(count)
+
+
 def totals_against_lines() -> list[TotalDifference]:
     """The promises that break their own law: the total is the sum of quantity times price."""
     return [TotalDifference(*row) for row in _database().fetch(TOTALS_AGAINST_LINES)]
