@@ -1,0 +1,14 @@
+"""What the engine cannot make sense of. Such a message is parked alone; its saga goes on."""
+
+from apps.messaging.errors import MessagingError
+
+
+class UnknownSaga(MessagingError):
+    """An answer came for a saga that the engine never started. The engine asks before anybody can
+    answer, so its record was lost or the message is from elsewhere: find its order, then discard
+    the message."""
+
+
+class UnexpectedAnswer(MessagingError):
+    """The saga's definition has no such answer for what was asked. Compare the participant's
+    handler with the definition, then replay."""
