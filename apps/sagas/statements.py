@@ -8,7 +8,8 @@ SELECT saga_id, plan, revision, pending_since, status, inputs::text,
 FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
-# Start sagas. A rival that started one first keeps it; the count tells.
+# Start sagas. A rival that started one first keeps it, and the count tells. Of two at the very same
+# moment one may meet the other's order instead: an error that is tried again like any other.
 START_SAGAS = """
 INSERT INTO sagas_saga (
     saga_id, revision, status, inputs, pending_step, pending_action, pending_generation,

@@ -1,0 +1,54 @@
+"""Lets the engine hear events as the messaging layer would, without Kafka."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from apps.contracts.base import Event
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
+from apps.messaging.context import context
+from apps.messaging.handling import Heard, Outgoing, Task
+from apps.messaging.request import Request
+from apps.sagas.handlers import LISTENERS
+from tests.sagas.scenarios import CREATED, PLAIN
+
+
+def news(
+    saga_id: UUID,
+    step: str,
+    event: Event,
+    *,
+    action: Action = Action.DO,
+    generation: int = 1,
+    plan: str = PLAIN.to_header(),
+) -> Heard:
+    """An event as a listener sees it."""
+    request = Request(saga_id, step, action, generation, Mode.ORCHESTRATED)
+    return Heard(uuid7(), request, event, plan, "")
+
+
+def created(saga_id: UUID, order_id: UUID | None = None) -> Heard:
+    """The start of an order's saga."""
+    return news(saga_id, "create_order", order(order_id or saga_id))
+
+
+def order(order_id: UUID) -> Event:
+    values = {name: getattr(CREATED, name) for name in CREATED.__struct_fields__}
+    return type(CREATED)(**values | {"order_id": order_id})
+
+
+def hear(*batch: Heard) -> list[Outgoing]:
+    """Hear one batch in one committed transaction; what is sent."""
+    [listener] = {LISTENERS[type(each.event)] for each in batch}
+    database = context("sagas").database
+    with database.transaction():
+        workspace = listener.workspace.load(database, tasks(batch))
+        sent = [out for each in batch for out in listener.hear(each, workspace)]
+        workspace.save()
+    return sent
+
+
+def tasks(batch: Sequence[Heard]) -> list[Task]:
+    return [Task(each.request, each.event) for each in batch]
