@@ -95,8 +95,9 @@ def servers(stack: Stack, options: argparse.Namespace) -> int:
 def down(stack: Stack, options: argparse.Namespace) -> int:
     users = locks.present(stack.layout)
     for user in users:
-        os.kill(user.pid, signal.SIGTERM)
-    _wait_for(stack, users)
+        with terminal.step(f"stopping `{user.command}` (process {user.pid})"):
+            os.kill(user.pid, signal.SIGTERM)
+            _wait_for(stack, user)
     with signals.postponed(), locks.setup(stack.layout):
         if lifecycle.runs(stack):
             lifecycle.stop(stack)
@@ -204,10 +205,10 @@ def _row(state: State) -> str:
     return f"{state.name:<16}{state.state:<10}{pid:>8}{since:>10}{memory / 1e6:>7.0f} MB"
 
 
-def _wait_for(stack: Stack, users: list[locks.User]) -> None:
-    """Give the commands that were asked to stop the time to do so."""
+def _wait_for(stack: Stack, user: locks.User) -> None:
+    """Give a command that was asked to stop the time to do so."""
     until = time.monotonic() + lifecycle.PATIENCE
-    while users and locks.present(stack.layout) and time.monotonic() < until:
+    while user in locks.present(stack.layout) and time.monotonic() < until:
         time.sleep(0.1)
 
 

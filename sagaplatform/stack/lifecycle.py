@@ -108,11 +108,14 @@ def using(stack: Stack, command: str, *, platform: bool) -> Iterator[list[locks.
     finally:
         if presence is not None:
             with signals.postponed(), locks.setup(stack.layout):
-                _leave(stack, presence, platform=platform)
+                try:
+                    _leave(stack, platform=platform)
+                finally:
+                    presence.withdraw()
 
 
-def _leave(stack: Stack, presence: locks.Presence, *, platform: bool) -> None:
-    presence.withdraw()
+def _leave(stack: Stack, *, platform: bool) -> None:
+    """Stop what nobody else uses."""
     others = locks.present(stack.layout)
     if not others:
         stop(stack)

@@ -55,6 +55,7 @@ class Trial:
         self.layout = Layout(root=project, home=home)
         self.ports = own_ports()
         self.environ = clean_environ(**self.ports, **environ)
+        self._foregrounds: list[Foreground] = []
 
     def words(self, *arguments: str) -> list[str]:
         places = ["--home", str(self.layout.home), "--project", str(self.layout.root)]
@@ -75,7 +76,8 @@ class Trial:
         )
 
     def start(self, *arguments: str) -> "Foreground":
-        return Foreground(self, *arguments)
+        self._foregrounds.append(Foreground(self, *arguments))
+        return self._foregrounds[-1]
 
     def processes(self) -> list[int]:
         return procfs.marked(self.layout.home)
@@ -86,6 +88,9 @@ class Trial:
         return next((int(row[2]) for row in rows if row[:2] == [name, "RUNNING"]), 0)
 
     def clear(self) -> None:
+        for foreground in self._foregrounds:
+            foreground.process.terminate()
+            foreground.ends()
         if self.processes():
             self.call("down")
         for folder in {self.layout.home, *postgres.data_folders(self.layout)}:
