@@ -19,10 +19,6 @@ class AlreadyCaptured(PaymentsError):
     """A capture was asked for a payment that is captured; compare saga log and ledger."""
 
 
-class PaymentChangedMeanwhile(Exception):
-    """A payment changed although it was locked; nothing was written, the batch can be repeated."""
-
-
 class UnusableAmount(ValueError):
     """An amount of credit that cannot be booked; give whole cents, not below zero."""
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from apps.contracts.payments import AuthorizePayment, CapturePayment, RefundPayment
 from apps.messaging.database import Database, columns
+from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Task, Workspace
-from apps.payments.errors import PaymentChangedMeanwhile
 from apps.payments.ledger import AccountKey, Entry, LockedAccount, lock_accounts, write_entries
 from apps.payments.models import EntryKind, PaymentStatus, Pot
 
@@ -19,32 +19,28 @@ SELECT saga_id, order_id, customer_id, currency, method, amount_cents, status, c
 FROM payments_payment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
-# Write payments: new ones whole, changed ones only from the status that was decided upon.
-WRITE_PAYMENTS = """
-WITH written AS (
-  SELECT * FROM unnest(
-    %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::bigint[], %b::text[],
-    %b::bigint[], %b::bigint[], %b::text[])
-  AS row (saga_id, order_id, customer_id, currency, method, amount_cents, status,
-          captured_cents, refunded_cents, status_before)
-), opened AS (
-  INSERT INTO payments_payment (saga_id, order_id, customer_id, currency, method, amount_cents,
-                                status, captured_cents, refunded_cents)
-  SELECT saga_id, order_id, customer_id, currency, method, amount_cents, status, captured_cents,
-         refunded_cents
-  FROM written WHERE status_before IS NULL
-)
+# Write payments that were just opened.
+INSERT_PAYMENTS = """
+INSERT INTO payments_payment (saga_id, order_id, customer_id, currency, method, amount_cents,
+                              status, captured_cents, refunded_cents)
+SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::bigint[],
+                     %b::text[], %b::bigint[], %b::bigint[])
+"""
+
+# Change payments, each only from the status that was decided upon.
+CHANGE_PAYMENTS = """
 UPDATE payments_payment AS payment
-SET status = written.status, captured_cents = written.captured_cents,
-    refunded_cents = written.refunded_cents, changed_at = statement_timestamp()
-FROM written
-WHERE payment.saga_id = written.saga_id AND payment.status = written.status_before
+SET status = changed.status, captured_cents = changed.captured_cents,
+    refunded_cents = changed.refunded_cents, changed_at = statement_timestamp()
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::bigint[], %b::bigint[])
+  AS changed (saga_id, status_before, status, captured_cents, refunded_cents)
+WHERE payment.saga_id = changed.saga_id AND payment.status = changed.status_before
 """
 
 
 @dataclass(slots=True)
 class PaymentRow:
-    """A payment as the batch leaves it, in the order of WRITE_PAYMENTS."""
+    """A payment as the batch leaves it."""
 
     saga_id: UUID
     order_id: UUID
@@ -61,8 +57,15 @@ class PaymentRow:
     def account_key(self) -> AccountKey:
         return self.customer_id, self.currency
 
-    def as_row(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
+    def as_opened(self) -> tuple[object, ...]:
+        """In the order of INSERT_PAYMENTS."""
+        order = (self.saga_id, self.order_id, self.customer_id, self.currency, self.method)
+        return (*order, self.amount_cents, self.status, self.captured_cents, self.refunded_cents)
+
+    def as_changed(self) -> tuple[object, ...]:
+        """In the order of CHANGE_PAYMENTS."""
+        statuses = (self.status_before, self.status)
+        return (self.saga_id, *statuses, self.captured_cents, self.refunded_cents)
 
 
 class Accounts(Workspace):
@@ -127,13 +130,13 @@ class Accounts(Workspace):
         payment.refunded_cents = payment.captured_cents
 
     def save(self) -> None:
-        if not self._changed:
-            return
         write_entries(self.database, self._entries)
-        rows = [payment.as_row() for payment in self._changed.values()]
-        updated = self.database.execute(WRITE_PAYMENTS, columns(rows, len(PaymentRow.__slots__)))
-        if updated != sum(payment.status_before is not None for payment in self._changed.values()):
-            raise PaymentChangedMeanwhile
+        written = self._changed.values()
+        if opened := [each.as_opened() for each in written if each.status_before is None]:
+            self.database.execute(INSERT_PAYMENTS, columns(opened, 9))
+        changed = [each.as_changed() for each in written if each.status_before]
+        if changed and self.database.execute(CHANGE_PAYMENTS, columns(changed, 5)) != len(changed):
+            raise RivalMovedFirst(table="payments_payment")
 
     def _move(self, payment: PaymentRow, kind: EntryKind, source: Pot, target: Pot) -> None:
         account = self._accounts[payment.account_key]

@@ -9,7 +9,8 @@ class ShippingError(Exception):
     def __init__(self, saga_id: UUID, status: str | None = None) -> None:
         self.saga_id = saga_id
         self.status = status  # of what was found; None: nothing was
-        super().__init__(f"{self.__doc__} Saga {saga_id}: {status or 'nothing found'}.")
+        told = " ".join((self.__doc__ or "").split())
+        super().__init__(f"{told} Saga {saga_id}: {status or 'nothing found'}.")
 
 
 class GiftNotWrapped(ShippingError):
@@ -23,7 +24,3 @@ class ShipmentNotBooked(ShippingError):
 
 class ShipmentHasLeft(ShippingError):
     """A shipment was to be cancelled that the carrier already has; only a return brings it back."""
-
-
-class ChangedMeanwhile(Exception):
-    """A row changed although it was locked; nothing was written, the batch can be repeated."""

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from apps.contracts.shipping import CreateShipment, WrapGift
 from apps.messaging.database import Database, Row, columns
+from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Task, Workspace
 from apps.shipping.carriers import Booking
-from apps.shipping.errors import ChangedMeanwhile
 from apps.shipping.models import GiftStatus, ShipmentStatus
 
 # Lock gifts, in key order.
@@ -164,4 +164,4 @@ def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: 
 
 def _expect(decided: int, written: int) -> None:
     if decided != written:
-        raise ChangedMeanwhile
+        raise RivalMovedFirst(decided=decided, written=written)

@@ -7,6 +7,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Command
+from apps.contracts.catalogue import Action
 from apps.contracts.payments import (
     CaptureFailed,
     CapturePayment,
@@ -17,8 +18,15 @@ from apps.contracts.payments import (
     PaymentRefunded,
     RefundPayment,
 )
+from apps.contracts.plan import Mode
 from apps.contracts.values import PaymentMethod
+from apps.messaging.database import Database
+from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.handling import Task
+from apps.messaging.request import Request
 from apps.payments.errors import AlreadyCaptured, NothingToRefund
+from apps.payments.handlers import capture_payment
+from apps.payments.workspaces import Accounts
 from tests.handling import ask, ask_together
 from tests.payments.shop import (
     ANNA,
@@ -212,3 +220,20 @@ def test_one_batch_can_hold_take_and_give_back(payments: psycopg.Connection) -> 
     assert payment(payments, taken) == ("captured", 10_00, 10_00, 0)
     assert payment(payments, given_back) == ("refunded", 15_00, 0, 0)
     assert payment(payments, new) == ("authorized", 40_00, 0, 0)
+
+
+def test_a_payment_that_changed_under_the_batch_keeps_what_the_other_wrote(
+    payments: psycopg.Connection,
+) -> None:
+    """The lock makes this impossible; if it ever fails to, nothing of the batch is kept."""
+    saga_id = held(30_00)
+    database = Database("payments")
+    request = Request(saga_id, "capture_payment", Action.DO, 1, Mode.ORCHESTRATED)
+    with pytest.raises(RivalMovedFirst), database.transaction():
+        accounts = Accounts.load(database, [Task(request, CapturePayment())])
+        accounts.request = request
+        capture_payment(CapturePayment(), accounts)
+        database.execute("UPDATE payments_payment SET status = 'refunded'")
+        accounts.save()
+    assert payment(payments, saga_id) == ("authorized", 30_00, 0, 0)
+    assert balances(payments) == (20_00, 30_00)

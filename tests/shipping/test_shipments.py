@@ -5,6 +5,8 @@ import pytest
 from psycopg import errors
 from uuid_utils.compat import uuid7
 
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.contracts.shipping import (
     CancelShipment,
     ShipmentCancelled,
@@ -12,10 +14,16 @@ from apps.contracts.shipping import (
     ShipmentHandedOver,
     ShipmentRefused,
 )
+from apps.messaging.database import Database
+from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.handling import Task
+from apps.messaging.request import Request
 from apps.shipping import selectors
 from apps.shipping.carriers import InHouseCarrier, reference_of
 from apps.shipping.errors import ShipmentHasLeft, ShipmentNotBooked
+from apps.shipping.handlers import cancel_shipment
 from apps.shipping.selectors import HandedOver, ShipmentEffects
+from apps.shipping.workspaces import Parcels
 from tests.handling import ask, ask_together
 from tests.shipping.desk import (
     BOOKED,
@@ -198,3 +206,21 @@ def test_a_reference_is_readable_and_always_the_same() -> None:
     assert reference_of(saga_id).startswith("SP-")
     assert len(reference_of(saga_id)) == 15
     assert len({reference_of(uuid7()) for _ in range(1000)}) == 1000
+
+
+def test_a_parcel_that_changed_under_the_batch_keeps_what_the_other_wrote(
+    shipping: psycopg.Connection,
+) -> None:
+    """The lock makes this impossible; if it ever fails to, nothing of the batch is kept."""
+    saga_id = booked()
+    database = Database("shipping")
+    request = Request(saga_id, "create_shipment", Action.UNDO, 1, Mode.ORCHESTRATED)
+    with pytest.raises(RivalMovedFirst), database.transaction():
+        parcels = Parcels.load(database, [Task(request, CancelShipment())])
+        parcels.request = request
+        cancel_shipment(CancelShipment(), parcels)
+        database.execute(
+            "UPDATE shipping_shipment SET status = 'handed_over', handed_over_at = now()"
+        )
+        parcels.save()
+    assert shipment(shipping, saga_id) == BOOKED
