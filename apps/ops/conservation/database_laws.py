@@ -1,0 +1,85 @@
+"""The laws inside one context's database: they hold always."""
+
+from apps.inventory import selectors as inventory
+from apps.ops.conservation.messages import outbox_size, overdue_messages
+from apps.ops.conservation.proof import Fault, Tally, View
+from apps.payments import selectors as payments
+from apps.pricing import selectors as pricing
+
+
+def accounts(view: View, tally: Tally) -> None:
+    tally.checked = payments.account_count()
+    tally.faults += [
+        Fault(
+            f"account of customer {each.customer_id} in {each.currency}",
+            f"{each.available_cents} cents available and {each.held_cents} held, but its entries "
+            f"say {each.ledger_available_cents} and {each.ledger_held_cents}",
+        )
+        for each in payments.account_drifts()
+    ]
+
+
+def payments_in_ledger(view: View, tally: Tally) -> None:
+    tally.checked = payments.payment_count()
+    tally.faults += [
+        Fault(f"saga {saga_id}", "its payment and its ledger entries differ")
+        for saga_id in payments.payments_unlike_ledger()
+    ]
+
+
+def ledger(view: View, tally: Tally) -> None:
+    sums: dict[str, int] = {}
+    for (currency, _), cents in payments.pot_balances().items():
+        sums[currency] = sums.get(currency, 0) + cents
+    for currency, cents in sums.items():
+        tally.look(currency, iter([f"its pots sum to {cents} cents"] if cents else []))
+
+
+def promises(view: View, tally: Tally) -> None:
+    tally.checked = pricing.freeze_count()
+    tally.faults += [
+        Fault(
+            f"saga {each.saga_id}",
+            f"{each.total_cents} cents are promised, its lines sum to {each.lines_cents}",
+        )
+        for each in pricing.totals_against_lines()
+    ]
+
+
+def stock(view: View, tally: Tally) -> None:
+    tally.checked = inventory.product_count()
+    tally.faults += [
+        Fault(
+            f"product {each.product_id}",
+            f"{each.on_hand} on hand, {each.reserved} reserved and {each.shipped} shipped, but "
+            f"movements of {each.moved_on_hand}, {each.moved_reserved} and {each.moved_shipped}",
+        )
+        for each in inventory.stock_against_movements()
+    ]
+
+
+def negative(view: View, tally: Tally) -> None:
+    tally.checked = inventory.product_count()
+    tally.faults += [
+        Fault(f"product {each.product_id}", f"has {min(each[1:])} pieces")
+        for each in inventory.negative_stock()
+    ]
+
+
+def reserved(view: View, tally: Tally) -> None:
+    tally.checked = inventory.product_count()
+    tally.faults += [
+        Fault(
+            f"product {each.product_id}",
+            f"{each.reserved} are reserved, {each.in_reservations} are in open reservations",
+        )
+        for each in inventory.reserved_against_reservations()
+    ]
+
+
+def outbox(view: View, tally: Tally) -> None:
+    tally.checked = outbox_size()
+    tally.faults += [
+        Fault(f"message {each.message_id}", f"of {each.context}, waits for {each.topic}")
+        for each in overdue_messages(view.overdue_before)
+    ]

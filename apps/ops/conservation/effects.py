@@ -1,0 +1,107 @@
+"""How often each step's business rows say that it was done and undone, context by context.
+
+The contexts tell their rows in the order of saga ids, or for given sagas; here they are laid over
+one chunk of sagas after the other, so that memory does not grow with the shop.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from apps.inventory import selectors as inventory
+from apps.notifications import selectors as notifications
+from apps.ops.conservation.facts import Effect, OrderSeen
+from apps.payments import selectors as payments
+from apps.pricing import selectors as pricing
+from apps.shipping import selectors as shipping
+
+Effects = dict[str, Effect]  # by step
+EffectsOf = dict[UUID, Effects]
+
+
+class OfASaga(Protocol):
+    """A row that belongs to one saga."""
+
+    @property
+    def saga_id(self) -> UUID: ...
+
+
+Row = TypeVar("Row", bound=OfASaga)
+
+
+class Column(Generic[Row]):
+    """Rows sorted by saga, handed out for one chunk of sorted sagas after the other."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def of(self, saga_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """The rows of these sagas; they come after those that were asked for before."""
+        wanted, found = set(saga_ids), {}
+        while self._next is not None and self._next.saga_id <= saga_ids[-1]:
+            if self._next.saga_id in wanted:
+                found[self._next.saga_id] = self._next
+            self._next = next(self._rows, None)
+        return found
+
+
+def of_inventory(saga_ids: Sequence[UUID]) -> EffectsOf:
+    return {
+        saga_id: {
+            "reserve_stock": Effect(
+                whole(row.reserved_lines, row.reserved_lines),
+                whole(row.released_lines, row.reserved_lines),
+            ),
+            "ship_stock": Effect(whole(row.shipped_lines, row.reserved_lines)),
+        }
+        for saga_id, row in inventory.stock_effects(saga_ids).items()
+    }
+
+
+def of_pricing(saga_ids: Sequence[UUID]) -> EffectsOf:
+    return {
+        saga_id: {"freeze_price": Effect(1, int(row.status == "unfrozen"))}
+        for saga_id, row in pricing.freeze_effects(saga_ids).items()
+    }
+
+
+def of_payment(row: payments.PaymentEffects) -> Effects:
+    return {
+        "authorize_payment": Effect(row.held, row.given_back),
+        "capture_payment": Effect(row.settled),
+    }
+
+
+def of_gift(row: shipping.GiftEffects) -> Effects:
+    return {"wrap_gift": Effect(row.wrapped, row.unwrapped)}
+
+
+def of_shipment(row: shipping.ShipmentEffects) -> Effects:
+    return {
+        "create_shipment": Effect(row.booked, row.cancelled),
+        "hand_over": Effect(row.handed_over),
+    }
+
+
+def confirmations() -> Iterator[notifications.MessageEffects]:
+    """What customers were sent by `send_confirmation`."""
+    return (each for each in notifications.effects() if each.kind == "confirmed")
+
+
+def of_messages(row: notifications.MessageEffects) -> Effects:
+    return {"send_confirmation": Effect(row.sent)}
+
+
+def of_order(order: OrderSeen) -> Effects:
+    return {
+        "create_order": Effect(1, int(order.status == "cancelled")),
+        "confirm_order": Effect(int(order.status == "confirmed")),
+    }
+
+
+def whole(lines: int, reserved: int) -> int:
+    """An effect on a basket as a count: nothing 0, all of it 1, a part of it -1."""
+    if not lines:
+        return 0
+    return 1 if lines == reserved else -1

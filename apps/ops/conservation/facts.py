@@ -1,0 +1,70 @@
+"""What the contexts say of one ended saga, side by side. Plain values: the laws are pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.ops.conservation.messages import LogRow
+from apps.sagas.decide import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer in a saga's history."""
+
+    step: str
+    answer: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How often a step's business rows say that it was done, and undone."""
+
+    done: int = 0
+    undone: int = 0
+
+
+NONE = Effect()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """The order of a saga, as orders has it."""
+
+    id: UUID
+    status: str  # placed, confirmed, cancelled
+    total_cents: int
+    keys: int  # idempotency keys that led to it
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSeen:
+    """The payment of a saga, as payments has it, in cents."""
+
+    held: int
+    captured: int
+    refunded: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSaga:
+    """One saga that ended, with what each context has of it."""
+
+    saga_id: UUID
+    confirmed: bool  # otherwise undone
+    steps: tuple[str, ...]  # its plan
+    history: tuple[Told, ...]  # in the order of the engine's decisions
+    log: tuple[LogRow, ...]
+    effects: Mapping[str, Effect]  # by step, of reactions too; a step without any is left out
+    order: OrderSeen | None
+    payment: PaymentSeen | None
+
+    @property
+    def rows(self) -> Mapping[str, LogRow]:
+        """The log by step."""
+        return {row.step: row for row in self.log}
+
+    @property
+    def last_answers(self) -> Mapping[str, Outcome]:
+        """The last outcome of each step that was asked."""
+        return {told.step: told.answer for told in self.history}

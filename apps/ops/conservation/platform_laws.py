@@ -1,0 +1,80 @@
+"""The laws across databases that do not go saga by saga."""
+
+from collections.abc import Iterator
+
+from apps.inventory import selectors as inventory
+from apps.ops.conservation import engine
+from apps.ops.conservation.proof import Tally, View
+from apps.ops.conservation.sagas_seen import chunks
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
+from apps.shipping import selectors as shipping
+
+
+def open_things(view: View, tally: Tally) -> None:
+    """Live sagas may hold what they like. An ended one holds nothing, but for the reservation and
+    booking of a confirmed order until the hand-over, which may take as long as a message may."""
+    things = (
+        *((each.saga_id, "money") for each in payments.open_holds()),
+        *((each.saga_id, "stock") for each in inventory.open_reservations()),
+        *((each.saga_id, "a booking") for each in shipping.open_bookings()),
+    )
+    for chunk in chunks(things):
+        standings = engine.standings_of({saga_id for saga_id, _ in chunk})
+        for saga_id, thing in chunk:
+            tally.look(f"saga {saga_id}", _held_for_nothing(thing, standings.get(saga_id), view))
+
+
+def _held_for_nothing(thing: str, standing: engine.Standing | None, view: View) -> Iterator[str]:
+    if standing is None:
+        yield f"holds {thing}, but there is no such saga"
+    elif standing.ended_at is None:
+        return
+    elif standing.confirmed and thing != "money":
+        if standing.ended_at < view.overdue_before:
+            yield f"holds {thing}, but was confirmed and should have been handed over"
+    elif standing.ended_at < view.settled_before:
+        yield f"holds {thing}, but has ended"
+
+
+def unpaid(view: View, tally: Tally) -> None:
+    """Of live sagas too: nothing leaves the house before its order is paid and confirmed."""
+    for chunk in chunks(shipping.handed_over()):
+        saga_ids = [each.saga_id for each in chunk]
+        confirmed = {
+            each.saga_id for each in orders.facts_of_sagas(saga_ids) if each.status == "confirmed"
+        }
+        paid = payments.captured_sagas(saga_ids)
+        for saga_id in saga_ids:
+            tally.look(f"saga {saga_id}", _left_unpaid(saga_id in confirmed, saga_id in paid))
+
+
+def _left_unpaid(confirmed: bool, paid: bool) -> Iterator[str]:
+    if not confirmed:
+        yield "its parcel left the house, but its order is not confirmed"
+    if not paid:
+        yield "its parcel left the house, but it is not paid"
+
+
+def accepted_orders(view: View, tally: Tally) -> None:
+    for chunk in chunks(orders.all_order_facts()):
+        known = engine.standings_of({each.saga_id for each in chunk})
+        for each in chunk:
+            if each.placed_at < view.overdue_before or each.saga_id in known:
+                tally.look(f"order {each.number}", _half_accepted(each, each.saga_id in known))
+
+
+def _half_accepted(order: orders.OrderFact, has_saga: bool) -> Iterator[str]:
+    if not has_saga:
+        yield f"has no saga {order.saga_id}"
+    if not order.started:
+        yield "its saga log does not know create_order"
+    if order.keys != 1:
+        yield f"{order.keys} idempotency keys led to it"
+
+
+def sagas_of_orders(view: View, tally: Tally) -> None:
+    for chunk in chunks(engine.saga_ids()):
+        known = {each.saga_id for each in orders.facts_of_sagas(chunk)}
+        for saga_id in chunk:
+            tally.look(f"saga {saga_id}", iter([] if saga_id in known else ["has no order"]))

@@ -1,0 +1,104 @@
+"""Runs the laws, twice where something differs, and tells what came of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+EXAMPLES = 5
+
+
+class Fault(NamedTuple):
+    """What breaks a law, and how, in words."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """When the databases are looked at, and what is too fresh to be looked at."""
+
+    now: datetime  # by the database's clock
+    settled_before: datetime  # a saga that ended later may still be on its way in other contexts
+    overdue_before: datetime  # what waits since then waits for too long
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one law found."""
+
+    checked: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def look(self, subject: str, texts: Iterator[str]) -> None:
+        """Count one thing, and what is wrong with it."""
+        self.checked += 1
+        self.faults.extend(Fault(subject, text) for text in texts)
+
+
+Tallies = dict["Law", Tally]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """A law of DESIGN section 12, or a part of one."""
+
+    id: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is told of one law."""
+
+    law: Law
+    checked: int
+    faults: tuple[Fault, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "law": self.law.id,
+            "sentence": self.law.sentence,
+            "checked": self.checked,
+            "violations": len(self.faults),
+            "examples": [f"{subject}: {text}" for subject, text in self.faults[:EXAMPLES]],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what differs may take to settle."""
+
+    moment: timedelta = timedelta(seconds=3)  # after a saga's end, before it is looked at
+    overdue: timedelta = timedelta(seconds=30)  # in an outbox, before a message is overdue
+    second_look: float = 2.0  # seconds until the second look at what differs
+
+
+Look = Callable[[Patience], Tallies]
+
+
+def look_twice(look: Look, patience: Patience) -> list[Verdict]:
+    """Judge by what is found now; what differs counts only if it still does after a while."""
+    first = look(patience)
+    if not any(tally.faults for tally in first.values()):
+        return [_verdict(law, tally, tally.faults) for law, tally in first.items()]
+    time.sleep(patience.second_look)
+    second = look(patience)
+    return [
+        _verdict(law, tally, _seen_before(tally.faults, first[law].faults))
+        for law, tally in second.items()
+    ]
+
+
+def _seen_before(faults: list[Fault], earlier: list[Fault]) -> list[Fault]:
+    known = {fault.subject for fault in earlier}
+    return [fault for fault in faults if fault.subject in known]
+
+
+def _verdict(law: Law, tally: Tally, faults: list[Fault]) -> Verdict:
+    return Verdict(law, tally.checked, tuple(faults))

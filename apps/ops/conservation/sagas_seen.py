@@ -1,0 +1,89 @@
+"""Ended sagas with what every context has of them, chunk by chunk."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from apps.contracts.plan import Plan
+from apps.ops.conservation import effects, engine
+from apps.ops.conservation.effects import Column, Effects
+from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen
+from apps.ops.conservation.messages import log_rows
+from apps.orders import selectors as orders
+from apps.payments import selectors as payments
+from apps.shipping import selectors as shipping
+
+CHUNK = 1000
+Each = TypeVar("Each")
+
+
+def ended_sagas(before: datetime) -> Iterator[EndedSaga]:
+    """Every saga that ended before that time, in the order of ids."""
+    columns = Columns()
+    for chunk in chunks(engine.ended_sagas(before)):
+        yield from columns.lay_over(chunk)
+
+
+class Columns:
+    """The contexts that tell their rows saga by saga, read along once."""
+
+    def __init__(self) -> None:
+        self._payments = Column(payments.payment_facts())
+        self._entries = Column(payments.effects())
+        self._gifts = Column(shipping.gift_effects())
+        self._shipments = Column(shipping.shipment_effects())
+        self._messages = Column(effects.confirmations())
+
+    def lay_over(self, ended: Sequence[engine.EndedSaga]) -> Iterator[EndedSaga]:
+        """The facts of one chunk of sagas, which come after those before."""
+        saga_ids = [each.saga_id for each in ended]
+        histories, log = engine.histories_of(saga_ids), log_rows(saga_ids)
+        placed = {each.saga_id: _order(each) for each in orders.facts_of_sagas(saga_ids)}
+        paid = {saga_id: _payment(row) for saga_id, row in self._payments.of(saga_ids).items()}
+        done = self._effects(saga_ids, placed)
+        for each in ended:
+            saga_id = each.saga_id
+            yield EndedSaga(
+                saga_id=saga_id,
+                confirmed=each.confirmed,
+                steps=Plan.from_header(each.plan).steps,
+                history=tuple(histories.get(saga_id, ())),
+                log=tuple(log.get(saga_id, ())),
+                effects=done[saga_id],
+                order=placed.get(saga_id),
+                payment=paid.get(saga_id),
+            )
+
+    def _effects(
+        self, saga_ids: Sequence[UUID], placed: dict[UUID, OrderSeen]
+    ) -> dict[UUID, Effects]:
+        together: dict[UUID, Effects] = {saga_id: {} for saga_id in saga_ids}
+        parts: Iterable[tuple[UUID, Effects]] = (
+            *effects.of_inventory(saga_ids).items(),
+            *effects.of_pricing(saga_ids).items(),
+            *((key, effects.of_payment(row)) for key, row in self._entries.of(saga_ids).items()),
+            *((key, effects.of_gift(row)) for key, row in self._gifts.of(saga_ids).items()),
+            *((key, effects.of_shipment(row)) for key, row in self._shipments.of(saga_ids).items()),
+            *((key, effects.of_messages(row)) for key, row in self._messages.of(saga_ids).items()),
+            *((key, effects.of_order(order)) for key, order in placed.items()),
+        )
+        for saga_id, part in parts:
+            together[saga_id] |= part
+        return together
+
+
+def chunks(each: Iterable[Each]) -> Iterator[list[Each]]:
+    """So many at once."""
+    iterator = iter(each)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _order(fact: orders.OrderFact) -> OrderSeen:
+    return OrderSeen(fact.id, fact.status, fact.total_cents, fact.keys)
+
+
+def _payment(fact: payments.PaymentFacts) -> PaymentSeen:
+    return PaymentSeen(fact.held_cents, fact.captured_cents, fact.refunded_cents)

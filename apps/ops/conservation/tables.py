@@ -1,0 +1,38 @@
+"""The proof as people read it."""
+
+from rich.console import Console
+from rich.table import Table
+
+from apps.ops.conservation.check import Proof
+from apps.ops.conservation.proof import EXAMPLES
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    """A line for each law, the first of what breaks one, and what is still under way."""
+    table = Table(title="Conservation", title_justify="left")
+    table.add_column("law")
+    table.add_column("what was checked")
+    table.add_column("checked", justify="right")
+    table.add_column("violations", justify="right")
+    for verdict in proof.verdicts:
+        table.add_row(
+            verdict.law.id,
+            verdict.law.sentence,
+            f"{verdict.checked:,}",
+            f"{len(verdict.faults):,}",
+            style="red" if verdict.faults else "",
+        )
+    console.print(table)
+    for verdict in proof.verdicts:
+        for subject, text in verdict.faults[:EXAMPLES]:
+            console.print(f"{verdict.law.id} {subject}: {text}", style="red", highlight=False)
+    console.print(summary(proof), highlight=False)
+
+
+def summary(proof: Proof) -> str:
+    """Whether it holds, and what it does not speak of."""
+    verdict = "Everything adds up." if proof.holds else "Something does not add up."
+    if not proof.live.sagas:
+        return f"{verdict} No saga is under way."
+    age = proof.live.oldest_seconds
+    return f"{verdict} {proof.live.sagas:,} sagas are under way, the oldest for {age:,.0f} s."

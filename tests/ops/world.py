@@ -1,0 +1,82 @@
+"""A shop whose sagas really ran, all services in this process and hands instead of Kafka."""
+
+import itertools
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.inventory.services import set_stock
+from apps.messaging.consumer import carry_out
+from apps.messaging.envelope import read_envelope
+from apps.messaging.record import Record
+from apps.messaging.wiring import wiring
+from apps.orders.services import Answer, place_order
+from apps.payments.services import set_credit
+from apps.pricing.services import NewListPrice, set_list_prices
+from sagaplatform.env import CONTEXTS
+
+Owners = dict[str, psycopg.Connection]
+CUSTOMER = 7
+PRICES = {"tea": 450, "cup": 1200}
+HOME = Address(name="A", street="1 B", postal_code="1", city="C", country="US")
+BATCH = 100
+keys, offsets = itertools.count(), itertools.count()
+
+
+def open_shop() -> None:
+    """Plenty of everything."""
+    set_stock(on_hand=dict.fromkeys(PRICES, 1_000_000), reason="test")
+    prices = {name: NewListPrice(cents, "USD") for name, cents in PRICES.items()}
+    set_list_prices(prices=prices)
+    set_credit(available={CUSTOMER: 10**12}, currency="USD", reason="test")
+
+
+def buy(*, gift_wrap: bool = False, **quantities: int) -> UUID:
+    """Place an order; its id. buy(tea=1) is confirmed, buy(tea=100) refused by shipping, last."""
+    lines = tuple(
+        PricedLine(product_id=product, quantity=quantity, unit_price_cents=PRICES[product])
+        for product, quantity in quantities.items()
+    )
+    placement = place_order(
+        customer_id=CUSTOMER,
+        lines=lines,
+        currency="USD",
+        payment_method=PaymentMethod.CREDIT,
+        gift_wrap=gift_wrap,
+        address=HOME,
+        idempotency_key=f"key-{next(keys)}",
+        request_hash=b"x",
+        answer=lambda order: Answer(202, "{}"),
+    )
+    return placement.order_id
+
+
+def deliver(owners: Owners, rounds: int = 1000) -> None:
+    """Carry messages to those who read their topics until none is left, or so many rounds."""
+    for _ in range(rounds):
+        records = [record for name in CONTEXTS for record in _collect(owners[name], name)]
+        if not records:
+            return
+        for name in CONTEXTS:
+            _hand(name, [each for each in records if each.topic in wiring(name).topics])
+
+
+def _collect(owner: psycopg.Connection, context: str) -> list[Record]:
+    rows = owner.execute(
+        f"DELETE FROM {context}_outboxmessage RETURNING topic, headers, payload"
+    ).fetchall()
+    return [_record(topic, headers, bytes(payload)) for topic, headers, payload in rows]
+
+
+def _record(topic: str, texts: str, payload: bytes) -> Record:
+    headers = [(name, value.encode()) for name, value in msgspec.json.decode(texts).items()]
+    envelope = read_envelope(topic, headers, payload)
+    return Record(topic, 0, next(offsets), None, [*headers], payload, envelope, None)
+
+
+def _hand(context: str, records: Sequence[Record]) -> None:
+    for start in range(0, len(records), BATCH):
+        assert carry_out(context, records[start : start + BATCH]) == []
