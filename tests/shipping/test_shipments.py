@@ -1,5 +1,7 @@
 """Booking parcels, cancelling them and handing them over."""
 
+from uuid import UUID
+
 import psycopg
 import pytest
 from psycopg import errors
