@@ -61,13 +61,13 @@ class Saga(models.Model):
                 name="saga_turned_back_by_a_refusal",
             ),
             # An order is placed once.
-            models.UniqueConstraint(fields=["process", "order_id"], name="saga_once_per_order"),
+            models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
         ]
+        # No index has a column that changes with each answer: an update then touches no index (HOT).
         indexes = [
             # What is under way, oldest first: few among many that ended.
-            models.Index(fields=["pending_since"], condition=LIVE, name="saga_live"),
-            models.Index(fields=["ended_at"], name="saga_ended"),
-            models.Index(fields=["order_id"], name="saga_of_order"),
+            models.Index(fields=["started_at"], condition=LIVE, name="saga_live"),
+            models.Index(fields=["ended_at"], condition=~LIVE, name="saga_ended"),
         ]
 
     def __str__(self) -> str:
