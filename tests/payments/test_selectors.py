@@ -72,3 +72,11 @@ def test_an_entry_deleted_by_hand_is_seen(payments: psycopg.Connection) -> None:
     payments.execute("DELETE FROM payments_ledgerentry WHERE kind = 'settled'")
     assert selectors.payments_unlike_ledger() == [saga_id]
     assert selectors.account_drifts() == [AccountDrift(ANNA, "EUR", 90_00, 0, 90_00, 10_00)]
+
+
+def test_what_is_counted_and_which_sagas_were_captured(payments: psycopg.Connection) -> None:
+    waiting, taken, unasked = held(10_00), captured(20_00), captured(5_00)
+    assert selectors.account_count() == 1
+    assert selectors.payment_count() == 3
+    assert selectors.captured_sagas([waiting, taken]) == {taken}
+    assert unasked not in selectors.captured_sagas([waiting, taken])
