@@ -58,14 +58,14 @@ class ShipmentCreated(Event, frozen=True, kw_only=True):
 
 
 class ShipmentRefused(Refusal, frozen=True, kw_only=True):
-    """The carrier does not take this parcel."""
+    """The carrier does not take an order of this size."""
 
     pieces: int
     most_pieces: int
 
     @property
     def reason(self) -> str:
-        return f"A parcel holds at most {self.most_pieces} pieces, the order has {self.pieces}"
+        return f"The carrier takes at most {self.most_pieces} pieces, the order has {self.pieces}"
 
 
 class ShipmentCancelled(Undone, frozen=True, kw_only=True):

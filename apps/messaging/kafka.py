@@ -1,10 +1,13 @@
 """The clients of Kafka: how we connect, produce and consume, and why each option is set."""
 
+import logging
 from typing import Any
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
+
+librdkafka = logging.getLogger("librdkafka")  # what the client itself has to say
 
 PRODUCER = {
     "enable.idempotence": True,  # the client's own retries make no duplicates
@@ -35,13 +38,15 @@ def plain_topic(name: str) -> str:
 
 def new_producer() -> Producer:
     """An idempotent producer with acks=all. Make it after a fork, never before."""
-    return Producer({**settings.KAFKA, **PRODUCER})
+    return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
 
 
 def new_consumer(context: str, **options: Any) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
     group = settings.KAFKA_TOPIC_PREFIX + context
-    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group, **options})
+    return Consumer(
+        {**settings.KAFKA, **CONSUMER, "group.id": group, **options}, logger=librdkafka
+    )
 
 
 def admin_client() -> AdminClient:

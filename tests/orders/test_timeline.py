@@ -86,7 +86,7 @@ def hear(*messages: Heard) -> None:
         (
             "create_shipment",
             ShipmentRefused(pieces=300, most_pieces=200),
-            "A parcel holds at most 200 pieces, the order has 300",
+            "The carrier takes at most 200 pieces, the order has 300",
         ),
         (
             "capture_payment",
