@@ -54,12 +54,18 @@ def require_python() -> None:
         return
     for name in NEWER:
         path = shutil.which(name)
-        if path:
+        if path and works(path):
             os.execv(path, [path, os.path.abspath(__file__), *sys.argv[1:]])  # noqa: S606
     fail(
         f"Python 3.11 or newer is needed, this is {platform.python_version()}. Install one, or "
         "name it: `make up PYTHON=/path/to/python3.11`."
     )
+
+
+def works(path: str) -> bool:
+    """Whether it really runs (pyenv has stand-ins for Pythons that are not active)."""
+    quiet = subprocess.DEVNULL
+    return subprocess.call([path, "-c", "import venv"], stdout=quiet, stderr=quiet) == 0
 
 
 def mark(files: list) -> str:
