@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sagaplatform.stack.environment import without_servers
 from sagaplatform.stack.errors import CommandFailed, CommandNotFound, NoProject
+from sagaplatform.stack.files import write_private
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.procfs import family
 from sagaplatform.stack.signals import Interrupted
@@ -40,7 +41,7 @@ def manage(layout: Layout, text: str, command: str, values: Mapping[str, str]) -
             check=False,
         )
         log = layout.log(command)
-        log.write_text(result.stdout)
+        write_private(log, result.stdout)  # it may show passwords
         if result.returncode:
             raise CommandFailed(
                 what=f"`manage.py {command}`",
