@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
+from waffle import get_waffle_switch_model
 
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import set_stock
@@ -13,7 +14,7 @@ from apps.messaging.consumer import carry_out
 from apps.messaging.envelope import read_envelope
 from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
-from apps.orders.services import Answer, place_order
+from apps.orders.services import GIFT_WRAP, Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
 from sagaplatform.env import CONTEXTS
@@ -27,7 +28,8 @@ keys, offsets = itertools.count(), itertools.count()
 
 
 def open_shop() -> None:
-    """Plenty of everything."""
+    """Plenty of everything, gift wrap too."""
+    get_waffle_switch_model().objects.create(name=GIFT_WRAP, active=True)
     set_stock(on_hand=dict.fromkeys(PRICES, 1_000_000), reason="test")
     prices = {name: NewListPrice(cents, "USD") for name, cents in PRICES.items()}
     set_list_prices(prices=prices)

@@ -18,6 +18,7 @@ class EndedSaga(NamedTuple):
 
     saga_id: UUID
     confirmed: bool  # otherwise undone
+    ended_at: datetime
     plan: str  # as in the header
 
 
@@ -37,14 +38,14 @@ class Live(NamedTuple):
 
 # The next sagas that ended before a time, so many at once.
 ENDED = """
-SELECT saga_id, status = 'confirmed', plan FROM sagas_saga
+SELECT saga_id, status = 'confirmed', ended_at, plan FROM sagas_saga
 WHERE ended_at < %b::timestamptz AND saga_id > %b::uuid ORDER BY saga_id LIMIT %b
 """
 
 # What these sagas were told, in the order in which the engine took it.
 HISTORIES = """
 SELECT saga_id, step, outcome FROM sagas_sagastep WHERE saga_id = ANY(%b::uuid[])
-ORDER BY saga_id, answered_at, message_id
+ORDER BY saga_id, revision
 """
 
 # Where these sagas stand.

@@ -1,7 +1,8 @@
 """What the contexts say of one ended saga, side by side. Plain values: the laws are pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from apps.ops.conservation.messages import LogRow
@@ -52,6 +53,7 @@ class EndedSaga:
 
     saga_id: UUID
     confirmed: bool  # otherwise undone
+    ended_at: datetime
     steps: tuple[str, ...]  # its plan
     history: tuple[Told, ...]  # in the order of the engine's decisions
     log: tuple[LogRow, ...]
@@ -63,6 +65,10 @@ class EndedSaga:
     def rows(self) -> Mapping[str, LogRow]:
         """The log by step."""
         return {row.step: row for row in self.log}
+
+    def has_settled(self, reactions: Collection[str]) -> bool:
+        """Whether all that follows its end has happened."""
+        return not self.confirmed or self.rows.keys() >= set(reactions)
 
     @property
     def last_answers(self) -> Mapping[str, Outcome]:

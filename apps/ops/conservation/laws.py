@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 from apps.ops.conservation import database_laws, platform_laws, saga_laws
 from apps.ops.conservation.facts import EndedSaga
-from apps.ops.conservation.messages import reaction_steps
 from apps.ops.conservation.proof import Law, Tally, View
 
 SagaCheck = Callable[[EndedSaga], Iterator[str]]
@@ -46,9 +45,8 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
 }
 
 
-def laws_of_sagas() -> Mapping[Law, SagaCheck]:
-    """What every ended saga obeys."""
-    reactions = reaction_steps()
+def laws_of_sagas(reactions: frozenset[str]) -> Mapping[Law, SagaCheck]:
+    """What every ended saga obeys; `reactions` are the steps that are in no plan."""
     return {
         ENDS: saga_laws.ends_one_way,
         DUE: saga_laws.money_is_due,

@@ -31,7 +31,7 @@ def _held_for_nothing(thing: str, standing: engine.Standing | None, view: View) 
     elif standing.ended_at is None:
         return
     elif standing.confirmed and thing != "money":
-        if standing.ended_at < view.overdue_before:
+        if standing.ended_at < view.shipped_before:
             yield f"holds {thing}, but was confirmed and should have been handed over"
     elif standing.ended_at < view.settled_before:
         yield f"holds {thing}, but has ended"

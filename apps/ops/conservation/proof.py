@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 EXAMPLES = 5
 
@@ -20,9 +20,13 @@ class Fault(NamedTuple):
 class View:
     """When the databases are looked at, and what is too fresh to be looked at."""
 
-    now: datetime  # by the database's clock
     settled_before: datetime  # a saga that ended later may still be on its way in other contexts
-    overdue_before: datetime  # what waits since then waits for too long
+    overdue_before: datetime  # a message that waits since then waits for too long
+    shipped_before: datetime  # what was confirmed before then should have left the house
+
+    @classmethod
+    def at(cls, now: datetime, patience: "Patience") -> Self:
+        return cls(now - patience.moment, now - patience.overdue, now - patience.shipping)
 
 
 @dataclass(slots=True)
@@ -76,23 +80,32 @@ class Patience:
 
     moment: timedelta = timedelta(seconds=3)  # after a saga's end, before it is looked at
     overdue: timedelta = timedelta(seconds=30)  # in an outbox, before a message is overdue
+    shipping: timedelta = timedelta(minutes=5)  # after a confirmed end; late is not lost
     second_look: float = 2.0  # seconds until the second look at what differs
 
 
-Look = Callable[[Patience], Tallies]
+class Sight(NamedTuple):
+    """What one look found."""
+
+    tallies: Tallies
+    unsettled: int  # sagas that were left out, for they are on their way
 
 
-def look_twice(look: Look, patience: Patience) -> list[Verdict]:
+Look = Callable[[Patience], Sight]
+
+
+def look_twice(look: Look, patience: Patience) -> tuple[list[Verdict], int]:
     """Judge by what is found now; what differs counts only if it still does after a while."""
-    first = look(patience)
+    first, unsettled = look(patience)
     if not any(tally.faults for tally in first.values()):
-        return [_verdict(law, tally, tally.faults) for law, tally in first.items()]
+        return [_verdict(law, tally, []) for law, tally in first.items()], unsettled
     time.sleep(patience.second_look)
-    second = look(patience)
-    return [
+    second, unsettled = look(patience)
+    verdicts = [
         _verdict(law, tally, _seen_before(tally.faults, first[law].faults))
         for law, tally in second.items()
     ]
+    return verdicts, unsettled
 
 
 def _seen_before(faults: list[Fault], earlier: list[Fault]) -> list[Fault]:

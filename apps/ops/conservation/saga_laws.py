@@ -76,8 +76,8 @@ def effects_happened_once(saga: EndedSaga) -> Iterator[str]:
         done, undone = wanted.get(Status(status), (0, 0)) if step in rows else (0, 0)
         if (effect.done, effect.undone) != (done, undone):
             yield (
-                f"the row of {step} is {status}, but it was done {effect.done} and undone "
-                f"{effect.undone} times"
+                f"the row of {step} is {status}, but it was done {_times(effect.done)} and undone "
+                f"{_times(effect.undone)}"
             )
 
 
@@ -99,6 +99,10 @@ def compensations_run_in_reverse(saga: EndedSaga) -> Iterator[str]:
     if known != sorted(known, key=saga.steps.index, reverse=True):
         yield f"its steps were undone in the order {', '.join(undone)}"
     yield from (f"{step} was undone {n} times" for step, n in Counter(undone).items() if n > 1)
+
+
+def _times(count: int) -> str:
+    return "in part" if count < 0 else f"{count} times"
 
 
 def _end(saga: EndedSaga) -> str:

@@ -48,6 +48,7 @@ class Columns:
             yield EndedSaga(
                 saga_id=saga_id,
                 confirmed=each.confirmed,
+                ended_at=each.ended_at,
                 steps=Plan.from_header(each.plan).steps,
                 history=tuple(histories.get(saga_id, ())),
                 log=tuple(log.get(saga_id, ())),

@@ -31,8 +31,12 @@ def print_proof(console: Console, proof: Proof) -> None:
 
 def summary(proof: Proof) -> str:
     """Whether it holds, and what it does not speak of."""
-    verdict = "Everything adds up." if proof.holds else "Something does not add up."
-    if not proof.live.sagas:
-        return f"{verdict} No saga is under way."
-    age = proof.live.oldest_seconds
-    return f"{verdict} {proof.live.sagas:,} sagas are under way, the oldest for {age:,.0f} s."
+    words = ["Everything adds up." if proof.holds else "Something does not add up."]
+    if proof.live.sagas:
+        age = proof.live.oldest_seconds
+        words.append(f"{proof.live.sagas:,} sagas are under way, the oldest for {age:,.0f} s.")
+    if proof.unsettled:
+        words.append(f"{proof.unsettled:,} confirmed sagas are not shipped yet and left out.")
+    if not (proof.live.sagas or proof.unsettled):
+        words.append("No saga is under way.")
+    return " ".join(words)

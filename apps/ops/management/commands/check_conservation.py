@@ -34,7 +34,7 @@ class Command(BaseCommand):
             type=seconds,
             default=Patience().overdue,
             metavar="SECONDS",
-            help="how long a message or a hand-over may take (default 30)",
+            help="how long a message may wait in an outbox (default 30)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
