@@ -52,7 +52,8 @@ class Known(NamedTuple):
 
     state: SagaState
     plan: str
-    revision: int  # as loaded; 0 where it starts in this batch
+    loaded: int  # its revision in the database; 0: it starts in this batch
+    revision: int  # as it is now
     asked_at: datetime | None  # None: asked in this batch
 
 
@@ -78,11 +79,11 @@ class Sagas(Workspace):
         known = self.known.get(saga_id)
         if known is None:
             self.started[saga_id] = written_once(heard)
-            known = Known(state, heard.plan, 0, None)
+            known = Known(state, heard.plan, 0, 0, None)
         elif saga_id not in self.started:
             self.moved.add(saga_id)
         self.history.append(line(heard, known, outcome))
-        self.known[saga_id] = known._replace(state=state, asked_at=None)
+        self.known[saga_id] = Known(state, known.plan, known.loaded, known.revision + 1, None)
 
     def note(self, heard: Heard) -> None:
         """Keep that nothing waited for this answer."""
@@ -94,9 +95,10 @@ class Sagas(Workspace):
     def save(self) -> None:
         """Raises RivalMovedFirst where another transaction was faster."""
         starting = [self._row(each) + once for each, once in self.started.items()]
+        moving = [(*self._row(each), self.known[each].loaded) for each in self.moved]
         self._write(START_SAGAS, starting, width=17)
-        self._write(MOVE_SAGAS, [self._row(each) for each in sorted(self.moved)], width=11)
-        self._write(TELL_HISTORY, self.history, width=9)
+        self._write(MOVE_SAGAS, moving, width=12)
+        self._write(TELL_HISTORY, self.history, width=10)
         if self.unmatched:
             self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
 
@@ -129,7 +131,7 @@ def known_from(row: Row) -> Known:
         inputs=inputs,
         refused=Refused(*refused) if refused[0] else None,
     )
-    return Known(state, plan, revision, asked_at)
+    return Known(state, plan, revision, revision, asked_at)
 
 
 class Start(Protocol):
@@ -150,10 +152,10 @@ def written_once(heard: Heard) -> Row:
 
 def line(heard: Heard, known: Known, outcome: Outcome) -> Row:
     """A line of the history: what was asked, and what was answered."""
-    asked = heard.request
+    asked, event = heard.request, heard.event
     return (
-        asked.saga_id, asked.step, asked.action, asked.generation, outcome, known.asked_at,
-        type(heard.event).__name__, facts(heard.event, course_of(known.plan).plan),
+        asked.saga_id, asked.step, asked.action, asked.generation, known.revision + 1, outcome,
+        known.asked_at, type(event).__name__, facts(event, course_of(known.plan).plan),
         heard.message_id,
     )  # fmt: skip
 

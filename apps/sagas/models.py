@@ -32,7 +32,7 @@ class Saga(models.Model):
     refusal_type = models.TextField(default="")
     refusal = models.JSONField(null=True)
     refusal_reason = models.TextField(default="")
-    revision = models.IntegerField()  # raised by each change
+    revision = models.IntegerField()  # raised by each answer that changes it
     started_at = models.DateTimeField(db_index=True)
     changed_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -63,7 +63,7 @@ class Saga(models.Model):
             # An order is placed once.
             models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
         ]
-        # No index has a column that changes with each answer: an update then touches no index (HOT).
+        # No index has a column that changes with each answer, so that an update touches none (HOT).
         indexes = [
             # What is under way, oldest first: few among many that ended.
             models.Index(fields=["started_at"], condition=LIVE, name="saga_live"),
@@ -82,6 +82,7 @@ class SagaStep(models.Model):
     step = models.TextField()
     action = models.TextField()
     generation = models.IntegerField()
+    revision = models.IntegerField()  # of the saga, that this answer made: the order of the history
     asked_at = models.DateTimeField()  # of the first step: when its saga was heard of
     answered_at = models.DateTimeField()
     outcome = models.TextField(choices=[(each.value, each.value) for each in Outcome])
@@ -91,6 +92,8 @@ class SagaStep(models.Model):
 
     class Meta:
         constraints = [
+            # A saga takes one answer after the other.
+            models.UniqueConstraint(fields=["saga_id", "revision"], name="step_one_by_one"),
             # Only an action is done or refused; only a compensation undoes.
             models.CheckConstraint(
                 condition=Q(action="do", outcome__in=["done", "refused"])

@@ -33,7 +33,7 @@ ON CONFLICT (saga_id) DO NOTHING
 # Move sagas on, each from the revision that it was loaded with.
 MOVE_SAGAS = """
 UPDATE sagas_saga AS saga
-SET revision = saga.revision + 1, status = given.status, inputs = given.inputs::jsonb,
+SET revision = given.revision, status = given.status, inputs = given.inputs::jsonb,
     pending_step = given.pending_step, pending_action = given.pending_action,
     pending_generation = given.pending_generation,
     pending_since = CASE WHEN given.pending_step IS NOT NULL THEN now() END,
@@ -41,22 +41,22 @@ SET revision = saga.revision + 1, status = given.status, inputs = given.inputs::
     refusal = given.refusal::jsonb, refusal_reason = given.refusal_reason,
     ended_at = CASE WHEN given.pending_step IS NULL THEN now() END, changed_at = now()
 FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int[],
-        %b::text[], %b::text[], %b::text[], %b::text[])
+        %b::text[], %b::text[], %b::text[], %b::text[], %b::int[])
     AS given (saga_id, revision, status, inputs, pending_step, pending_action, pending_generation,
-        refused_step, refusal_type, refusal, refusal_reason)
-WHERE saga.saga_id = given.saga_id AND saga.revision = given.revision
+        refused_step, refusal_type, refusal, refusal_reason, loaded)
+WHERE saga.saga_id = given.saga_id AND saga.revision = given.loaded
 """
 
 # Write down what was answered. What was asked in this very transaction was asked now.
 TELL_HISTORY = """
-INSERT INTO sagas_sagastep (saga_id, step, action, generation, outcome, asked_at, answered_at,
-    answer_type, answer, message_id)
-SELECT saga_id, step, action, generation, outcome, coalesce(asked_at, now()), now(),
-    answer_type, answer::jsonb, message_id
-FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::text[], %b::timestamptz[],
-        %b::text[], %b::text[], %b::uuid[])
-    AS given (saga_id, step, action, generation, outcome, asked_at,
-        answer_type, answer, message_id)
+INSERT INTO sagas_sagastep (saga_id, step, action, generation, revision, outcome,
+    asked_at, answered_at, answer_type, answer, message_id)
+SELECT saga_id, step, action, generation, revision, outcome,
+    coalesce(asked_at, now()), now(), answer_type, answer::jsonb, message_id
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::int[], %b::text[],
+        %b::timestamptz[], %b::text[], %b::text[], %b::uuid[])
+    AS given (saga_id, step, action, generation, revision, outcome,
+        asked_at, answer_type, answer, message_id)
 """
 
 # Note answers that no saga waited for; one that is read again is noted once.

@@ -1,0 +1,118 @@
+"""Sagas to look at. Nothing is changed here."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from apps.processes import LIVE
+from apps.sagas.models import Saga
+from apps.sagas.page import COLOURS, sections_of, took
+
+LONGEST_NUMBER = 18  # digits that fit a bigint
+
+
+class ProcessFilter(admin.SimpleListFilter):
+    """By process, from the definitions, so that no list has to be counted for it."""
+
+    title = "process"
+    parameter_name = "process"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name.replace("_", " ")) for name in sorted({each.name for each in LIVE})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Saga]) -> QuerySet[Saga]:
+        return queryset.filter(process=self.value()) if self.value() else queryset
+
+
+class PendingStepFilter(admin.SimpleListFilter):
+    """By the step that a saga waits for."""
+
+    title = "pending step"
+    parameter_name = "pending_step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = dict.fromkeys(step.name for each in LIVE for step in each.steps)
+        return [(name, name.replace("_", " ")) for name in names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Saga]) -> QuerySet[Saga]:
+        return queryset.filter(pending_step=self.value()) if self.value() else queryset
+
+
+@admin.register(Saga)
+class SagaAdmin(ModelAdmin):
+    """Find a saga, see where it is and what was said."""
+
+    list_display = [
+        "saga_id", "shown_status", "process", "order_id", "customer_id",
+        "pending_step", "refused_step", "started_at", "duration",
+    ]  # fmt: skip
+    list_filter = ["status", ProcessFilter, PendingStepFilter, "started_at"]
+    search_fields = ["saga_id"]  # shows the field; get_search_results says what is searched
+    search_help_text = "Saga id, order id or customer number, in full"
+    ordering = ["-saga_id"]  # UUIDv7: the newest first
+    show_full_result_count = False
+    list_per_page = 50
+    fields = [
+        ("shown_status", "process", "version", "mode"),
+        ("order_id", "customer_id"),
+        ("refused_step", "refusal_reason"),
+        ("started_at", "ended_at", "duration"),
+    ]
+    readonly_fields = [
+        "shown_status", "process", "version", "mode", "order_id", "customer_id",
+        "refused_step", "refusal_reason", "started_at", "ended_at", "duration",
+    ]  # fmt: skip
+
+    @display(description="status", ordering="status", label=COLOURS)
+    def shown_status(self, saga: Saga) -> str:
+        return saga.status
+
+    @display(description="duration")
+    def duration(self, saga: Saga) -> str:
+        return took((saga.ended_at or timezone.now()) - saga.started_at)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Saga], search_term: str
+    ) -> tuple[QuerySet[Saga], bool]:
+        """By an index, whatever is asked for; what is no id finds nothing."""
+        term = search_term.strip()
+        return (queryset.filter(named_by(term)) if term else queryset), False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        saga = self.get_object(request, object_id)
+        shown = self.has_view_permission(request, saga) and saga is not None
+        sections = sections_of(saga) if shown else []
+        context = {**(extra_context or {}), "sections": sections}
+        return super().change_view(request, object_id, form_url, context)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Saga | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Saga | None = None) -> bool:
+        return False
+
+
+def named_by(term: str) -> Q:
+    """The sagas that a search term names."""
+    if term.isdecimal() and len(term) <= LONGEST_NUMBER:
+        return Q(customer_id=int(term))
+    try:
+        named = UUID(term)
+    except ValueError:
+        return Q(pk__in=[])
+    return Q(saga_id=named) | Q(order_id=named)
