@@ -90,7 +90,7 @@ class ShopClient:
             problem = f"it answered {response.status_code}"
         raise Unreachable(
             f"{self.url} gave no usable answer for {self._patience:.0f} seconds ({problem}). "
-            f"Is the platform up (`make up`)? Its web log is in .local/logs/."
+            f"Is the platform up (`make up`)? Its web log is in .local/log/."
         )
 
     def _session(self) -> requests.Session:

@@ -11,7 +11,7 @@ from sagaplatform.shop.baskets import Basket
 from sagaplatform.shop.client import OrderSeen, Refused, ShopClient
 from sagaplatform.shop.progress import Progress
 from sagaplatform.shop.result import Result
-from sagaplatform.shop.watch import Placed, Watch
+from sagaplatform.shop.watch import OrdersHang, Placed, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Replay:
         """Place all, and return when each order is over.
 
         `token_of` gives a household's token; it is called in this thread only. A request that the
-        API refuses is counted. Raises Unreachable or OrdersHang.
+        API refuses is counted, and orders that hang are named in the result. Raises Unreachable.
         """
         with ThreadPoolExecutor(1) as watcher:
             watching = watcher.submit(self._watch.run)
@@ -44,6 +44,8 @@ class Replay:
                 self._place_all(paced(baskets, self._settings.rate), token_of, watching)
                 self._watch.close()
                 watching.result()
+            except OrdersHang as hang:
+                self.result.hanging = str(hang)
             except BaseException:  # Ctrl-C too: nobody waits for orders that nobody asks for
                 self._watch.abandon()
                 raise

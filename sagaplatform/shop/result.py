@@ -39,6 +39,7 @@ class Result:
     latencies: list[float] = field(default_factory=list)  # seconds
     first_sent: datetime | None = None
     last_ended: datetime | None = None
+    hanging: str = ""  # which orders did not end, and where to look
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_placed(self, order: Placed) -> None:
@@ -88,6 +89,7 @@ class Result:
                 f"p{each}": round(percentile(self.latencies, each), 4) for each in PERCENTILES
             },
             "sagas_per_second": round(self.rate, 1),
+            "hanging": self.hanging,
         }
 
 

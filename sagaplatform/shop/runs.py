@@ -18,14 +18,13 @@ from sagaplatform.shop.replay import Replay, Settings
 from sagaplatform.shop.result import Result
 from sagaplatform.shop.rules import demand_of, shop_for
 from sagaplatform.shop.tables import print_complaints, print_shop
-from sagaplatform.shop.watch import OrdersHang
 
 
 class NoAddress(Exception):
     """Nobody said where the platform is: give --url http://127.0.0.1:8000, or set WEB_PORT."""
 
 
-FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, OrdersHang, NoAddress)
+FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, NoAddress)
 
 
 def load(files: ShopFiles, console: Console) -> None:

@@ -53,6 +53,15 @@ def print_result(console: Console, result: Result) -> None:
     print_rows(console, "The orders", rows)
     for refusal in result.refusals.values():
         console.print(f"For example {refusal}", style="red", highlight=False)
+    if result.hanging:
+        console.print(result.hanging, style="red", highlight=False)
+
+
+def print_memory(console: Console, memory: dict[str, int]) -> None:
+    """What each process takes; nothing where the stack is not ours."""
+    if memory:
+        rows = {name: f"{size / 1e6:,.0f} MB" for name, size in memory.items()}
+        print_rows(console, "Memory", rows)
 
 
 def print_rows(console: Console, title: str, rows: dict[str, str]) -> None:

@@ -106,5 +106,5 @@ class Watch:
         raise OrdersHang(
             f"No order ended for {self._stall:.0f} seconds; {len(hanging)} have not: "
             f"{', '.join(hanging[:EXAMPLES])}{more}. Look at their sagas and at the parked "
-            f"messages in the admin, at `make status`, and at the logs in .local/logs/."
+            f"messages in the admin, at `make status`, and at the logs in .local/log/."
         )

@@ -1,0 +1,65 @@
+"""The demonstration: opens the shop, replays real baskets, and proves that all has ended well."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+
+from apps.ops.conservation.check import Proof, prove
+from apps.ops.conservation.drain import wait_until_at_rest
+from apps.ops.conservation.proof import Patience
+from apps.ops.conservation.tables import print_proof
+from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments
+from sagaplatform.shop.memory import memory_of_stack
+from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, replay
+from sagaplatform.shop.tables import print_complaints, print_memory, print_result
+
+ORDERS = 500
+# Everything is at rest: the youngest saga is looked at too, and nothing may be missing any more.
+AT_REST = Patience(moment=timedelta(0), shipping=timedelta(0))
+
+
+class Command(BaseCommand):
+    help = (
+        "Open the shop, replay baskets as their households through the REST API of the running "
+        "platform, wait until everything has ended, and prove that it adds up. The exit status is "
+        "0 only if every order ended and the proof holds."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_file_arguments(parser)
+        parser.add_argument("--baskets", type=Path, default=DATA / "baskets.csv", metavar="FILE")
+        add_replay_arguments(parser)
+        parser.set_defaults(orders=ORDERS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        files = ShopFiles(options["catalogue"], options["baskets"], options["orders"])
+        console = Console()
+        try:
+            good = demonstrate(files, console, options)
+        except FAILURES as error:
+            raise CommandError(str(error)) from error
+        if not good:
+            sys.exit(1)
+
+
+def demonstrate(files: ShopFiles, console: Console, options: dict[str, Any]) -> bool:
+    """Whether every order ended and the proof holds. Raises one of FAILURES."""
+    load(files, console)
+    result = replay(files, console, options)
+    left = wait_until_at_rest(options["stall"])
+    print_complaints(console, files)
+    print_result(console, result)
+    print_memory(console, memory_of_stack())
+    print_proof(console, proof := prove(AT_REST))
+    if left:
+        console.print(f"Still on the way: {', '.join(left)}.", style="red", highlight=False)
+    return result.is_good and not left and _is_whole(proof)
+
+
+def _is_whole(proof: Proof) -> bool:
+    """Whether it holds, and speaks of every saga."""
+    return proof.holds and not proof.live.sagas and not proof.unsettled
