@@ -206,5 +206,5 @@ def test_a_saga_that_cannot_start_leaves_no_order_and_no_key(
 
 
 def test_a_number_is_read_off_the_id() -> None:
-    assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ab")) == "SP-JBST-3CP3-F2DB"
-    assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ac")) == "SP-JBST-3CP3-F2DC"
+    assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ab")) == "SP-VVR1-4D2P-F2DB"
+    assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ac")) == "SP-VVR1-4D2P-F2DC"
