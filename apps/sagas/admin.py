@@ -7,12 +7,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from apps.processes import LIVE
 from apps.sagas.models import Saga
-from apps.sagas.page import COLOURS, sections_of, took
+from apps.sagas.page import label, sections_of, took
 
 LONGEST_NUMBER = 18  # digits that fit a bigint
 
@@ -59,7 +60,8 @@ class SagaAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     fields = [
-        ("shown_status", "process", "version", "mode"),
+        ("shown_status", "process"),
+        ("version", "mode"),
         ("order_id", "customer_id"),
         ("refused_step", "refusal_reason"),
         ("started_at", "ended_at", "duration"),
@@ -69,9 +71,9 @@ class SagaAdmin(ModelAdmin):
         "refused_step", "refusal_reason", "started_at", "ended_at", "duration",
     ]  # fmt: skip
 
-    @display(description="status", ordering="status", label=COLOURS)
-    def shown_status(self, saga: Saga) -> str:
-        return saga.status
+    @display(description="status", ordering="status")
+    def shown_status(self, saga: Saga) -> SafeString:
+        return label(saga.status)
 
     @display(description="duration")
     def duration(self, saga: Saga) -> str:

@@ -71,7 +71,7 @@ class Saga(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.process} of order {self.order_id}"
+        return f"{self.process.replace('_', ' ')} of order {self.order_id}"
 
 
 class SagaStep(models.Model):

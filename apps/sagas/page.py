@@ -80,8 +80,17 @@ def _request(saga: Saga, step: str, action: Action, line: SagaStep | None) -> li
 
 def facts(line: SagaStep) -> SafeString:
     """What was told, a line each."""
-    told = {line.answer_type: "", **line.answer}
-    return format_html_join("", "<div>{} {}</div>", ((name, told[name]) for name in told))
+    told = [(line.answer_type, ""), *((name, in_words(each)) for name, each in line.answer.items())]
+    return format_html_join("", "<div>{} {}</div>", told)
+
+
+def in_words(value: object) -> str:
+    """A value of JSON for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {in_words(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(in_words, value))
+    return str(value)
 
 
 def label(text: str, colour: str = "") -> SafeString:

@@ -94,6 +94,7 @@ def test_the_page_shows_each_step_in_the_order_of_the_plan(agent: Client, refuse
     assert words[0][-2] == "pending"
     assert "undone" in words[1]
     assert words[3] == ["authorize payment"]
+    assert b"lines quantity 6, product_id 85123A" in shown.content
     assert b"Prices have changed: product 85123A costs 2.95 now, you saw 2.55" in shown.content
 
 
