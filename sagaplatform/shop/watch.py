@@ -1,16 +1,15 @@
 """Waits for orders to end by asking for each of them, seldom enough to leave the platform alone."""
 
-import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from sagaplatform.shop.client import OrderSeen
 
-FIRST_LOOK = 0.25  # seconds after the order was accepted
-LONGEST_PAUSE = 2.0  # between two looks at one order
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds, after a look at an order that goes on
 EXAMPLES = 5
 
 
@@ -27,20 +26,13 @@ class OrdersHang(Exception):
     """No order ended for a while, and some have not; the message says which, and where to look."""
 
 
-@dataclass(order=True)
-class Waiting:
-    """An order that is looked at again when it is due."""
-
-    due: float
-    pause: float = field(compare=False)
-    order: Placed = field(compare=False)
-
-
 class Watch:
     """Looks at orders until each is over; they may be added while it runs.
 
-    `look` asks the platform, `over` is told of each end, once. When an order ended is stamped by
-    the platform, so a late look changes no measurement.
+    Orders end roughly as they were placed. So the one that was looked at the longest ago is next:
+    at once if the last one was over, else after a pause. That makes hardly more requests than
+    there are orders, and when an order ended is stamped by the platform: a late look changes no
+    measurement. `look` asks the platform, `over` is told of each end, once.
     """
 
     def __init__(
@@ -50,15 +42,18 @@ class Watch:
         stall: float,
     ) -> None:
         self._look, self._over, self._stall = look, over, stall
-        self._waiting: list[Waiting] = []
+        self._waiting: deque[Placed] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._abandoned = threading.Event()
         self._moved_at = time.monotonic()
 
     def add(self, order: Placed) -> None:
         """Wait for this one too. Any thread may call it."""
-        self._push(order, FIRST_LOOK)
-        self._moved_at = time.monotonic()
+        with self._changed:
+            self._waiting.append(order)
+            self._moved_at = time.monotonic()
+            self._changed.notify()
 
     def close(self) -> None:
         """No more orders come: `run` returns when the last one is over."""
@@ -68,40 +63,35 @@ class Watch:
 
     def abandon(self) -> None:
         """`run` returns soon, whatever has not ended."""
-        with self._changed:
-            self._waiting.clear()
+        self._abandoned.set()
         self.close()
 
     def run(self) -> None:
         """Look until all are over. Raises OrdersHang if none ends for `stall` seconds."""
-        while (waiting := self._next()) is not None:
-            seen = self._look(waiting.order)
+        pause = SHORTEST_PAUSE
+        while (order := self._next()) is not None:
+            seen = self._look(order)
             if seen.is_over:
-                self._moved_at = time.monotonic()
-                self._over(waiting.order, seen)
-            else:
-                self._push(waiting.order, min(LONGEST_PAUSE, 2 * waiting.pause))
-                self._check_stall()
+                self._moved_at, pause = time.monotonic(), SHORTEST_PAUSE
+                self._over(order, seen)
+                continue
+            self._waiting.append(order)
+            self._check_stall()
+            self._abandoned.wait(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
 
-    def _push(self, order: Placed, pause: float) -> None:
+    def _next(self) -> Placed | None:
+        """The next order to look at, as soon as there is one; None when none will come."""
         with self._changed:
-            heapq.heappush(self._waiting, Waiting(time.monotonic() + pause, pause, order))
-            self._changed.notify()
-
-    def _next(self) -> Waiting | None:
-        """The order that is due next, when it is; None when none will come."""
-        with self._changed:
-            while self._waiting or not self._closed:
-                pause = self._waiting[0].due - time.monotonic() if self._waiting else None
-                if pause is not None and pause <= 0:
-                    return heapq.heappop(self._waiting)
-                self._changed.wait(pause)
-        return None
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._abandoned.is_set() or not self._waiting:
+                return None
+            return self._waiting.popleft()
 
     def _check_stall(self) -> None:
         if time.monotonic() - self._moved_at < self._stall:
             return
-        hanging = [each.order.order_id for each in self._waiting]
+        hanging = [order.order_id for order in self._waiting]
         more = ", …" if len(hanging) > EXAMPLES else ""
         raise OrdersHang(
             f"No order ended for {self._stall:.0f} seconds; {len(hanging)} have not: "
