@@ -54,6 +54,17 @@ def ended_sagas(*, since: datetime, before: datetime) -> Iterator[SagaFacts]:
     return _facts(found.order_by("ended_at", "saga_id"))
 
 
+def sagas_by_id(*, ended_before: datetime | None = None) -> Iterator[SagaFacts]:
+    """All sagas, or those that ended before a time, in the order of their ids."""
+    found = Saga.objects.order_by("saga_id")
+    return _facts(found.filter(ended_at__lt=ended_before) if ended_before else found)
+
+
+def facts_of(saga_ids: Collection[UUID]) -> dict[UUID, SagaFacts]:
+    """Where these sagas stand; those that the engine does not know are left out."""
+    return {each.saga_id: each for each in _facts(Saga.objects.filter(saga_id__in=saga_ids))}
+
+
 def history_of(saga_ids: Collection[UUID]) -> Iterator[StepFacts]:
     """The history of these sagas, each in the order in which the engine took the answers."""
     found = SagaStep.objects.filter(saga_id__in=saga_ids).order_by("saga_id", "revision")

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from apps.ops.conservation.check import prove
-from apps.ops.conservation.proof import Fault, Law, Patience, Sight, Tally, look_twice
+from apps.ops.conservation.proof import Fault, Law, Patience, Sight, Tally, Unfinished, look_twice
 from tests.ops.world import buy, deliver
 
 NOW = timedelta(0)
@@ -329,8 +329,8 @@ def test_a_live_saga_may_hold_what_it_needs(shop):
     buy(tea=1)
     deliver(shop, rounds=7)
     proof = prove(AT_ONCE)
-    assert proof.live.sagas == 1
-    assert proof.live.oldest_seconds > 0
+    assert (proof.unfinished.live, proof.unfinished.unsettled) == (1, 0)
+    assert timedelta(0) < proof.unfinished.oldest < timedelta(minutes=1)
     held = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}
     assert held["every hold, reservation and booking belongs to a saga that still needs it"] == 2
     assert broken(Patience(NOW, timedelta(seconds=30), second_look=0.0)) == set()
@@ -339,7 +339,7 @@ def test_a_live_saga_may_hold_what_it_needs(shop):
 def test_a_confirmed_saga_that_is_not_shipped_yet_is_left_out_until_it_is_late(world):
     world["inventory"].execute("DELETE FROM inventory_sagalog WHERE step = 'ship_stock'")
     proof = prove(Patience(NOW, NOW, second_look=0.0))
-    assert (proof.unsettled, proof.holds) == (2, True)
+    assert (proof.unfinished.unsettled, proof.holds) == (2, True)
     assert broken() == {"I6"}
 
 
@@ -372,7 +372,7 @@ LAW = Law("I0", "nothing differs")
 
 def looks(*found):
     """Looks that find these faults, one after the other."""
-    sights = [Sight({LAW: Tally(1, list(each))}, 0) for each in found]
+    sights = [Sight({LAW: Tally(1, list(each))}, Unfinished(0, NOW, 0)) for each in found]
     return lambda patience: sights.pop(0)
 
 

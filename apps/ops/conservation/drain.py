@@ -3,8 +3,8 @@
 import time
 
 from apps.inventory import selectors as inventory
-from apps.ops.conservation import engine
 from apps.ops.conservation.messages import outbox_size
+from apps.sagas import selectors as sagas
 from apps.shipping import selectors as shipping
 
 LOOK_EVERY = 0.5  # seconds
@@ -13,7 +13,7 @@ LOOK_EVERY = 0.5  # seconds
 def under_way() -> list[str]:
     """What is on its way, in words; nothing where all is at rest."""
     counts = {
-        "sagas live": engine.live().sagas,
+        "sagas live": sum(1 for _ in sagas.live_sagas()),
         "reservations are open": len(inventory.open_reservations()),
         "parcels are not handed over": len(shipping.open_bookings()),
         "messages wait": outbox_size(),

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from apps.inventory import selectors as inventory
-from apps.ops.conservation import engine
 from apps.ops.conservation.proof import Tally, View
 from apps.ops.conservation.sagas_seen import chunks
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
+from apps.sagas import selectors as sagas
+from apps.sagas.decide import Status
 from apps.shipping import selectors as shipping
 
 
@@ -20,17 +21,17 @@ def open_things(view: View, tally: Tally) -> None:
         *((each.saga_id, "a booking") for each in shipping.open_bookings()),
     )
     for chunk in chunks(things):
-        standings = engine.standings_of({saga_id for saga_id, _ in chunk})
+        standings = sagas.facts_of({saga_id for saga_id, _ in chunk})
         for saga_id, thing in chunk:
             tally.look(f"saga {saga_id}", _held_for_nothing(thing, standings.get(saga_id), view))
 
 
-def _held_for_nothing(thing: str, standing: engine.Standing | None, view: View) -> Iterator[str]:
+def _held_for_nothing(thing: str, standing: sagas.SagaFacts | None, view: View) -> Iterator[str]:
     if standing is None:
         yield f"holds {thing}, but there is no such saga"
     elif standing.ended_at is None:
         return
-    elif standing.confirmed and thing != "money":
+    elif standing.status == Status.CONFIRMED and thing != "money":
         if standing.ended_at < view.shipped_before:
             yield f"holds {thing}, but was confirmed and should have been handed over"
     elif standing.ended_at < view.settled_before:
@@ -58,7 +59,7 @@ def _left_unpaid(confirmed: bool, paid: bool) -> Iterator[str]:
 
 def accepted_orders(view: View, tally: Tally) -> None:
     for chunk in chunks(orders.all_order_facts()):
-        known = engine.standings_of({each.saga_id for each in chunk})
+        known = sagas.facts_of({each.saga_id for each in chunk})
         for each in chunk:
             if each.placed_at < view.overdue_before or each.saga_id in known:
                 tally.look(f"order {each.number}", _half_accepted(each, each.saga_id in known))
@@ -74,7 +75,7 @@ def _half_accepted(order: orders.OrderFact, has_saga: bool) -> Iterator[str]:
 
 
 def sagas_of_orders(view: View, tally: Tally) -> None:
-    for chunk in chunks(engine.saga_ids()):
+    for chunk in chunks(each.saga_id for each in sagas.sagas_by_id()):
         known = {each.saga_id for each in orders.facts_of_sagas(chunk)}
         for saga_id in chunk:
             tally.look(f"saga {saga_id}", iter([] if saga_id in known else ["has no order"]))

@@ -84,28 +84,39 @@ class Patience:
     second_look: float = 2.0  # seconds until the second look at what differs
 
 
+class Unfinished(NamedTuple):
+    """The sagas that no law across databases speaks of yet."""
+
+    live: int  # not ended
+    oldest: timedelta  # since the oldest of these started; 0 where there is none
+    unsettled: int  # confirmed, but not shipped yet
+
+    def __bool__(self) -> bool:
+        return bool(self.live or self.unsettled)
+
+
 class Sight(NamedTuple):
     """What one look found."""
 
     tallies: Tallies
-    unsettled: int  # sagas that were left out, for they are on their way
+    unfinished: Unfinished
 
 
 Look = Callable[[Patience], Sight]
 
 
-def look_twice(look: Look, patience: Patience) -> tuple[list[Verdict], int]:
+def look_twice(look: Look, patience: Patience) -> tuple[list[Verdict], Unfinished]:
     """Judge by what is found now; what differs counts only if it still does after a while."""
-    first, unsettled = look(patience)
+    first, unfinished = look(patience)
     if not any(tally.faults for tally in first.values()):
-        return [_verdict(law, tally, []) for law, tally in first.items()], unsettled
+        return [_verdict(law, tally, []) for law, tally in first.items()], unfinished
     time.sleep(patience.second_look)
-    second, unsettled = look(patience)
+    second, unfinished = look(patience)
     verdicts = [
         _verdict(law, tally, _seen_before(tally.faults, first[law].faults))
         for law, tally in second.items()
     ]
-    return verdicts, unsettled
+    return verdicts, unfinished
 
 
 def _seen_before(faults: list[Fault], earlier: list[Fault]) -> list[Fault]:

@@ -1,18 +1,21 @@
 """Ended sagas with what every context has of them, chunk by chunk."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
 from apps.contracts.plan import Plan
-from apps.ops.conservation import effects, engine
+from apps.ops.conservation import effects
 from apps.ops.conservation.effects import Column, Effects
-from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen
+from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen, Told
 from apps.ops.conservation.messages import log_rows
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
+from apps.sagas import selectors as sagas
+from apps.sagas.decide import Outcome, Status
 from apps.shipping import selectors as shipping
 
 CHUNK = 1000
@@ -22,7 +25,7 @@ Each = TypeVar("Each")
 def ended_sagas(before: datetime) -> Iterator[EndedSaga]:
     """Every saga that ended before that time, in the order of ids."""
     columns = Columns()
-    for chunk in chunks(engine.ended_sagas(before)):
+    for chunk in chunks(sagas.sagas_by_id(ended_before=before)):
         yield from columns.lay_over(chunk)
 
 
@@ -36,18 +39,19 @@ class Columns:
         self._shipments = Column(shipping.shipment_effects())
         self._messages = Column(effects.confirmations())
 
-    def lay_over(self, ended: Sequence[engine.EndedSaga]) -> Iterator[EndedSaga]:
+    def lay_over(self, ended: Sequence[sagas.SagaFacts]) -> Iterator[EndedSaga]:
         """The facts of one chunk of sagas, which come after those before."""
         saga_ids = [each.saga_id for each in ended]
-        histories, log = engine.histories_of(saga_ids), log_rows(saga_ids)
+        histories, log = histories_of(saga_ids), log_rows(saga_ids)
         placed = {each.saga_id: _order(each) for each in orders.facts_of_sagas(saga_ids)}
         paid = {saga_id: _payment(row) for saga_id, row in self._payments.of(saga_ids).items()}
         done = self._effects(saga_ids, placed)
         for each in ended:
+            assert each.ended_at is not None
             saga_id = each.saga_id
             yield EndedSaga(
                 saga_id=saga_id,
-                confirmed=each.confirmed,
+                confirmed=each.status == Status.CONFIRMED,
                 ended_at=each.ended_at,
                 steps=Plan.from_header(each.plan).steps,
                 history=tuple(histories.get(saga_id, ())),
@@ -73,6 +77,14 @@ class Columns:
         for saga_id, part in parts:
             together[saga_id] |= part
         return together
+
+
+def histories_of(saga_ids: Collection[UUID]) -> dict[UUID, list[Told]]:
+    """What these sagas were told of each step, in the order in which the engine took it."""
+    told: defaultdict[UUID, list[Told]] = defaultdict(list)
+    for each in sagas.history_of(saga_ids):
+        told[each.saga_id].append(Told(each.step, Outcome(each.outcome)))
+    return told
 
 
 def chunks(each: Iterable[Each]) -> Iterator[list[Each]]:

@@ -32,11 +32,12 @@ def print_proof(console: Console, proof: Proof) -> None:
 def summary(proof: Proof) -> str:
     """Whether it holds, and what it does not speak of."""
     words = ["Everything adds up." if proof.holds else "Something does not add up."]
-    if proof.live.sagas:
-        age = proof.live.oldest_seconds
-        words.append(f"{proof.live.sagas:,} sagas are under way, the oldest for {age:,.0f} s.")
-    if proof.unsettled:
-        words.append(f"{proof.unsettled:,} confirmed sagas are not shipped yet and left out.")
-    if not (proof.live.sagas or proof.unsettled):
+    live, oldest, unsettled = proof.unfinished
+    if live:
+        age = oldest.total_seconds()
+        words.append(f"{live:,} sagas are under way, the oldest for {age:,.0f} s.")
+    if unsettled:
+        words.append(f"{unsettled:,} confirmed sagas are not shipped yet and left out.")
+    if not proof.unfinished:
         words.append("No saga is under way.")
     return " ".join(words)

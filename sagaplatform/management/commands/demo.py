@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
-from apps.ops.conservation.check import Proof, prove
+from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import wait_until_at_rest
 from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
@@ -57,9 +57,4 @@ def demonstrate(files: ShopFiles, console: Console, options: dict[str, Any]) -> 
     print_proof(console, proof := prove(AT_REST))
     if left:
         console.print(f"Still on the way: {', '.join(left)}.", style="red", highlight=False)
-    return result.is_good and not left and _is_whole(proof)
-
-
-def _is_whole(proof: Proof) -> bool:
-    """Whether it holds, and speaks of every saga."""
-    return proof.holds and not proof.live.sagas and not proof.unsettled
+    return result.is_good and not left and proof.holds and not proof.unfinished
