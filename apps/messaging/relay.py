@@ -171,8 +171,9 @@ class Postman(threading.Thread):
             self.office.producer.poll(POSTMAN_PAUSE_SECONDS)
             try:
                 self.office.tidy()
-            except (psycopg.Error, django.db.Error):
-                log.exception("outbox_not_tidied", context=self.office.database.alias)
+            except (psycopg.Error, django.db.Error) as error:
+                context = self.office.database.alias
+                log.warning("outbox_not_tidied", context=context, error=type(error).__name__)
                 self.office.database.reconnect()
             time.sleep(POSTMAN_PAUSE_SECONDS)
 

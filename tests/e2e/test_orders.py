@@ -27,7 +27,7 @@ def history(databases: Databases) -> list[tuple[str, str, str]]:
     """Step, action and outcome of the only saga, in the order of the answers."""
     return (
         databases["sagas"]
-        .execute("SELECT step, action, outcome FROM sagas_sagastep ORDER BY answered_at, asked_at")
+        .execute("SELECT step, action, outcome FROM sagas_sagastep ORDER BY revision")
         .fetchall()
     )
 
