@@ -169,7 +169,7 @@ def _refuse_foreign_databases(stack: Stack) -> None:
 def _running_up(stack: Stack) -> locks.User | None:
     """Another `up` that is past its start."""
     states = stack.supervisor.states(lifecycle.PLATFORM)
-    ready = any(state.name == "web" and state.state == "RUNNING" for state in states)
+    ready = any(state.name == "web" and state.alive for state in states)
     users = locks.present(stack.layout) if ready else []
     return next((user for user in users if user.command == "up"), None)
 

@@ -187,7 +187,7 @@ def _postgres(stack: Stack) -> tuple[str, Program]:
         "postgres",
         server.command,
         folder=server.folder,
-        start_seconds=1,
+        start_seconds=3,
         retries=5,  # right after kill -9 the old lock file and memory may be met
         stop_signal="INT",  # "fast": roll back, disconnect, checkpoint
         stop_seconds=30,
@@ -202,7 +202,7 @@ def _kafka(stack: Stack) -> tuple[str, Program]:
         "kafka",
         broker.command,
         folder=broker.folder,
-        start_seconds=2,
+        start_seconds=10,
         retries=3,
         stop_signal="TERM",
         stop_seconds=30,
@@ -286,21 +286,30 @@ def create_users(stack: Stack) -> str:
 
 def start_platform(stack: Stack) -> None:
     """Start the platform's processes and wait until all run and the web pages answer."""
-    states = stack.supervisor.states(PLATFORM)
-    if not any(state.name == "web" and state.state == "RUNNING" for state in states):
+    if not any(state.name == "web" and state.alive for state in stack.supervisor.states()):
         ports.require_free(stack.ports, ["web"], stack.layout.ports)
     watcher = Watcher(stack.layout)
     with step(f"the platform's {len(PROCESSES)} processes"):
+        began = time.time()
         stack.supervisor.start_group(PLATFORM)
-        until = time.monotonic() + PATIENCE
-        while not _platform_is_ready(stack):
-            _check_platform(stack, watcher, until)
-            time.sleep(0.2)
+        _wait_until(stack, watcher, lambda: _web_answers(stack.ports["web"]))
+        mature = time.time() - began + 1
+        _wait_until(stack, watcher, lambda: _all_live(stack, mature))
 
 
-def _platform_is_ready(stack: Stack) -> bool:
+def _all_live(stack: Stack, seconds: float) -> bool:
+    """Whether every process has lived that long: as long as the web process needed to answer, for
+    all load the same code, so that one that fails at its start has had the time to."""
+    youngest_may_be = time.time() - min(seconds, PATIENCE / 2)
     states = stack.supervisor.states(PLATFORM)
-    return all(each.state == "RUNNING" for each in states) and _web_answers(stack.ports["web"])
+    return all(each.alive and each.started <= youngest_may_be for each in states)
+
+
+def _wait_until(stack: Stack, watcher: Watcher, done: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not done():
+        _check_platform(stack, watcher, until)
+        time.sleep(0.2)
 
 
 def _web_answers(port: int) -> bool:
@@ -323,7 +332,7 @@ def _check_platform(stack: Stack, watcher: Watcher, until: float) -> None:
         raise SupervisorDied(log=stack.layout.log("supervisord"))
     if time.monotonic() > until:
         states = stack.supervisor.states(PLATFORM)
-        late = next((each.name for each in states if each.state != "RUNNING"), "web")
+        late = next((each.name for each in states if not each.alive), "web")
         log = stack.layout.log(late)
         what = _capital(title(late))
         raise ServerSlow(what=what, seconds=int(PATIENCE), log=log, tail=tail(log))

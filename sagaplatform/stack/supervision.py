@@ -25,6 +25,7 @@ from sagaplatform.stack.processes import Process
 SERVERS, PLATFORM = "servers", "platform"
 LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes, and supervisord adds some for a draft
 STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+ALIVE = ("STARTING", "RUNNING")  # STARTING: younger than its start_seconds
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ def platform_program(process: Process, layout: Layout) -> Program:
         process.name,
         command,
         folder=layout.root,
-        start_seconds=2,
-        retries=5,
+        start_seconds=10,  # who dies younger is tried again more and more slowly
+        retries=10,
         stop_signal="TERM",
         stop_seconds=process.patience,
     )
@@ -132,6 +133,10 @@ class State:
     state: str
     pid: int
     started: float
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ALIVE
 
 
 class Supervisor:

@@ -85,7 +85,7 @@ class Trial:
     def pid_of(self, name: str) -> int:
         """The process that supervisord runs under that name."""
         rows = (line.split() for line in self.call("status").stdout.splitlines())
-        return next((int(row[2]) for row in rows if row[:2] == [name, "RUNNING"]), 0)
+        return next((int(row[2]) for row in rows if row[0] == name and row[2] != "-"), 0)
 
     def clear(self) -> None:
         for foreground in self._foregrounds:
