@@ -30,6 +30,7 @@ class OrderFact(NamedTuple):
     status: OrderStatus
     total_cents: int
     lines_cents: int  # the sum of its lines
+    lines: int  # how many there are, one per product
     keys: int  # idempotency keys that led to it: exactly one
     started: bool  # whether the saga log knows its `create_order`
     placed_at: datetime
@@ -44,6 +45,7 @@ FACTS = """
 SELECT o.id, o.saga_id, o.number, o.customer_id, o.status, o.total_cents,
   coalesce((SELECT sum(quantity * unit_price_cents) FROM orders_orderline
             WHERE order_id = o.id), 0)::bigint,
+  (SELECT count(*) FROM orders_orderline WHERE order_id = o.id),
   (SELECT count(*) FROM orders_idempotencykey WHERE order_id = o.id),
   EXISTS (SELECT FROM orders_sagalog WHERE saga_id = o.saga_id AND step = 'create_order'),
   o.placed_at, o.ended_at, refusal.step, refusal.type, refusal.facts ->> 'reason'

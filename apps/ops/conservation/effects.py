@@ -4,7 +4,7 @@ The contexts tell their rows in the order of saga ids, or for given sagas; here 
 one chunk of sagas after the other, so that memory does not grow with the shop.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -46,16 +46,17 @@ class Column(Generic[Row]):
         return found
 
 
-def of_inventory(saga_ids: Sequence[UUID]) -> EffectsOf:
+def of_inventory(saga_ids: Sequence[UUID], placed: Mapping[UUID, OrderSeen]) -> EffectsOf:
     return {
-        saga_id: {
-            "reserve_stock": Effect(
-                whole(row.reserved_lines, row.reserved_lines),
-                whole(row.released_lines, row.reserved_lines),
-            ),
-            "ship_stock": Effect(whole(row.shipped_lines, row.reserved_lines)),
-        }
+        saga_id: _of_basket(row, placed[saga_id].lines if saga_id in placed else 0)
         for saga_id, row in inventory.stock_effects(saga_ids).items()
+    }
+
+
+def _of_basket(row: inventory.StockEffects, lines: int) -> Effects:
+    return {
+        "reserve_stock": Effect(whole(row.reserved_lines, lines), whole(row.released_lines, lines)),
+        "ship_stock": Effect(whole(row.shipped_lines, lines)),
     }
 
 
@@ -100,8 +101,8 @@ def of_order(order: OrderSeen) -> Effects:
     }
 
 
-def whole(lines: int, reserved: int) -> int:
-    """An effect on a basket as a count: nothing 0, all of it 1, a part of it -1."""
-    if not lines:
+def whole(moved: int, lines: int) -> int:
+    """An effect on a basket as a count: 0 of none of its lines, 1 of all, -1 of other numbers."""
+    if not moved:
         return 0
-    return 1 if lines == reserved else -1
+    return 1 if moved == lines else -1

@@ -35,7 +35,7 @@ class OrderSeen:
     id: UUID
     status: str  # placed, confirmed, cancelled
     total_cents: int
-    keys: int  # idempotency keys that led to it
+    lines: int  # products in it
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Columns:
     ) -> dict[UUID, Effects]:
         together: dict[UUID, Effects] = {saga_id: {} for saga_id in saga_ids}
         parts: Iterable[tuple[UUID, Effects]] = (
-            *effects.of_inventory(saga_ids).items(),
+            *effects.of_inventory(saga_ids, placed).items(),
             *effects.of_pricing(saga_ids).items(),
             *((key, effects.of_payment(row)) for key, row in self._entries.of(saga_ids).items()),
             *((key, effects.of_gift(row)) for key, row in self._gifts.of(saga_ids).items()),
@@ -95,7 +95,7 @@ def chunks(each: Iterable[Each]) -> Iterator[list[Each]]:
 
 
 def _order(fact: orders.OrderFact) -> OrderSeen:
-    return OrderSeen(fact.id, fact.status, fact.total_cents, fact.keys)
+    return OrderSeen(fact.id, fact.status, fact.total_cents, fact.lines)
 
 
 def _payment(fact: payments.PaymentFacts) -> PaymentSeen:
