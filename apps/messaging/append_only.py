@@ -30,7 +30,9 @@ class AppendOnly(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        self._run(app_label, schema_editor, "REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
+        self._run(
+            app_label, schema_editor, "REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}"
+        )
 
     def database_backwards(
         self,
@@ -44,9 +46,7 @@ class AppendOnly(Operation):
     def describe(self) -> str:
         return f"Make {self.table} append-only for the run-time role"
 
-    def _run(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, statement: str
-    ) -> None:
+    def _run(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, statement: str) -> None:
         if not router.allow_migrate(schema_editor.connection.alias, app_label):
             return  # the table is in another database
         role = settings.RUNTIME_ROLES.get(schema_editor.connection.alias, "")

@@ -6,10 +6,10 @@ decide the business, and everything is written with few statements. What is aske
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Compensation, Event, Refusal, Undone
@@ -32,7 +32,7 @@ from apps.messaging.sorting import (
     heard_in,
     item_of,
     key_of,
-    readable,
+    known,
     waves,
 )
 from apps.messaging.wiring import wiring
@@ -98,13 +98,14 @@ class Batch:
 
     def _sort(self, record: Record) -> None:
         table = wiring(self.context)
-        envelope = readable(record)
-        if concerns(table, envelope, record):
-            message = envelope.open()
-            if item := item_of(table, record, envelope, message):
-                self.items.append(item)
-            if listener := table.listeners.get(key_of(envelope)):
-                self.overheard.append(Overheard(record, heard_in(envelope, message), listener))
+        if not concerns(table, record):
+            return
+        envelope = known(table, record.read())
+        message = envelope.open()
+        if item := item_of(table, record, envelope, message):
+            self.items.append(item)
+        if listener := table.listeners.get(key_of(envelope)):
+            self.overheard.append(Overheard(record, heard_in(envelope, message), listener))
 
     # --- behind the barrier
 
@@ -213,7 +214,7 @@ class Batch:
                     outgoing.message,
                     outgoing.request,
                     plan=outgoing.plan,
-                    causation_id=heard.message_id,
+                    causation_id=str(heard.message_id),
                     traceparent=heard.traceparent,
                 )
             )

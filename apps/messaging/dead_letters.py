@@ -234,7 +234,8 @@ def _row(
 
 def _as_text(record: Record) -> dict[str, str]:
     return {
-        name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers
+        name: (value or b"").decode("utf-8", "backslashreplace")
+        for name, value in record.headers.items()
     }
 
 

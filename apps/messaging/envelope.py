@@ -1,7 +1,6 @@
 """A message with its headers, as it lies in the outbox and travels through Kafka."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import lru_cache
 from uuid import UUID
 
@@ -15,11 +14,10 @@ from apps.contracts.plan import Mode
 from apps.messaging.errors import UnknownMessage, UnreadableMessage
 from apps.messaging.request import Request
 
-RawHeaders = Iterable[tuple[str, bytes | None]]
+RawHeaders = Mapping[str, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """One message: what it is about, what led to it, and its payload as JSON bytes."""
 
     message_id: UUID
@@ -27,7 +25,7 @@ class Envelope:
     type: str
     version: int
     plan: str
-    causation_id: UUID
+    causation_id: str  # copied, never looked at
     traceparent: str
     topic: str  # without the deployment's prefix
     payload: bytes
@@ -55,7 +53,7 @@ class Envelope:
             h.GENERATION: str(request.generation),
             h.MODE: request.mode,
             h.PLAN: self.plan,
-            h.CAUSATION_ID: str(self.causation_id),
+            h.CAUSATION_ID: self.causation_id,
             h.TRACEPARENT: self.traceparent,
             h.BAGGAGE: h.baggage_of(request.saga_id),
         }
@@ -66,7 +64,7 @@ class Envelope:
             event,
             request or self.request,
             plan=self.plan,
-            causation_id=self.message_id,
+            causation_id=str(self.message_id),
             traceparent=self.traceparent,
         )
 
@@ -77,7 +75,7 @@ def new_envelope(
     *,
     plan: str,
     traceparent: str,
-    causation_id: UUID | None = None,
+    causation_id: str = "",
 ) -> Envelope:
     """Wrap a message for its way. A message that nothing led to is its own cause."""
     message_type = type(message)
@@ -88,16 +86,15 @@ def new_envelope(
         type=message_type.__name__,
         version=message_type.version,
         plan=plan,
-        causation_id=causation_id or message_id,
+        causation_id=causation_id or str(message_id),
         traceparent=traceparent,
         topic=_topic_of(message_type),
         payload=msgspec.json.encode(message),
     )
 
 
-def read_envelope(topic: str, headers: RawHeaders, payload: bytes | None) -> Envelope:
+def read_envelope(topic: str, given: RawHeaders, payload: bytes) -> Envelope:
     """Read what came from Kafka. Raises UnreadableMessage naming the header that is wrong."""
-    given = dict(headers)
     try:
         return Envelope(
             message_id=UUID(_text(given, h.MESSAGE_ID)),
@@ -111,24 +108,19 @@ def read_envelope(topic: str, headers: RawHeaders, payload: bytes | None) -> Env
             type=_text(given, h.TYPE),
             version=int(_text(given, h.VERSION)),
             plan=_text(given, h.PLAN),
-            causation_id=UUID(_text(given, h.CAUSATION_ID)),
+            causation_id=_text(given, h.CAUSATION_ID),
             traceparent=_text(given, h.TRACEPARENT),
             topic=topic,
-            payload=payload or b"",
+            payload=payload,
         )
     except (KeyError, ValueError) as error:
         raise UnreadableMessage(topic=topic, problem=f"header {error}") from error
 
 
-def with_request(envelope: Envelope, request: Request) -> Envelope:
-    """The same message, about another request: a reaction has a step of its own."""
-    return replace(envelope, request=request)
-
-
-def _text(headers: dict[str, bytes | None], name: str) -> str:
+def _text(headers: RawHeaders, name: str) -> str:
     value = headers[name]
-    if value is None:
-        raise KeyError(name)
+    if not value:
+        raise ValueError(f"{name!r} is empty")
     return value.decode()
 
 

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
+
 from apps.contracts.base import Event, Message
 from apps.messaging.database import Database
 from apps.messaging.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A request with its message, as a workspace sees it while loading."""
 
     request: Request
@@ -84,8 +85,7 @@ class Reaction:
     workspace: type[Workspace]
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """An event as a listener sees it."""
 
     message_id: UUID
@@ -95,8 +95,7 @@ class Heard:
     traceparent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A message that a listener sends: the messaging layer adds ids and trace."""
 
     message: Message

@@ -44,9 +44,7 @@ def new_producer() -> Producer:
 def new_consumer(context: str, **options: Any) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
     group = settings.KAFKA_TOPIC_PREFIX + context
-    return Consumer(
-        {**settings.KAFKA, **CONSUMER, "group.id": group, **options}, logger=librdkafka
-    )
+    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group, **options}, logger=librdkafka)
 
 
 def admin_client() -> AdminClient:

@@ -1,19 +1,18 @@
 """What was read from Kafka, whether or not it can be understood."""
 
 from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
 from uuid import UUID
 
 from confluent_kafka import Message
 
+from apps.contracts import headers as h
 from apps.messaging.envelope import Envelope, read_envelope
 from apps.messaging.errors import UnreadableMessage
 from apps.messaging.kafka import plain_topic
 
-Headers = list[tuple[str, bytes | None]]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Record:
     """One message as it was read, with its place in Kafka."""
 
@@ -21,10 +20,24 @@ class Record:
     partition: int
     offset: int
     key: bytes | None
-    headers: Headers
+    headers: dict[str, bytes | None]
     payload: bytes
-    envelope: Envelope | None  # None: the headers cannot be read
-    problem: UnreadableMessage | None
+
+    @property
+    def type(self) -> str:
+        """The name of the message's type; empty where the headers do not tell."""
+        return (self.headers.get(h.TYPE) or b"").decode("ascii", "replace")
+
+    def read(self) -> Envelope:
+        """The message with its headers. Raises UnreadableMessage."""
+        if isinstance(self._reading, UnreadableMessage):
+            raise self._reading
+        return self._reading
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """The message with its headers; None where they cannot be read."""
+        return None if isinstance(self._reading, UnreadableMessage) else self._reading
 
     @property
     def saga_id(self) -> UUID | None:
@@ -36,24 +49,21 @@ class Record:
         except ValueError:
             return None
 
+    @cached_property
+    def _reading(self) -> Envelope | UnreadableMessage:
+        try:
+            return read_envelope(self.topic, self.headers, self.payload)
+        except UnreadableMessage as error:
+            return error
+
 
 def read_record(message: Message) -> Record:
-    """Take a consumed message apart. Never raises for what is in it."""
-    topic = plain_topic(message.topic() or "")
-    payload = message.value() or b""
-    headers = cast("Headers", message.headers() or [])  # as read, they are always a list
-    envelope, problem = None, None
-    try:
-        envelope = read_envelope(topic, headers, payload)
-    except UnreadableMessage as error:
-        problem = error
+    """Take a consumed message as it is. Never raises for what is in it."""
     return Record(
-        topic=topic,
+        topic=plain_topic(message.topic() or ""),
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         key=message.key(),
-        headers=headers,
-        payload=payload,
-        envelope=envelope,
-        problem=problem,
+        headers=dict(message.headers() or ()),  # type: ignore[arg-type]  # as read, all are bytes
+        payload=message.value() or b"",
     )

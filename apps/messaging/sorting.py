@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from apps.contracts.base import Event, Message
 from apps.contracts.catalogue import Action, command_topic
@@ -38,29 +40,26 @@ class Overheard:
     listener: Listener
 
 
-def readable(record: Record) -> Envelope:
-    """Its envelope. Raises UnreadableMessage."""
-    if record.problem:
-        raise record.problem
-    assert record.envelope
-    return record.envelope
-
-
 def key_of(envelope: Envelope) -> tuple[str, int]:
     """By which a context's tables know a message."""
     return envelope.type, envelope.version
 
 
-def concerns(table: Wiring, envelope: Envelope, record: Record) -> bool:
-    """Whether this context has to do with a message. Raises NoHandler for a command that it does
-    not know, UnknownMessage for another version of a message that it does."""
+def concerns(table: Wiring, record: Record) -> bool:
+    """Whether a message has to be read: most events are heard by others, and cost a glance."""
+    if table.hears(record.type) or not record.type:
+        return True
+    return record.topic == command_topic(table.context)
+
+
+def known(table: Wiring, envelope: Envelope) -> Envelope:
+    """The same, if the context can handle it. Raises NoHandler for a command that it does not know,
+    UnknownMessage for another version of a message that it does."""
     if not table.hears(envelope.type):
-        if record.topic == command_topic(table.context):
-            raise NoHandler(type=envelope.type, context=table.context)
-        return False
+        raise NoHandler(type=envelope.type, context=table.context)
     if not table.knows(key_of(envelope)):
         raise UnknownMessage(type=envelope.type, version=envelope.version)
-    return True
+    return envelope
 
 
 def item_of(table: Wiring, record: Record, envelope: Envelope, message: Message) -> Item | None:

@@ -49,10 +49,8 @@ def record(sent: Envelope, **changes: Any) -> Record:
         "partition": 0,
         "offset": next(offsets),
         "key": str(sent.request.saga_id).encode(),
-        "headers": [(name, value.encode()) for name, value in sent.headers().items()],
+        "headers": {name: value.encode() for name, value in sent.headers().items()},
         "payload": sent.payload,
-        "envelope": sent,
-        "problem": None,
     }
     return Record(**{**facts, **changes})
 

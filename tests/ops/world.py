@@ -11,7 +11,6 @@ from waffle import get_waffle_switch_model
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import set_stock
 from apps.messaging.consumer import carry_out
-from apps.messaging.envelope import read_envelope
 from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
 from apps.orders.services import GIFT_WRAP, Answer, place_order
@@ -74,9 +73,8 @@ def _collect(owner: psycopg.Connection, context: str) -> list[Record]:
 
 
 def _record(topic: str, texts: str, payload: bytes) -> Record:
-    headers = [(name, value.encode()) for name, value in msgspec.json.decode(texts).items()]
-    envelope = read_envelope(topic, headers, payload)
-    return Record(topic, 0, next(offsets), None, [*headers], payload, envelope, None)
+    headers = {name: value.encode() for name, value in msgspec.json.decode(texts).items()}
+    return Record(topic, 0, next(offsets), None, headers, payload)
 
 
 def _hand(context: str, records: Sequence[Record]) -> None:
