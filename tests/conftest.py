@@ -79,3 +79,11 @@ def topics(django_db_setup: None) -> None:
     from apps.messaging.topics import create_topics
 
     create_topics(admin_client())
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed stays in the outbox, where a test can read it."""
+    from apps.messaging.relay import Relay
+
+    monkeypatch.setattr(Relay, "dispatch", lambda self, letters: None)

@@ -28,3 +28,8 @@ def _fresh_caches() -> None:
 def _no_collected_files(settings: Any, tmp_path: Path) -> None:
     """Tests need no collectstatic; whitenoise warns of a folder that is missing."""
     settings.STATIC_ROOT = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def outbox_keeps_its_messages(quiet: None) -> None:
+    """Nobody else takes part in these tests."""
