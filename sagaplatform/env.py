@@ -24,16 +24,16 @@ class Setting:
 SETTINGS = (
     Setting("SECRET_KEY", "str", None, "signs sessions and tokens; at least 50 random characters"),
     Setting("DEBUG", "bool", False, "1 only on a developer's machine"),
-    Setting("ALLOWED_HOSTS", "list", [], "host names that the web pages answer to, comma-separated"),
+    Setting("ALLOWED_HOSTS", "list", [], "host names that we answer to, comma-separated"),
     Setting("CSRF_TRUSTED_ORIGINS", "list", [], "origins that may post forms, https://shop.example"),
-    Setting("HTTPS", "bool", True, "0 only where no TLS ends before us: cookies and redirects rely on it"),
+    Setting("HTTPS", "bool", True, "0 only without TLS in front: cookies and redirects rely on it"),
     Setting("DATABASE_ROLE", "str", "app", "app: the run-time role; owner: for migrations"),
     *(
         Setting(f"DATABASE_URL_{alias.upper()}", "str", "", f"database of {alias}, run-time role")
         for alias in ALIASES
     ),
     *(
-        Setting(f"DATABASE_OWNER_URL_{alias.upper()}", "str", "", f"database of {alias}, owner role")
+        Setting(f"DATABASE_OWNER_URL_{alias.upper()}", "str", "", f"{alias}'s database, owner role")
         for alias in ALIASES
     ),
     Setting("KAFKA_BOOTSTRAP_SERVERS", "str", "", "host:port,host:port"),
@@ -51,7 +51,7 @@ SETTINGS = (
 
 
 def read(env: Env | None = None) -> dict[str, Any]:
-    """All settings from the environment. Raises environs.EnvError naming what is missing or wrong."""
+    """All settings from the environment. Raises environs.EnvError naming what is wrong."""
     source = env or Env()
     return {each.name: _read_one(source, each) for each in SETTINGS}
 

@@ -8,7 +8,7 @@ import structlog
 
 def configure(options: dict[str, Any]) -> None:
     """Send the logs of Django, of libraries and of ours through structlog to standard error."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -47,7 +47,6 @@ def assert_all_is_well(platform: Platform, databases: Databases) -> None:
     assert {str(each.law): each.faults for each in proof.verdicts if each.faults} == {}
 
 
-
 @pytest.mark.parametrize("context", ["inventory", "payments", "orders", "sagas"])
 def test_a_consumer_is_killed(platform: Platform, databases: Databases, context: str) -> None:
     def kill_and_restart() -> None:
