@@ -17,7 +17,7 @@ def ask(label: str, command: Command, *, saga_id: UUID | None = None, step: str 
 
 
 def ask_together(label: str, asked: list[tuple[UUID, str, Command]]) -> list[Event]:
-    """Hand several commands of one workspace to their handlers as one batch; their answers in order."""
+    """Hand several commands of one workspace to their handlers as one batch; their answers."""
     handlers = __import__(f"apps.{label}.handlers", fromlist=["COMMANDS"]).COMMANDS
     tasks = [Task(_request(*each), each[2]) for each in asked]
     [workspace_type] = {handlers[type(task.message)].workspace for task in tasks}
