@@ -99,14 +99,18 @@ class ContextConsumer:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        topics = [topic_name(each) for each in wiring(self.context).topics]
-        self.consumer.subscribe(topics, on_revoke=self._on_revoke, on_lost=self._on_lost)
-        log.info("consumer_started", context=self.context, topics=topics)
+        self.open()
         try:
             while not self.stopping:
                 self.turn()
         finally:
-            self._close()
+            self.close()
+
+    def open(self) -> None:
+        """Join the context's group."""
+        topics = [topic_name(each) for each in wiring(self.context).topics]
+        self.consumer.subscribe(topics, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        log.info("consumer_started", context=self.context, topics=topics)
 
     def turn(self) -> int:
         """Read and carry out at most one batch; how many messages it had."""
@@ -222,9 +226,11 @@ class ContextConsumer:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Commit what is carried out and leave the group, so that others take over at once."""
         self._commit_offsets_at_once()
         self.consumer.close()
         self.office.producer.flush(5)
         self.office.tidy()
+        self.office.attended = False
         log.info("consumer_stopped", context=self.context)

@@ -8,13 +8,13 @@ from tests.e2e.world import open_shop
 from tests.running import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(
     owners: dict[str, psycopg.Connection],
     topics: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Platform]:
-    """All consumers of the platform, started once: a start costs more than most tests."""
+    """All consumers of the platform, started once for this folder: a start costs seconds."""
     logs: Path = tmp_path_factory.mktemp("platform")
     platform = Platform(owners, logs).start()
     yield platform

@@ -1,0 +1,158 @@
+"""The consumer of a context on a real Kafka: read, carry out, commit; retry, park, go on."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+from django.db import connections
+
+from apps.contracts.inventory import ReserveStock
+from apps.contracts.values import Line
+from apps.inventory import handlers
+from apps.messaging.consumer import ContextConsumer
+from apps.messaging.database import Database
+from apps.messaging.handling import Handler
+from apps.messaging.kafka import topic_name
+from apps.messaging.outbox import publish
+from apps.messaging.retry import ATTEMPTS
+from apps.messaging.wiring import wiring
+from tests.messaging.kit import Shelf, envelope, new_saga
+
+INVENTORY = Database("inventory")
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
+    """A consumer that has read all that earlier tests have left."""
+    opened = ContextConsumer("inventory")
+    opened.open()
+    turn_until(opened, lambda: bool(opened.consumer.assignment()))
+    turn_until(opened, lambda: opened.turn() == 0)
+    yield opened
+    opened.close()
+
+
+def turn_until(consumer: ContextConsumer, condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        consumer.turn()
+
+
+def send(count: int = 1, product: str = "tea") -> list[Any]:
+    """Ask inventory through Kafka for one piece each; the sagas."""
+    sagas = [new_saga() for _ in range(count)]
+    line = Line(product_id=product, quantity=1)
+    with INVENTORY.transaction():
+        publish(
+            INVENTORY,
+            [envelope(ReserveStock(order_id=each, lines=(line,)), each) for each in sagas],
+        )
+    return sagas
+
+
+def is_all_committed(consumer: ContextConsumer) -> bool:
+    """Whether the group's offsets stand at the end of its commands."""
+    topic = topic_name("inventory-commands")
+    partitions = consumer.consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    places = [TopicPartition(topic, each) for each in partitions]
+    ends = [consumer.consumer.get_watermark_offsets(each, timeout=10)[1] for each in places]
+    found = consumer.consumer.committed(places, timeout=10)
+    return [max(each.offset, 0) for each in found] == ends
+
+
+def test_messages_are_carried_out_and_then_their_offsets_committed(
+    consumer: ContextConsumer, shelf: Shelf
+) -> None:
+    send(5)
+    turn_until(consumer, lambda: shelf.levels() == (5, 5, 0))
+    turn_until(consumer, lambda: is_all_committed(consumer))
+
+
+def test_a_lost_connection_is_waited_for_and_costs_nothing(
+    consumer: ContextConsumer, shelf: Shelf
+) -> None:
+    send(1)
+    turn_until(consumer, lambda: shelf.levels() == (9, 1, 0))
+    for elsewhere in (cut_all_connections, send):
+        thread = threading.Thread(target=in_a_thread_of_its_own, args=[elsewhere])
+        thread.start()
+        thread.join()
+    turn_until(consumer, lambda: shelf.levels() == (8, 2, 0))
+    assert shelf.letters() == []
+
+
+def cut_all_connections() -> None:
+    """A role may end its own connections; this thread's is another than the consumer's."""
+    INVENTORY.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = current_user AND datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+    )
+
+
+def in_a_thread_of_its_own(work: Callable[[], object]) -> None:
+    """With its own connections, and without leaving them open."""
+    work()
+    connections.close_all()
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Makes the handler fail so many times; counts down."""
+    sound = handlers.COMMANDS[ReserveStock]
+    left = [0]
+
+    def reserve_stock(command: Any, shelves: Any) -> Any:
+        if left[0] > 0:
+            left[0] -= 1
+            raise RuntimeError("not yet")
+        return sound.decide(command, shelves)
+
+    commands: Any = wiring("inventory").commands
+    monkeypatch.setitem(commands, ("ReserveStock", 1), Handler(reserve_stock, sound.workspace))
+    return left
+
+
+def test_an_error_that_passes_is_outlived(
+    consumer: ContextConsumer, shelf: Shelf, failing: list[int]
+) -> None:
+    failing[0] = ATTEMPTS - 1
+    send(1)
+    turn_until(consumer, lambda: shelf.levels() == (9, 1, 0))
+    assert shelf.letters() == []
+
+
+def test_an_error_that_stays_is_parked_after_all_attempts_and_the_next_message_goes_on(
+    consumer: ContextConsumer, shelf: Shelf, failing: list[int]
+) -> None:
+    failing[0] = ATTEMPTS
+    send(1)
+    turn_until(consumer, lambda: bool(shelf.letters()))
+    assert shelf.letters() == [("parked", "reserve_stock", "do", "RuntimeError")]
+    assert shelf.one("SELECT attempts FROM inventory_deadletter") == (ATTEMPTS,)
+    assert shelf.levels() == (10, 0, 0)
+    send(1)
+    turn_until(consumer, lambda: shelf.levels() == (9, 1, 0))
+
+
+def test_what_was_not_committed_is_read_again_and_done_once(shelf: Shelf, topics: None) -> None:
+    """A consumer that dies between the database's commit and Kafka's."""
+    forgetful = ContextConsumer("inventory")
+    forgetful.open()
+    turn_until(forgetful, lambda: bool(forgetful.consumer.assignment()))
+    turn_until(forgetful, lambda: forgetful.turn() == 0)
+    forgetful._commit_offsets_when_due = lambda idle: None  # type: ignore[method-assign]
+    forgetful._commit_offsets_at_once = lambda: None  # type: ignore[method-assign]
+    [saga] = send(1)
+    turn_until(forgetful, lambda: shelf.levels() == (9, 1, 0))
+    forgetful.close()
+    heir = ContextConsumer("inventory")
+    heir.open()
+    turn_until(heir, lambda: ("do", "answered_again") in shelf.notes(saga))
+    assert shelf.levels() == (9, 1, 0)
+    heir.close()
