@@ -280,8 +280,8 @@ def set_up_tests(stack: Stack) -> None:
 
 def create_users(stack: Stack) -> str:
     """The demonstration users; returns what to tell about their logins."""
-    text = "users (create_demo_users)"
-    return commands.manage(stack.layout, text, "create_demo_users", stack.run_time())
+    text = "shop and users (open_demo_shop)"
+    return commands.manage(stack.layout, text, "open_demo_shop", stack.run_time())
 
 
 def start_platform(stack: Stack) -> None:

@@ -24,7 +24,7 @@ def create_topics() -> None:
         sys.exit("no Kafka")
 
 
-def create_demo_users() -> None:
+def open_demo_shop() -> None:
     sys.stdout.write("Login     agent / stand-in\n")
 
 
