@@ -29,13 +29,15 @@ def family(pid: int) -> list[int]:
 
 
 def memory(pids: Iterable[int]) -> int:
-    """Resident memory in bytes, memory shared among them (PostgreSQL's buffers) counted once."""
-    own, shared = 0, 0
-    for pid in pids:
-        fields = _status(pid)
-        own += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
-        shared = max(shared, fields.get("RssShmem", 0))
-    return (own + shared) * 1024
+    """Proportional set size in bytes: a page that several processes share counts once, in parts.
+
+    Resident size where the kernel does not tell (another user's process).
+    """
+    return sum(map(_memory, pids)) * 1024
+
+
+def _memory(pid: int) -> int:
+    return _kilobytes(pid, "smaps_rollup").get("Pss") or _kilobytes(pid, "status").get("VmRSS", 0)
 
 
 def end(pids: Callable[[], list[int]], patience: float = 10.0) -> int:
@@ -82,7 +84,7 @@ def _parent(pid: int) -> int:
     return int(fields[1]) if len(fields) > 1 else 0
 
 
-def _status(pid: int) -> dict[str, int]:
-    """The fields of /proc/PID/status that are given in kB."""
-    lines = (line.split() for line in _read(pid, "status").decode().splitlines())
+def _kilobytes(pid: int, file: str) -> dict[str, int]:
+    """The fields of a file under /proc/PID that are given in kB."""
+    lines = (line.split() for line in _read(pid, file).decode().splitlines())
     return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1:] == ["kB"]}
