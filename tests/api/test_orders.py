@@ -1,7 +1,5 @@
 """The doors of orders: what a customer gets, to the letter."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from uuid import UUID
 
 import psycopg
@@ -18,6 +16,7 @@ from tests.api.customer import BODY, Customer
 from tests.handling import ask
 from tests.orders.shop import counts, outbox, saga_of
 from tests.orders.test_timeline import CAPTURED, DECLINED, hear, heard
+from tests.threads import at_once
 
 Databases = dict[str, psycopg.Connection]
 
@@ -116,19 +115,12 @@ def test_another_customers_key_is_another_key(
 
 
 def test_twenty_requests_at_once_place_one_order(ada: Customer, databases: Databases) -> None:
-    together = Barrier(20)
-
-    def rush(_: int) -> tuple[int, bytes, str, bool]:
-        together.wait(10)
-        try:
-            response = ada.place()
-        finally:
-            connections.close_all()
+    def rush() -> tuple[int, bytes, str, bool]:
+        response = ada.place()
         replayed = "Idempotent-Replayed" in response
         return response.status_code, response.content, response["Location"], replayed
 
-    with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(rush, range(20)))
+    answers = at_once(*[rush] * 20)
 
     [(status, *_)] = {each[:3] for each in answers}
     assert status == 202

@@ -1,13 +1,7 @@
 """Rivals in threads of their own, with connections of their own and real commits."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import TypeVar
-
 import psycopg
 import pytest
-from django.db import connections
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
@@ -21,26 +15,9 @@ from apps.inventory.errors import NothingReserved
 from apps.inventory.services import receive_stock, set_stock
 from tests.handling import ask, ask_together, react
 from tests.inventory.stock import HANDED_OVER, books_balance, line, reserve, stock
+from tests.threads import at_once
 
-T = TypeVar("T")
 Databases = dict[str, psycopg.Connection]
-
-
-def at_once(*rivals: Callable[[], T]) -> list[T | Exception]:
-    """Start all at the same moment; what each returned or raised."""
-    barrier = Barrier(len(rivals))
-
-    def run(rival: Callable[[], T]) -> T | Exception:
-        barrier.wait()
-        try:
-            return rival()
-        except Exception as error:
-            return error
-        finally:
-            connections["inventory"].close()
-
-    with ThreadPoolExecutor(len(rivals)) as pool:
-        return list(pool.map(run, rivals))
 
 
 @pytest.mark.parametrize("attempt", range(10))

@@ -1,15 +1,15 @@
 """A batch on a real database: each effect once, in any order."""
 
-import threading
+from functools import partial
 
 import pytest
-from django.db import connections
 
 from apps.contracts.inventory import StockReleased, StockReservationFailed, StockReserved
 from apps.contracts.plan import Mode
 from apps.contracts.values import Line, Shortage
 from apps.messaging.consumer import carry_out
 from tests.messaging.kit import Shelf, handed_over, new_saga, release, reserve
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("quiet")
 TEA = (Line(product_id="tea", quantity=1),)
@@ -192,40 +192,17 @@ def test_events_that_do_not_concern_a_context_are_passed_over(shelf: Shelf) -> N
 def test_an_action_and_its_compensation_race(shelf: Shelf, round_: int) -> None:
     """Two consumers at once: whoever wins, nothing stays reserved."""
     saga = new_saga()
-    together = threading.Barrier(2)
-    failures: list[object] = []
-
-    def work(batch: list[object]) -> None:
-        together.wait()
-        failures.extend(carry_out("inventory", batch))  # type: ignore[arg-type]
-        connections.close_all()
-
-    threads = [
-        threading.Thread(target=work, args=[[each]]) for each in (reserve(saga), release(saga))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    batches = [[reserve(saga)], [release(saga)]]
+    failures = at_once(*(partial(carry_out, "inventory", batch) for batch in batches))
+    assert failures == [[], []]
     assert shelf.levels() == (10, 0, 0)
     assert shelf.log(saga)["reserve_stock"][0] in ("undone", "tombstone")
 
 
 def test_two_consumers_and_the_last_pieces(shelf: Shelf) -> None:
     halves = [[reserve(new_saga()) for _ in range(8)] for _ in range(2)]
-    together = threading.Barrier(2)
-
-    def work(batch: list[object]) -> None:
-        together.wait()
-        assert carry_out("inventory", batch) == []  # type: ignore[arg-type]
-        connections.close_all()
-
-    threads = [threading.Thread(target=work, args=[half]) for half in halves]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    failures = at_once(*(partial(carry_out, "inventory", half) for half in halves))
+    assert failures == [[], []]
     assert shelf.levels() == (0, 10, 0)
     kinds = [type(each) for each in shelf.messages()]
     assert (kinds.count(StockReserved), kinds.count(StockReservationFailed)) == (10, 6)

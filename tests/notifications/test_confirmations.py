@@ -1,13 +1,11 @@
 """Customers are told once that their order is confirmed."""
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connections
 from psycopg import errors
 from uuid_utils.compat import uuid7
 
@@ -16,6 +14,7 @@ from apps.contracts.notifications import ConfirmationSent, Delivery, SendConfirm
 from apps.notifications import selectors
 from apps.notifications.selectors import MessageEffects, Repeated
 from tests.handling import ask, ask_together
+from tests.threads import at_once
 
 ANNA, BORIS = 1, 2
 SENT = ConfirmationSent(delivery=Delivery.DELIVERED)
@@ -79,19 +78,13 @@ def test_an_error_tells_nobody(notifications: psycopg.Connection) -> None:
 
 def test_two_threads_tell_each_order_once(notifications: psycopg.Connection) -> None:
     """Both batches name the same orders, in opposite order: neither waits for ever."""
-    start = threading.Barrier(2)
 
     def send(orders: list[UUID]) -> list[Event]:
-        try:
-            start.wait()
-            return ask_together("notifications", [(uuid7(), "", confirm(each)) for each in orders])
-        finally:
-            connections.close_all()
+        return ask_together("notifications", [(uuid7(), "", confirm(each)) for each in orders])
 
     for _ in range(5):
         orders = [uuid7() for _ in range(50)]
-        with ThreadPoolExecutor(2) as threads:
-            assert list(threads.map(send, [orders, orders[::-1]])) == [[SENT] * 50] * 2
+        assert at_once(partial(send, orders), partial(send, orders[::-1])) == [[SENT] * 50] * 2
     told = [row[1] for row in messages(notifications)]
     assert len(told) == len(set(told)) == 250
 

@@ -1,19 +1,17 @@
 """Placing an order: one transaction, once per customer and key."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from uuid import UUID
 
 import psycopg
 import pytest
 from django.core.cache import caches
-from django.db import connections
 from waffle.models import Switch
 
 from apps.orders import services
 from apps.orders.errors import IdempotencyKeyReused
 from apps.orders.services import number_of
 from tests.orders.shop import counts, outbox, place, row_of, saga_of, timeline_of
+from tests.threads import at_once
 
 Databases = dict[str, psycopg.Connection]
 ONE_ORDER = {
@@ -171,18 +169,11 @@ def test_another_customers_same_key_is_another_order(databases: Databases) -> No
 
 
 def test_twenty_threads_with_one_key_place_one_order(databases: Databases) -> None:
-    together = Barrier(20)
-
-    def rush(_: int) -> tuple[UUID, str, bool]:
-        together.wait(10)
-        try:
-            placement = place(body="same")
-        finally:
-            connections.close_all()
+    def rush() -> tuple[UUID, str, bool]:
+        placement = place(body="same")
         return placement.order_id, placement.answer.body, placement.replayed
 
-    with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(rush, range(20)))
+    answers = at_once(*[rush] * 20)
 
     assert len({(order_id, body) for order_id, body, _ in answers}) == 1
     assert sorted(replayed for *_, replayed in answers) == [False] + 19 * [True]

@@ -1,11 +1,6 @@
 """Two consumers at once, with real threads and real commits."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import psycopg
-from django.db import connections
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Command, Event
@@ -20,23 +15,7 @@ from apps.contracts.values import PaymentMethod
 from apps.payments import selectors
 from tests.handling import ask, ask_together
 from tests.payments.shop import ANNA, BORIS, authorize, balances, credit, held, ledger, payment
-
-
-def at_once(*calls: Callable[[], object]) -> list[object]:
-    """Call each in a thread of its own at the same moment; what they returned or raised."""
-    start = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], object]) -> object:
-        try:
-            start.wait()
-            return call()
-        except Exception as error:
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls))
+from tests.threads import at_once
 
 
 def test_the_last_credit_is_spent_once(databases: dict[str, psycopg.Connection]) -> None:

@@ -1,12 +1,7 @@
 """Prices that change while they are being frozen, in threads and connections of their own."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import psycopg
 import pytest
-from django.db import connections
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
@@ -22,6 +17,7 @@ from apps.pricing.services import (
 )
 from tests.handling import ask
 from tests.pricing.prices import change, freeze, line
+from tests.threads import at_once
 
 BASKET = freeze(line("apple", 1, 90))
 GIVEN = PriceFrozen(total_cents=90)
@@ -32,23 +28,6 @@ OVER = PriceFreezeFailed(changed=(change("apple", 90, 100),))
 def promotion(databases: dict[str, psycopg.Connection]) -> None:
     set_list_prices(prices={"apple": NewListPrice(100, "USD")})
     start_promotions(promotions=[NewPromotion("apple", 90)])
-
-
-def at_once(*rivals: Callable[[], object]) -> list[object]:
-    """Start all at the same moment; what each returned or raised."""
-    barrier = Barrier(len(rivals))
-
-    def run(rival: Callable[[], object]) -> object:
-        barrier.wait()
-        try:
-            return rival()
-        except Exception as error:
-            return error
-        finally:
-            connections["pricing"].close()
-
-    with ThreadPoolExecutor(len(rivals)) as pool:
-        return list(pool.map(run, rivals))
 
 
 def test_a_promotion_that_ends_meanwhile_is_given_until_some_moment_and_never_after() -> None:

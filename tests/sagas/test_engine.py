@@ -1,13 +1,9 @@
 """The engine on its real database, with real commits."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connections
 from psycopg.rows import dict_row
 from uuid_utils.compat import uuid7
 
@@ -26,6 +22,7 @@ from apps.sagas.errors import UnknownSaga
 from apps.sagas.handlers import LISTENERS
 from tests.sagas.listening import created, hear, news, order
 from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE, WRAPPED
+from tests.threads import at_once
 
 
 @pytest.fixture
@@ -276,23 +273,6 @@ def test_the_address_leaves_the_row(owner: psycopg.Connection, saga_id: UUID) ->
 # --- rivals
 
 TRIED_AGAIN = (RivalMovedFirst, psycopg.errors.UniqueViolation)  # by the messaging layer
-
-
-def at_once(*calls: Callable[[], list[Outgoing]]) -> list[list[Outgoing] | Exception]:
-    """Run each in a thread with a connection of its own; what each returned or raised."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], list[Outgoing]]) -> list[Outgoing] | Exception:
-        try:
-            barrier.wait(10)
-            return call()
-        except Exception as error:
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def test_two_threads_hear_the_same_answer_and_one_command_goes_out(
