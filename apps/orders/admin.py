@@ -3,87 +3,104 @@
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
 
-from apps.orders.models import Order, OrderEvent, OrderLine
-from apps.orders.selectors import refusal_of
-
-
-class ReadOnly:
-    """No adding, changing or deleting, whoever asks."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OutboxMessageAdmin,
+    ReadOnly,
+    ReadOnlyAdmin,
+)
+from apps.messaging.display import moment, money, words
+from apps.orders.models import BarrierNote, DeadLetter, Order, OrderEvent, OrderLine, OutboxMessage
+from apps.orders.selectors import is_wrapped, refusal_of
 
 
 class Lines(ReadOnly, TabularInline):
     model = OrderLine
-    fields = ("position", "product_id", "quantity", "unit_price")
-    readonly_fields = ("unit_price",)
+    verbose_name_plural = "Lines"
+    fields = ("product_id", "quantity", "unit_price", "price")
+    readonly_fields = ("unit_price", "price")
     ordering = ("position",)
+    hide_title = True
 
-    @admin.display(description="Unit price")
     def unit_price(self, line: OrderLine) -> str:
         return money(line.unit_price_cents, line.order.currency)
+
+    def price(self, line: OrderLine) -> str:
+        return money(line.quantity * line.unit_price_cents, line.order.currency)
 
 
 class Events(ReadOnly, TabularInline):
     model = OrderEvent
     verbose_name_plural = "Timeline"
-    fields = ("at", "step", "type", "facts")
+    fields = ("told_at", "shown_step", "type", "told")
+    readonly_fields = ("told_at", "shown_step", "told")
     ordering = ("at", "step", "type")
+    hide_title = True
+
+    @admin.display(description="At")
+    def told_at(self, event: OrderEvent) -> SafeString | str:
+        return moment(event.at)
+
+    @admin.display(description="Step")
+    def shown_step(self, event: OrderEvent) -> str:
+        return words(event.step)
+
+    @admin.display(description="Facts")
+    def told(self, event: OrderEvent) -> SafeString:
+        lines = [_fact(name, value, event.order.currency) for name, value in event.facts.items()]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, ModelAdmin):
+class OrderAdmin(ReadOnlyAdmin):
     """Search by number, order id, saga id or customer id."""
 
-    list_display = ("number", "status", "customer_id", "total", "placed_at", "ended_at")
+    list_display = ("number", "status", "total_cents", "customer_id", "placed_at", "ended_at")
     list_filter = ("status", "placed_at")
     search_fields = ("number",)
-    search_help_text = "Number, order id, saga id or customer id"
+    search_help_text = "Number, order id, saga id or customer number, in full"
     ordering = ("-id",)
-    show_full_result_count = False
     inlines = (Lines, Events)
     fields = (
         ("number", "status", "refusal"),
-        ("id", "saga_id"),
-        ("customer_id", "total", "payment_method"),
-        ("gift_wrap", "plan"),
+        ("total_cents", "payment_method", "gift"),
+        ("customer_id", "masked_address"),
         ("placed_at", "ended_at"),
-        "masked_address",
+        ("id", "saga_id"),
     )
-    readonly_fields = ("refusal", "total", "masked_address")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
         return (queryset.filter(_found_by(search_term)) if search_term else queryset), False
 
-    @admin.display(ordering="total_cents")
-    def total(self, order: Order) -> str:
-        return money(order.total_cents, order.currency)
-
     def refusal(self, order: Order) -> str:
         refused = refusal_of(order)
-        return f"{refused.step}: {refused.reason}" if refused else "-"
+        return f"{words(refused.step)}: {refused.reason}" if refused else "-"
+
+    @admin.display(description="Gift wrap")
+    def gift(self, order: Order) -> str:
+        """What was wished, and what the plan made of it."""
+        if is_wrapped(order):
+            return "in the plan"
+        return "wished, but not to be had when the order was placed" if order.gift_wrap else "-"
 
     @admin.display(description="Address (masked)")
     def masked_address(self, order: Order) -> str:
         return f"{order.address_name[:1]}***, {order.address_city}, {order.address_country}"
 
 
-def money(cents: int, currency: str) -> str:
-    """Cents as people write them: 12.34 GBP."""
-    return f"{cents / 100:,.2f} {currency}"
+def _fact(name: str, value: object, currency: str) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return f"{words(name.removesuffix('_cents'))}: {money(value, currency)}"
+    return f"{words(name)}: {value}"
 
 
 def _found_by(term: str) -> Q:
@@ -102,3 +119,8 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)

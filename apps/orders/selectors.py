@@ -1,6 +1,6 @@
 """What others may read of orders: the API, the admin and ops."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,7 +9,7 @@ from django.db.models import Prefetch, QuerySet
 
 from apps.contracts.plan import Plan
 from apps.messaging.database import Database
-from apps.orders.models import Order, OrderEvent, OrderStatus
+from apps.orders.models import Order, OrderEvent, OrderLine, OrderStatus
 
 
 class Refusal(NamedTuple):
@@ -77,7 +77,8 @@ def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> lis
 def order_of(customer_id: int, order_id: UUID) -> Order | None:
     """One order with its lines and timeline; None where it is not this customer's."""
     orders = Order.objects.filter(customer_id=customer_id, id=order_id)
-    return _with_events(orders).prefetch_related("lines").first()
+    lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
+    return _with_events(orders).prefetch_related(lines).first()
 
 
 def refusal_of(order: Order) -> Refusal | None:
@@ -91,11 +92,6 @@ def refusal_of(order: Order) -> Refusal | None:
 def is_wrapped(order: Order) -> bool:
     """Whether the order's plan wraps it: it was wished, and could be had when it was placed."""
     return "wrap_gift" in Plan.from_header(order.plan).steps
-
-
-def order_facts(database: Database | None = None) -> Iterable[OrderFact]:
-    """Every order for the conservation check, in the caller's transaction if there is one."""
-    return map(OrderFact._make, (database or Database("orders")).fetch(FACTS))
 
 
 def facts_of_sagas(saga_ids: Collection[UUID]) -> list[OrderFact]:

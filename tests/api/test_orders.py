@@ -157,6 +157,17 @@ def test_a_placed_order_can_be_read(ada: Customer) -> None:
     }
 
 
+def test_lines_keep_their_places_wherever_the_database_keeps_them(
+    ada: Customer, databases: Databases
+) -> None:
+    path = ada.place().json()["links"]["self"]
+    databases["orders"].execute(  # a new version of the row, behind the other
+        "UPDATE orders_orderline SET quantity = quantity WHERE position = 1"
+    )
+
+    assert ada.get(path).json()["lines"] == BODY["lines"]
+
+
 def test_a_cancelled_order_tells_the_reason(ada: Customer, databases: Databases) -> None:
     placed = ada.place().json()
     saga_id = saga_of(databases["orders"], UUID(placed["id"]))

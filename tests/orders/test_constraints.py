@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
-from apps.orders.selectors import order_facts
+from apps.orders.selectors import all_order_facts
 from tests.orders.shop import place, saga_of
 
 Databases = dict[str, psycopg.Connection]
@@ -56,7 +56,7 @@ def test_the_facts_for_the_conservation_check(databases: Databases) -> None:
     orders = databases["orders"]
     first, second = place(key="one").order_id, place(key="two").order_id
 
-    facts = list(order_facts())
+    facts = list(all_order_facts())
 
     assert [(fact.id, fact.saga_id) for fact in facts] == [
         (first, saga_of(orders, first)),
@@ -76,7 +76,7 @@ def test_what_is_broken_by_hand_shows_in_the_facts(databases: Databases) -> None
     ):
         databases["orders"].execute(damage)
 
-    [fact] = order_facts()
+    [fact] = all_order_facts()
     assert (fact.keys, fact.started, fact.lines_cents, fact.total_cents) == (0, False, 900, 2199)
 
 

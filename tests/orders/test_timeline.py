@@ -28,7 +28,7 @@ from apps.contracts.values import PriceChange, Shortage
 from apps.messaging.database import Database
 from apps.messaging.handling import Heard, Request, Task
 from apps.orders.handlers import LISTENERS
-from apps.orders.selectors import order_facts, order_of, refusal_of
+from apps.orders.selectors import all_order_facts, order_of, refusal_of
 from apps.orders.workspaces import time_of
 from tests.handling import ask
 from tests.orders.shop import place, saga_of, timeline_of
@@ -107,7 +107,7 @@ def test_a_refusal_can_be_read_with_its_reason(
     order = order_of(7, order_id)
     assert order is not None
     assert refusal_of(order) == (step, code, reason)
-    [fact] = order_facts()
+    [fact] = all_order_facts()
     assert (fact.refused_step, fact.refusal_code, fact.refusal_reason) == (step, code, reason)
 
 
@@ -173,7 +173,7 @@ def test_many_sagas_in_one_batch_in_any_order(databases: Databases) -> None:
 
     hear(*told)
 
-    assert {fact.id: fact.refused_step for fact in order_facts()} == dict.fromkeys(
+    assert {fact.id: fact.refused_step for fact in all_order_facts()} == dict.fromkeys(
         ids, "authorize_payment"
     )
 
