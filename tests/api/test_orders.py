@@ -157,15 +157,13 @@ def test_a_placed_order_can_be_read(ada: Customer) -> None:
     }
 
 
-def test_lines_keep_their_places_wherever_the_database_keeps_them(
+def test_lines_come_by_their_position_and_not_as_the_database_keeps_them(
     ada: Customer, databases: Databases
 ) -> None:
     path = ada.place().json()["links"]["self"]
-    databases["orders"].execute(  # a new version of the row, behind the other
-        "UPDATE orders_orderline SET quantity = quantity WHERE position = 1"
-    )
+    databases["orders"].execute("UPDATE orders_orderline SET position = 3 - position")
 
-    assert ada.get(path).json()["lines"] == BODY["lines"]
+    assert ada.get(path).json()["lines"] == [*reversed(BODY["lines"])]
 
 
 def test_a_cancelled_order_tells_the_reason(ada: Customer, databases: Databases) -> None:
