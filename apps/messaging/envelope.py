@@ -42,10 +42,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
     def headers(self) -> dict[str, str]:
         """All headers as text, in the order of apps.contracts.headers."""
-        request = self.request
+        request, saga_id = self.request, str(self.request.saga_id)
         return {
             h.MESSAGE_ID: str(self.message_id),
-            h.SAGA_ID: str(request.saga_id),
+            h.SAGA_ID: saga_id,
             h.STEP_ID: request.step,
             h.ACTION: request.action,
             h.TYPE: self.type,
@@ -55,7 +55,7 @@ class Envelope(msgspec.Struct, frozen=True):
             h.PLAN: self.plan,
             h.CAUSATION_ID: self.causation_id,
             h.TRACEPARENT: self.traceparent,
-            h.BAGGAGE: h.baggage_of(request.saga_id),
+            h.BAGGAGE: h.baggage_of(saga_id),
         }
 
     def answered(self, event: Message, request: Request | None = None) -> "Envelope":

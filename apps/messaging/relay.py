@@ -19,7 +19,7 @@ import django.db
 import msgspec
 import psycopg
 import structlog
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from apps.messaging.database import Database
 from apps.messaging.kafka import new_producer, topic_name
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 OVERDUE_SECONDS = 5  # without acknowledgement for so long, a row is the sweeper's
 SWEEP_LIMIT = 500
 SWEEP_EVERY_SECONDS = 1
+TELL_EVERY_SECONDS = 1
 TIDY_EVERY_SECONDS = 0.2
 POSTMAN_PAUSE_SECONDS = 0.05
 
@@ -67,6 +68,7 @@ class Relay:
         self._acknowledged: set[UUID] = set()
         self.attended = False  # somebody calls `tidy` and polls; else a postman is started
         self._swept_at = self._tidied_at = time.monotonic()
+        self._undelivered, self._told_at = 0, 0.0
 
     def attend(self) -> None:
         """Serve delivery reports, tidy and sweep when it is time. For a loop to call often."""
@@ -87,9 +89,13 @@ class Relay:
                 Postman(self).start()
             self._under_way.update(letter.id for letter in letters)
         for number, letter in enumerate(letters):
-            if not self._produce(letter):
-                self._leave_to_sweeper(letters[number:])
+            try:
+                self._produce(letter)
+            except BufferError as error:
+                self._leave_to_sweeper(letters[number:], error)
                 break
+            except KafkaException as error:  # this letter's own: its topic, its size
+                self._leave_to_sweeper([letter], error)
         self.producer.poll(0)
 
     def acknowledged(self) -> list[UUID]:
@@ -132,23 +138,19 @@ class Relay:
             for id, topic, saga_id, headers, payload in rows
         ]
 
-    def _produce(self, letter: Letter) -> bool:
-        try:
-            self.producer.produce(
-                topic_name(letter.topic),
-                letter.payload,
-                str(letter.saga_id),
-                headers=list(letter.headers.items()),
-                on_delivery=partial(self._delivered, letter.id),
-            )
-        except BufferError:
-            return False
-        return True
+    def _produce(self, letter: Letter) -> None:
+        self.producer.produce(
+            topic_name(letter.topic),
+            letter.payload,
+            str(letter.saga_id),
+            headers=list(letter.headers.items()),
+            on_delivery=partial(self._delivered, letter.id),
+        )
 
-    def _leave_to_sweeper(self, letters: Sequence[Letter]) -> None:
-        log.warning("producer_queue_full", context=self.database.alias, left=len(letters))
+    def _leave_to_sweeper(self, letters: Sequence[Letter], error: Exception) -> None:
         with self._lock:
             self._under_way.difference_update(letter.id for letter in letters)
+        self._tell_undelivered(len(letters), error)
 
     def _delivered(self, id: UUID, error: KafkaError | None, message: Message) -> None:
         with self._lock:
@@ -156,7 +158,19 @@ class Relay:
             if error is None:
                 self._acknowledged.add(id)
         if error is not None:
-            log.warning("message_not_delivered", context=self.database.alias, error=str(error))
+            self._tell_undelivered(1, error)
+
+    def _tell_undelivered(self, messages: int, error: object) -> None:
+        """At most once a second: a broker that is away concerns thousands of messages."""
+        self._undelivered += messages
+        if time.monotonic() - self._told_at > TELL_EVERY_SECONDS:
+            log.warning(
+                "messages_left_to_the_sweeper",
+                context=self.database.alias,
+                messages=self._undelivered,
+                error=str(error),
+            )
+            self._undelivered, self._told_at = 0, time.monotonic()
 
 
 class Postman(threading.Thread):

@@ -15,7 +15,7 @@ from apps.contracts.inventory import ReleaseStock
 from apps.messaging.database import Database
 from apps.messaging.errors import OutsideTransaction
 from apps.messaging.kafka import PRODUCER
-from apps.messaging.outbox import letter_of, publish
+from apps.messaging.outbox import letter_of, post, publish
 from apps.messaging.relay import Relay
 from tests.kafka import Tap
 from tests.messaging.kit import Shelf, envelope, new_saga
@@ -162,6 +162,29 @@ def test_a_full_producer_queue_fails_nothing_and_leaves_the_rest_to_the_sweeper(
     assert new_relay().sweep(overdue_seconds=0) == 5
     for saga in sagas:
         assert len(tap.take(saga, 1)) == 1
+
+
+def test_a_topic_that_is_missing_fails_no_request_and_holds_up_no_other_message(
+    shelf: Shelf, tap: Tap
+) -> None:
+    saga = new_saga()
+    good = letter_of(envelope(ReleaseStock(), saga, action=Action.UNDO))
+    lost = good._replace(id=new_saga(), topic="never-created")
+    with INVENTORY.transaction():
+        post(INVENTORY, [lost, good])  # must not raise after the commit
+    assert len(tap.take(saga, 1)) == 1
+    tap.wait_until(lambda: waiting(shelf) == 1)
+    assert shelf.one("SELECT topic FROM inventory_outboxmessage") == ("never-created",)
+
+
+def test_a_message_that_is_too_large_fails_no_request(shelf: Shelf, tap: Tap) -> None:
+    saga = new_saga()
+    good = letter_of(envelope(ReleaseStock(), saga, action=Action.UNDO))
+    huge = good._replace(id=new_saga(), payload=b"x" * 5_000_000)
+    with INVENTORY.transaction():
+        post(INVENTORY, [huge, good])
+    assert len(tap.take(saga, 1)) == 1
+    tap.wait_until(lambda: waiting(shelf) == 1)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import gc
 from typing import Any
 
 import structlog
@@ -26,7 +27,15 @@ class Command(BaseCommand):
             check_cluster(label)
         except (KafkaException, MessagingError) as error:
             raise CommandError(str(error)) from error
+        collect_garbage_seldom()
         ContextConsumer(label).run()
+
+
+def collect_garbage_seldom() -> None:
+    """A batch makes some ten thousand objects and drops them: the collector's default of a look
+    every 700 took a third of a consumer's processor time (measured, batches of 100)."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def check_cluster(label: str) -> None:
