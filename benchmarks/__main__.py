@@ -15,13 +15,15 @@ from rich.console import Console
 from benchmarks.errors import BenchmarkError
 from benchmarks.options import options_from
 
+PIPED_WIDTH = 110  # columns, where there is no terminal to ask
+
 
 def main() -> int:
     """Exit status 1 where the figures could not be had, or not be believed."""
     options = options_from(sys.argv[1:])
     set_up()
     folder = Path(tempfile.mkdtemp(prefix="sagaplatform-bench-"))
-    console = Console(stderr=options.json)
+    console = Console(stderr=options.json, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     try:
         report = import_module("benchmarks.run").run(options, folder, console)
     except BenchmarkError as error:

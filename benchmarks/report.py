@@ -80,7 +80,7 @@ class Report:
 
     def _cpu(self) -> Table:
         table = Table(title="Open throttle: processor time per saga, in ms")
-        table.add_column("process")
+        table.add_column("process", no_wrap=True)
         used = {name: each[OPEN].cpu_per_saga() for name, each in self.points.items()}
         for system in used:
             table.add_column(system, justify="right")
