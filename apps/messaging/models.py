@@ -39,6 +39,9 @@ class OutboxMessage(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"to {self.topic}"
+
 
 class ParkedStatus(models.TextChoices):
     """What became of a parked message."""
@@ -98,6 +101,9 @@ class DeadLetter(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.type or 'unreadable'} from {self.topic}"
+
 
 class BarrierNote(models.Model):
     """A decision of the barrier that was not the ordinary one. The normal path writes none."""
@@ -113,3 +119,6 @@ class BarrierNote(models.Model):
 
     class Meta:
         abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.decision}"

@@ -1,26 +1,29 @@
 """A list that helps to find what a customer was told. Nothing is changed here."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from apps.notifications.models import CustomerMessage
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OutboxMessageAdmin,
+    ReadOnlyAdmin,
+)
+from apps.notifications.models import BarrierNote, CustomerMessage, DeadLetter, OutboxMessage
 
 
 @admin.register(CustomerMessage)
-class CustomerMessageAdmin(ModelAdmin):
-    list_display = ("sent_at", "kind", "customer_id", "order_id", "subject", "read_at", "saga_id")
+class CustomerMessageAdmin(ReadOnlyAdmin):
+    """What was sent to whom."""
+
+    list_display = (
+        "sent_at", "subject", "kind", "customer_id", "read_at", "order_id", "saga_id",
+    )  # fmt: skip
     list_filter = ("kind",)
     search_fields = ("=order_id", "=saga_id", "=customer_id")
+    search_help_text = "Order id, saga id or customer number, in full"
     ordering = ("-id",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)

@@ -41,6 +41,9 @@ class CustomerMessage(models.Model):
             models.Index(fields=["customer_id", "-id"], name="notifications_inbox"),
         ]
 
+    def __str__(self) -> str:
+        return self.subject
+
 
 class SagaLog(messaging.SagaLog):
     """Which steps notifications took, and what it answered."""

@@ -1,66 +1,63 @@
 """Lists that help to find a payment or a customer's credit. Nothing is changed here."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from apps.payments.models import Account, LedgerEntry, Payment
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """Shows, and changes nothing."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OutboxMessageAdmin,
+    ReadOnlyAdmin,
+)
+from apps.payments.models import (
+    Account,
+    BarrierNote,
+    DeadLetter,
+    LedgerEntry,
+    OutboxMessage,
+    Payment,
+)
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    list_display = ("customer_id", "currency", "available_cents", "held_cents", "opened_at")
+    """How much credit a customer has."""
+
+    list_display = ("customer_id", "available_cents", "held_cents", "opened_at")
     list_filter = ("currency",)
     search_fields = ("=customer_id",)
+    search_help_text = "Customer number"
     ordering = ("customer_id", "currency")
 
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
+    """Every transfer between two pots."""
+
     list_display = (
-        "at",
-        "kind",
-        "account_id",
-        "from_pot",
-        "to_pot",
-        "amount_cents",
-        "saga_id",
-        "reason",
-    )
+        "at", "kind", "amount_cents", "from_pot", "to_pot", "account", "saga_id", "reason",
+    )  # fmt: skip
     list_filter = ("kind",)
+    list_select_related = ("account",)
     search_fields = ("=saga_id", "=account__customer_id")
+    search_help_text = "Saga id or customer number, in full"
     ordering = ("-id",)
+    currency = "account.currency"
 
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    """What each order pays."""
+
     list_display = (
-        "order_id",
-        "customer_id",
-        "status",
-        "method",
-        "amount_cents",
-        "captured_cents",
-        "refunded_cents",
-        "currency",
-        "authorized_at",
-        "saga_id",
-    )
+        "authorized_at", "status", "method", "amount_cents", "captured_cents", "refunded_cents",
+        "customer_id", "order_id", "saga_id",
+    )  # fmt: skip
     list_filter = ("status", "method", "currency")
     search_fields = ("=order_id", "=saga_id", "=customer_id")
+    search_help_text = "Order id, saga id or customer number, in full"
     ordering = ("-authorized_at",)
+
+
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)

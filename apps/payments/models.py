@@ -66,6 +66,9 @@ class Account(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"customer {self.customer_id}, {self.currency}"
+
 
 class LedgerEntry(models.Model):
     """One transfer between two pots: double entry in one row, so that the ledger sums to zero.
@@ -115,6 +118,9 @@ class LedgerEntry(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"entry {self.id}: {self.kind}"
+
 
 class Payment(models.Model):
     """What one saga's order pays. Made when the amount is held; it has no row before."""
@@ -161,6 +167,9 @@ class Payment(models.Model):
                 name="payments_one_capture_per_order",
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"payment of order {self.order_id}"
 
 
 class SagaLog(messaging.SagaLog):

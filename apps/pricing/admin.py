@@ -1,53 +1,55 @@
 """Prices, promotions and promises to look at. Nothing is changed here."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from apps.pricing.models import ListPrice, PriceFreeze, Promotion
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """A list to search in. Counting all rows of a big table for its head is left out."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OutboxMessageAdmin,
+    ReadOnlyAdmin,
+)
+from apps.pricing.models import (
+    BarrierNote,
+    DeadLetter,
+    ListPrice,
+    OutboxMessage,
+    PriceFreeze,
+    Promotion,
+)
 
 
 @admin.register(ListPrice)
 class ListPriceAdmin(ReadOnlyAdmin):
     """What everything costs."""
 
-    list_display = ["product_id", "name", "unit_price_cents", "currency", "changed_at"]
-    search_fields = ["product_id__exact", "name"]
-    ordering = ["product_id"]
+    list_display = ("product_id", "name", "unit_price_cents", "changed_at")
+    search_fields = ("=product_id", "name")
+    search_help_text = "Product id in full, or part of its name"
+    ordering = ("product_id",)
 
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
-    """What else it costs, and when."""
+    """What else it costs, and when; in the currency of the list price."""
 
-    list_display = ["product_id", "unit_price_cents", "starts_at", "ends_at"]
-    search_fields = ["product_id__exact"]
-    ordering = ["product_id", "unit_price_cents"]
+    list_display = ("product_id", "unit_price_cents", "starts_at", "ends_at")
+    search_fields = ("=product_id",)
+    search_help_text = "Product id, in full"
+    ordering = ("product_id", "unit_price_cents")
+    currency = ""
 
 
 @admin.register(PriceFreeze)
 class PriceFreezeAdmin(ReadOnlyAdmin):
     """What was promised to whom."""
 
-    list_display = ["saga_id", "order_id", "total_cents", "currency", "status", "frozen_at"]
-    list_filter = ["status"]
-    search_fields = ["saga_id__exact", "order_id__exact"]
-    ordering = ["-saga_id"]  # UUIDv7: the newest first
+    list_display = ("frozen_at", "total_cents", "status", "order_id", "saga_id", "unfrozen_at")
+    list_filter = ("status",)
+    search_fields = ("=saga_id", "=order_id")
+    search_help_text = "Saga id or order id, in full"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
+
+
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)

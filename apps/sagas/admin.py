@@ -7,13 +7,19 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from apps.contracts.catalogue import Action
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OutboxMessageAdmin,
+    ReadOnlyAdmin,
+)
+from apps.messaging.display import took, words
 from apps.processes import LIVE
-from apps.sagas.models import Saga
-from apps.sagas.page import label, sections_of, took
+from apps.sagas.models import BarrierNote, DeadLetter, OutboxMessage, Saga
+from apps.sagas.page import sections_of
 
 LONGEST_NUMBER = 18  # digits that fit a bigint
 
@@ -46,36 +52,40 @@ class PendingStepFilter(admin.SimpleListFilter):
 
 
 @admin.register(Saga)
-class SagaAdmin(ModelAdmin):
+class SagaAdmin(ReadOnlyAdmin):
     """Find a saga, see where it is and what was said."""
 
-    list_display = [
-        "saga_id", "shown_status", "process", "order_id", "customer_id",
-        "pending_step", "refused_step", "started_at", "duration",
-    ]  # fmt: skip
-    list_filter = ["status", ProcessFilter, PendingStepFilter, "started_at"]
-    search_fields = ["saga_id"]  # shows the field; get_search_results says what is searched
+    list_display = (
+        "saga_id", "status", "process", "pending", "refused",
+        "customer_id", "order_id", "started_at", "duration",
+    )  # fmt: skip
+    list_filter = ("status", ProcessFilter, PendingStepFilter, "started_at")
+    search_fields = ("saga_id",)  # shows the field; get_search_results says what is searched
     search_help_text = "Saga id, order id or customer number, in full"
-    ordering = ["-saga_id"]  # UUIDv7: the newest first
-    show_full_result_count = False
-    list_per_page = 50
-    fields = [
-        ("shown_status", "process"),
-        ("version", "mode"),
-        ("order_id", "customer_id"),
-        ("refused_step", "refusal_reason"),
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
+    fields = (
+        ("status", "pending", "shown_process"),
+        ("refused", "refusal_reason"),
         ("started_at", "ended_at", "duration"),
-    ]
-    readonly_fields = [
-        "shown_status", "process", "version", "mode", "order_id", "customer_id",
-        "refused_step", "refusal_reason", "started_at", "ended_at", "duration",
-    ]  # fmt: skip
+        ("saga_id", "order_id", "customer_id"),
+    )
 
-    @display(description="status", ordering="status")
-    def shown_status(self, saga: Saga) -> SafeString:
-        return label(saga.status)
+    @display(description="process")
+    def shown_process(self, saga: Saga) -> str:
+        return f"{words(saga.process)}, version {saga.version}, {saga.mode}"
 
-    @display(description="duration")
+    @display(description="waits for", ordering="pending_step")
+    def pending(self, saga: Saga) -> str:
+        if not saga.pending_step:
+            return "-"
+        undoing = saga.pending_action == Action.UNDO
+        return f"{'undoing ' if undoing else ''}{words(saga.pending_step)}"
+
+    @display(description="refused by", ordering="refused_step")
+    def refused(self, saga: Saga) -> str:
+        return words(saga.refused_step) or "-"
+
+    @display(description="took")
     def duration(self, saga: Saga) -> str:
         return took((saga.ended_at or timezone.now()) - saga.started_at)
 
@@ -93,20 +103,12 @@ class SagaAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        """Who may look at sagas sees on this page what all services hold for this one."""
         saga = self.get_object(request, object_id)
         shown = self.has_view_permission(request, saga) and saga is not None
         sections = sections_of(saga) if shown else []
         context = {**(extra_context or {}), "sections": sections}
         return super().change_view(request, object_id, form_url, context)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Saga | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Saga | None = None) -> bool:
-        return False
 
 
 def named_by(term: str) -> Q:
@@ -118,3 +120,8 @@ def named_by(term: str) -> Q:
     except ValueError:
         return Q(pk__in=[])
     return Q(saga_id=named) | Q(order_id=named)
+
+
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)

@@ -1,31 +1,20 @@
 """The page of one saga: its steps in order, and what others add to it.
 
 A view across databases belongs to apps.ops, which is installed where all contexts are. It adds its
-part when the apps are ready: `SECTIONS.append(find)`, where `find(saga)` reads its Section.
+part when the apps are ready: `SECTIONS.append(find)`, where `find(saga)` reads its Sections.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.template.loader import render_to_string
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
-from apps.sagas.decide import Outcome, Status
+from apps.messaging.display import clock, label, money, took, words
 from apps.sagas.models import Saga, SagaStep
 
-COLOURS: dict[str, str] = {
-    Status.RUNNING: "info",
-    Status.COMPENSATING: "warning",
-    Status.CONFIRMED: "success",
-    Status.UNDONE: "warning",  # an outcome of that name has the same colour
-    Outcome.DONE: "success",
-    Outcome.REFUSED: "danger",
-    Outcome.NOTHING_TO_UNDO: "default",
-}
 HEADERS = ("Step", "Action", "Asked", "Took", "Answer", "Compensation", "Asked", "Took")
 
 
@@ -34,7 +23,7 @@ class Section(NamedTuple):
 
     title: str
     headers: Sequence[str]
-    rows: Iterable[Sequence[object]]
+    rows: Sequence[Sequence[object]]
 
     @property
     def table(self) -> dict[str, object]:
@@ -42,12 +31,13 @@ class Section(NamedTuple):
         return {"headers": self.headers, "rows": [list(row) for row in self.rows]}
 
 
-SECTIONS: list[Callable[[Saga], Section]] = []
+SECTIONS: list[Callable[[Saga], Iterable[Section]]] = []
 
 
 def sections_of(saga: Saga) -> list[Section]:
-    """All that the page shows below the saga's own fields."""
-    return [steps_of(saga), *(find(saga) for find in SECTIONS)]
+    """All that the page shows below the saga's own fields; a section without rows is left out."""
+    found = [steps_of(saga), *(section for find in SECTIONS for section in find(saga))]
+    return [section for section in found if section.rows]
 
 
 def steps_of(saga: Saga) -> Section:
@@ -62,7 +52,7 @@ def steps_of(saga: Saga) -> Section:
 def _row(saga: Saga, step: str, told: dict[tuple[str, str], SagaStep]) -> list[object]:
     done, undone = told.get((step, Action.DO)), told.get((step, Action.UNDO))
     return [
-        step.replace("_", " "),
+        words(step),
         *_request(saga, step, Action.DO, done),
         facts(done) if done else "",
         *_request(saga, step, Action.UNDO, undone),
@@ -74,39 +64,27 @@ def _request(saga: Saga, step: str, action: Action, line: SagaStep | None) -> li
     if line:
         return [label(line.outcome), clock(line.asked_at), took(line.answered_at - line.asked_at)]
     if (saga.pending_step, saga.pending_action) == (step, action):
-        return [label("pending", "info"), clock(saga.pending_since), ""]
+        return [label("pending"), clock(saga.pending_since), ""]
     return ["", "", ""]
 
 
 def facts(line: SagaStep) -> SafeString:
-    """What was told, a line each."""
-    told = [(line.answer_type, ""), *((name, in_words(each)) for name, each in line.answer.items())]
-    return format_html_join("", "<div>{} {}</div>", told)
+    """What was told: the event's name, and what it says a line each. Ids stand elsewhere."""
+    told = [_fact(name, each) for name, each in line.answer.items() if not name.endswith("_id")]
+    lines = format_html_join("", '<div class="text-xs">{}</div>', ((each,) for each in told))
+    return format_html('<div class="min-w-48"><div>{}</div>{}</div>', line.answer_type, lines)
+
+
+def _fact(name: str, value: object) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return f"{words(name.removesuffix('_cents'))} {money(value)}"
+    return f"{words(name)} {in_words(value)}"
 
 
 def in_words(value: object) -> str:
     """A value of JSON for people."""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {in_words(each)}" for name, each in value.items())
+        return ", ".join(_fact(name, each) for name, each in value.items())
     if isinstance(value, list):
         return "; ".join(map(in_words, value))
     return str(value)
-
-
-def label(text: str, colour: str = "") -> SafeString:
-    """A word with a colour; the word alone says it all."""
-    given = {"text": text.replace("_", " "), "type": colour or COLOURS.get(text, "default")}
-    return render_to_string("unfold/helpers/label.html", given)
-
-
-def clock(at: datetime | None) -> str:
-    """The time of day in UTC, with milliseconds."""
-    return at.strftime("%H:%M:%S.%f")[:-3] if at else ""
-
-
-def took(duration: timedelta) -> str:
-    """A duration for people: 12 ms, 3.4 s, 0:02:10."""
-    seconds = duration.total_seconds()
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

@@ -52,6 +52,9 @@ class GiftWrap(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"gift of order {self.order_id}"
+
 
 class Shipment(models.Model):
     """The parcel of one saga's order. Its address is personal data: it is shown to nobody here."""
@@ -103,6 +106,9 @@ class Shipment(models.Model):
                 name="shipping_times_follow_from_status",
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 class SagaLog(messaging.SagaLog):

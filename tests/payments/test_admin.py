@@ -27,7 +27,7 @@ def test_lists_find_what_is_searched(agent: Client, page: str, search: str) -> N
     saga_id = held(30_00)
     found = agent.get(f"/admin/payments/{page}/", {"q": search.format(saga_id=saga_id)})
     assert found.status_code == 200
-    assert b"3000" in found.content
+    assert b"30.00 EUR" in found.content
 
 
 @pytest.mark.parametrize("page", ["account", "ledgerentry", "payment"])

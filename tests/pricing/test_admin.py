@@ -34,8 +34,8 @@ def admin(databases: dict[str, psycopg.Connection], settings: Settings) -> Clien
     ("page", "term", "found", "not_found"),
     [
         ("listprice", "rye", "RYE BREAD", "apple"),
-        ("promotion", "bread", "201", "apple"),
-        ("pricefreeze", str(SAGA), "180", str(OTHER)),
+        ("promotion", "bread", "2.01", "apple"),
+        ("pricefreeze", str(SAGA), "1.80 USD", str(OTHER)),
         ("pricefreeze", str(ORDER), str(SAGA), str(OTHER)),
     ],
 )

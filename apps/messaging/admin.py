@@ -1,0 +1,158 @@
+"""Admin pages to look at, which change nothing; and those that every context has of messaging.
+
+A context registers its own tables in its own admin.py:
+
+    admin.site.register(DeadLetter, DeadLetterAdmin)
+"""
+
+import enum
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from apps.messaging.display import label, link, moment, money, short
+
+LABELLED = {"status", "kind", "decision"}
+PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
+Cell = Callable[[models.Model], object]
+
+
+class Place(enum.Enum):
+    """Where a field is shown."""
+
+    FIRST = "first"  # column of a list, which leads to the row's own page
+    COLUMN = "column"  # of a list
+    PAGE = "page"  # of one row: there ids can be copied in full
+
+
+class ReadOnly:
+    """No adding, changing or deleting, whoever asks. Who may look, the permission to view says."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    """A list to search in and a page to read.
+
+    Fields are shown by their kind, so that lists name plain fields: cents as money in the row's
+    currency, times in the reader's zone, statuses as labels, ids short, those of sagas and orders
+    as links to their pages.
+    """
+
+    show_full_result_count = False  # counting all rows of a big table is not worth its time
+    list_per_page = 50
+    currency: ClassVar[str] = "currency"  # the attribute of a row that tells it; empty: none does
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        first, *others = super().get_list_display(request)
+        shown = [self._shown(name, Place.COLUMN) for name in others]
+        return [self._shown(first, Place.FIRST), *shown]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        hidden = self.get_exclude(request, obj) or ()
+        stored = [each.name for each in self.model._meta.concrete_fields]
+        names = self.fields or [name for name in stored if name not in hidden]
+        return [
+            self._shown(each, Place.PAGE)
+            if isinstance(each, str)
+            else tuple(self._shown(name, Place.PAGE) for name in each)
+            for each in names
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        rows = self.get_fields(request, obj)
+        return [cell for row in rows for cell in (row if isinstance(row, tuple) else (row,))]
+
+    def _shown(self, name: str, place: Place) -> Any:
+        return cell_of(self.model, name, self.currency, place)
+
+
+class OutboxMessageAdmin(ReadOnlyAdmin):
+    """Messages that the broker has not acknowledged yet: normally none, or very young ones."""
+
+    list_display = ("created_at", "topic", "saga_id")
+    search_fields = ("=saga_id", "=id")
+    search_help_text = "Saga id or message id, in full"
+    ordering = ("created_at",)
+    exclude = ("payload",)  # may hold personal data
+
+
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """Messages that could not be handled, and those that wait behind one."""
+
+    list_display = (
+        "parked_at", "status", "saga_id", "step", "action", "type",
+        "error_type", "error", "attempts", "replays", "settled_at",
+    )  # fmt: skip
+    list_filter = ("status",)
+    search_fields = ("=saga_id", "=message_id", "=error_type")
+    search_help_text = "Saga id, message id or type of error, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    exclude = ("payload", "key")  # may hold personal data
+
+
+class BarrierNoteAdmin(ReadOnlyAdmin):
+    """Decisions of the barrier that were not the ordinary ones."""
+
+    list_display = ("noted_at", "decision", "saga_id", "step", "action", "generation")
+    search_fields = ("=saga_id", "=message_id")
+    search_help_text = "Saga id or message id, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+
+
+@cache
+def cell_of(model: type[models.Model], name: str, currency: str, place: Place) -> str | Cell:
+    """How a field is shown; its own name where it is shown as it is, or is no field.
+
+    Cached, for Django compares what is shown with what is read-only.
+    """
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return name
+    show = _shown_by_kind(field, currency, place)
+    return _column(field, show) if show else name
+
+
+def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
+    name = field.name
+    if name.endswith("_cents"):
+        tells = attrgetter(currency) if currency else lambda row: ""
+        return lambda row: money(getattr(row, name), tells(row))
+    if name in LABELLED:
+        return lambda row: label(getattr(row, name))
+    if isinstance(field, models.DateTimeField):
+        return lambda row: moment(getattr(row, name)) or "-"
+    if isinstance(field, models.UUIDField):
+        return lambda row: _id(name, getattr(row, name), place)
+    return None
+
+
+def _id(name: str, id: UUID | None, place: Place) -> object:
+    if id is None:
+        return "-"
+    text = str(id) if place is Place.PAGE else short(id)
+    leads = name in PAGES and place is not Place.FIRST
+    return link(PAGES[name], id, text) if leads else text
+
+
+def _column(field: Any, show: Cell) -> Cell:
+    show.__name__ = field.name
+    show.admin_order_field = field.name  # type: ignore[attr-defined]
+    name = field.verbose_name.removesuffix(" cents")
+    show.short_description = name.removesuffix(" id")  # type: ignore[attr-defined]
+    return show

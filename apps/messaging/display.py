@@ -1,0 +1,81 @@
+"""Facts as the admin's pages show them to people: money, moments, durations, ids, labels."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+# Of every status, outcome, decision and kind that has a meaning beyond being one of several.
+COLOURS = {
+    "success": {"confirmed", "done", "captured", "shipped", "handed_over", "replayed"},
+    "info": {"running", "placed", "pending", "authorized", "reserved", "frozen", "booked",
+             "wrapped", "doing", "undoing", "waiting"},
+    "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
+                "unwrapped", "tombstone", "superseded"},
+    "danger": {"refused", "parked"},
+}  # fmt: skip
+COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}
+
+
+def money(cents: int, currency: str = "") -> str:
+    """Cents as people write them: 1,234.56 USD."""
+    sign, cents = "-" * (cents < 0), abs(cents)
+    return f"{sign}{cents // 100:,}.{cents % 100:02} {currency}".rstrip()
+
+
+def moment(at: datetime | None) -> SafeString | str:
+    """Date and time to the second. The page's script turns UTC into the reader's own zone."""
+    return _time(at, "%Y-%m-%d %H:%M:%S UTC", "moment") if at else ""
+
+
+def clock(at: datetime | None) -> SafeString | str:
+    """The time of day with milliseconds, to be read beside others of the same saga."""
+    return _time(at, "%H:%M:%S.%f", "clock") if at else ""
+
+
+def took(duration: timedelta) -> str:
+    """A duration for people: 12 ms, 3.4 s, 0:02:10."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def words(name: str) -> str:
+    """A name of the code as people say it: reserve_stock is reserve stock."""
+    return name.replace("_", " ")
+
+
+def label(text: str, colour: str = "") -> SafeString:
+    """A word with a colour; the word alone says it all."""
+    given = {"text": words(text), "type": colour or COLOUR_OF.get(text, "default")}
+    return render_to_string("unfold/helpers/label.html", given).strip()
+
+
+def short(id: UUID) -> SafeString:
+    """The end of an id, which differs; the whole of it shows under the mouse."""
+    shown = '<span class="font-mono whitespace-nowrap" title="{}">…{}</span>'
+    return format_html(shown, id, str(id)[-12:])
+
+
+def link(page: str, key: object, text: object) -> SafeString:
+    """A link to an admin page by its URL's name; the text alone where that page is not installed.
+
+    A context that is deployed alone shows its own lists without the others' pages.
+    """
+    try:
+        address = reverse(f"admin:{page}_change", args=[key])
+    except NoReverseMatch:
+        return format_html("{}", text)
+    shown = '<a class="text-primary-600 dark:text-primary-500 hover:underline" href="{}">{}</a>'
+    return format_html(shown, address, text)
+
+
+def _time(at: datetime, pattern: str, show: str) -> SafeString:
+    text = at.strftime(pattern)
+    text = text[:-3] if pattern.endswith("%f") else text
+    shown = '<time class="whitespace-nowrap" datetime="{}" data-show="{}">{}</time>'
+    return format_html(shown, at.isoformat(), show, text)
