@@ -77,7 +77,13 @@ def database(alias: str) -> dict[str, object]:
         "PORT": str(url.port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "sagaplatform", "connect_timeout": 5},
+        "OPTIONS": {
+            "application_name": "sagaplatform",
+            "connect_timeout": 5,
+            # The same few statements all day: planned once. (A pooler between us and PostgreSQL
+            # must keep a session's prepared statements, as PgBouncer does from 1.21.)
+            "prepare_threshold": 5,
+        },
     }
 
 
