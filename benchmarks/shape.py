@@ -100,13 +100,15 @@ def counted(owners: Owners) -> Counts:
 
 
 def counted_until(owners: Owners, before: Counts, table: tuple[str, str], rows: int) -> Counts:
-    """The counts, as soon as those of the table tell that it got so many rows: they come late."""
+    """The counts, once those of the table tell that it got so many rows: sessions that have ended
+    hand them in a little later."""
     until = time.monotonic() + 15
-    while (now := counted(owners))[table][0] - before[table][0] < rows:
+    while counted(owners)[table][0] - before[table][0] < rows:
         if time.monotonic() > until:
             raise WrongOutcome(f"PostgreSQL did not count {rows} rows of {table[1]}")
         time.sleep(0.2)
-    return now
+    time.sleep(1)  # for those of the other databases
+    return counted(owners)
 
 
 def rows_between(owners: Owners, before: Counts, after: Counts, context: str) -> list[Rows]:
