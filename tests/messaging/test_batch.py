@@ -199,6 +199,18 @@ def test_an_action_and_its_compensation_race(shelf: Shelf, round_: int) -> None:
     assert shelf.log(saga)["reserve_stock"][0] in ("undone", "tombstone")
 
 
+@pytest.mark.parametrize("round_", range(5))
+def test_the_same_compensation_in_two_consumers_undoes_once(shelf: Shelf, round_: int) -> None:
+    saga = new_saga()
+    carry_out("inventory", [reserve(saga)])
+    asked = [release(saga), release(saga)]
+    failures = at_once(*[partial(carry_out, "inventory", [each]) for each in asked])
+    assert failures == [[], []]
+    assert shelf.levels() == (10, 0, 0)
+    assert shelf.messages()[1:] == [StockReleased(lines=TEA)] * 2
+    assert shelf.notes(saga) == [("undo", "answered_again")]
+
+
 def test_two_consumers_and_the_last_pieces(shelf: Shelf) -> None:
     halves = [[reserve(new_saga()) for _ in range(8)] for _ in range(2)]
     failures = at_once(*(partial(carry_out, "inventory", half) for half in halves))

@@ -156,3 +156,28 @@ def test_what_was_not_committed_is_read_again_and_done_once(shelf: Shelf, topics
     turn_until(heir, lambda: ("do", "answered_again") in shelf.notes(saga))
     assert shelf.levels() == (9, 1, 0)
     heir.close()
+
+
+def test_a_consumer_that_dies_before_the_commit_of_the_database_loses_no_message(
+    shelf: Shelf, topics: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def die(context: str, records: object) -> None:
+        raise Killed
+
+    mortal = ContextConsumer("inventory")
+    mortal.open()
+    turn_until(mortal, lambda: bool(mortal.consumer.assignment()))
+    turn_until(mortal, lambda: mortal.turn() == 0)
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.messaging.consumer.carry_out", die)
+        send(1)
+        with pytest.raises(Killed):
+            turn_until(mortal, lambda: False)
+    mortal.consumer.close()  # what the broker sees of a death, without its timeout
+    heir = ContextConsumer("inventory")
+    heir.open()
+    turn_until(heir, lambda: shelf.levels() == (9, 1, 0))
+    heir.close()

@@ -14,7 +14,7 @@ from apps.messaging.consumer import Failure, carry_out, park
 from apps.messaging.dead_letters import replay_parked
 from apps.messaging.envelope import read_envelope
 from apps.messaging.errors import NothingToReplay
-from apps.messaging.handling import Handler
+from apps.messaging.handling import Handler, Reaction
 from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, handed_over, new_saga, record, release, reserve
@@ -124,6 +124,23 @@ def test_a_compensation_passes_and_supersedes_the_parked_action(shelf: Shelf, br
     broken(None)
     carry_out("inventory", [reserve(saga)])
     assert shelf.levels() == (10, 0, 0)
+
+
+def test_a_compensation_passes_the_parked_action_of_another_step(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saga = new_saga()
+    carry_out("inventory", [reserve(saga)])
+    sound = handlers.REACTIONS[handlers.ShipmentHandedOver]
+    monkeypatch.setitem(
+        wiring("inventory").reactions,  # type: ignore[arg-type]
+        ("ShipmentHandedOver", 1),
+        Reaction("ship_stock", lambda event, shelves: 1 / 0, sound.workspace),  # type: ignore[arg-type, return-value]
+    )
+    parked([handed_over(saga)])
+    assert carry_out("inventory", [release(saga)]) == []
+    assert shelf.levels() == (10, 0, 0)
+    assert [each[:2] for each in shelf.letters()] == [("parked", "ship_stock")]
 
 
 def test_a_re_sent_command_replaces_its_parked_copy(shelf: Shelf, broken: Any) -> None:
