@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sagaplatform import env
+from sagaplatform import env, navigation
 
 BASE_DIR = Path(__file__).parent.parent
 ENV = env.read()
@@ -152,7 +152,17 @@ WHITENOISE_USE_FINDERS = DEBUG
 UNFOLD = {
     "SITE_TITLE": "Sagaplatform",
     "SITE_HEADER": "Sagaplatform",
-    "SITE_SUBHEADER": "Every order confirmed or fully undone",
+    "SITE_SUBHEADER": "Every order confirmed or undone",
+    "SITE_SYMBOL": "conversion_path",
+    "SITE_URL": None,  # the shop's pages are its API
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    "ENVIRONMENT": "sagaplatform.navigation.environment",
+    "DASHBOARD_CALLBACK": "apps.ops.pages.home",
+    "SCRIPTS": [navigation.times_script],
+    "SIDEBAR": {"show_search": True, "navigation": navigation.SIDEBAR},
+    "TABS": navigation.TABS,
 }
 
 # --- security

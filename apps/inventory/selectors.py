@@ -5,6 +5,7 @@ REPEATABLE READ transaction reads all of them from one snapshot.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -55,6 +56,17 @@ class StockEffects(NamedTuple):
     reserved_lines: int
     released_lines: int
     shipped_lines: int
+
+
+class Reserved(NamedTuple):
+    """The pieces of one product that were set aside for a saga, and what became of them."""
+
+    product_id: str
+    name: str
+    quantity: int
+    status: str
+    reserved_at: datetime
+    settled_at: datetime | None
 
 
 # What is there of some products.
@@ -110,6 +122,14 @@ FROM inventory_stockmovement
 WHERE saga_id = ANY(%b::uuid[]) GROUP BY saga_id ORDER BY saga_id
 """
 
+# What was set aside for one saga, with the products' names.
+RESERVED_FOR = """
+SELECT held.product_id, coalesce(stock.name, ''), held.quantity, held.status, held.reserved_at,
+    held.settled_at
+FROM inventory_reservation AS held LEFT JOIN inventory_stock AS stock USING (product_id)
+WHERE held.saga_id = %b ORDER BY held.product_id
+"""
+
 
 def stock_of(product_ids: Collection[str]) -> dict[str, StockLevel]:
     """The stock by product id; products that inventory does not know are left out."""
@@ -141,6 +161,11 @@ def negative_stock() -> list[StockLevel]:
 def open_reservations() -> list[OpenReservation]:
     """What is set aside: of sagas that live, or were confirmed and not yet handed over."""
     return [OpenReservation(*row) for row in _database().fetch(OPEN_RESERVATIONS)]
+
+
+def reserved_for(saga_id: UUID) -> list[Reserved]:
+    """What was set aside for a saga, released and shipped pieces too."""
+    return [Reserved(*row) for row in _database().fetch(RESERVED_FOR, [saga_id])]
 
 
 def stock_effects(saga_ids: Collection[UUID]) -> dict[UUID, StockEffects]:

@@ -14,10 +14,14 @@ from uuid import UUID
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from apps.messaging.display import label, link, moment, money, short
+from apps.messaging.models import DeadLetter
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
@@ -62,6 +66,17 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         shown = [self._shown(name, Place.COLUMN) for name in others]
         return [self._shown(first, Place.FIRST), *shown]
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Without a link to the history of changes made here, for there are none."""
+        context = {"show_history": False, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         hidden = self.get_exclude(request, obj) or ()
         stored = [each.name for each in self.model._meta.concrete_fields]
@@ -95,14 +110,21 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     """Messages that could not be handled, and those that wait behind one."""
 
     list_display = (
-        "parked_at", "status", "saga_id", "step", "action", "type",
-        "error_type", "error", "attempts", "replays", "settled_at",
+        "parked_at", "status", "saga_id", "step", "type", "cause", "settled_at",
     )  # fmt: skip
     list_filter = ("status",)
     search_fields = ("=saga_id", "=message_id", "=error_type")
     search_help_text = "Saga id, message id or type of error, in full"
     ordering = ("-id",)  # UUIDv7: the newest first
     exclude = ("payload", "key")  # may hold personal data
+
+    @display(description="error", ordering="error_type")
+    def cause(self, letter: DeadLetter) -> SafeString | str:
+        """Empty for a message that only waits."""
+        if not letter.error_type:
+            return "-"
+        shown = '<div class="lg:min-w-56">{}: {}</div>'
+        return format_html(shown, letter.error_type, letter.error)
 
 
 class BarrierNoteAdmin(ReadOnlyAdmin):
@@ -133,21 +155,24 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
     if name.endswith("_cents"):
         tells = attrgetter(currency) if currency else lambda row: ""
         return lambda row: money(getattr(row, name), tells(row))
+    if name == "customer_id":
+        return lambda row: getattr(row, name)
     if name in LABELLED:
         return lambda row: label(getattr(row, name))
     if isinstance(field, models.DateTimeField):
         return lambda row: moment(getattr(row, name)) or "-"
     if isinstance(field, models.UUIDField):
-        return lambda row: _id(name, getattr(row, name), place)
+        leads_to = PAGES.get(name, "")
+        here = place is Place.FIRST or leads_to == field.model._meta.label_lower.replace(".", "_")
+        return lambda row: _id(getattr(row, name), place, "" if here else leads_to)
     return None
 
 
-def _id(name: str, id: UUID | None, place: Place) -> object:
+def _id(id: UUID | None, place: Place, leads_to: str) -> object:
     if id is None:
         return "-"
     text = str(id) if place is Place.PAGE else short(id)
-    leads = name in PAGES and place is not Place.FIRST
-    return link(PAGES[name], id, text) if leads else text
+    return link(leads_to, id, text) if leads_to else text
 
 
 def _column(field: Any, show: Cell) -> Cell:

@@ -44,6 +44,11 @@ def took(duration: timedelta) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
+def in_one_line(text: str) -> SafeString:
+    """A text that is not broken, however narrow its column."""
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
 def words(name: str) -> str:
     """A name of the code as people say it: reserve_stock is reserve stock."""
     return name.replace("_", " ")
@@ -52,12 +57,12 @@ def words(name: str) -> str:
 def label(text: str, colour: str = "") -> SafeString:
     """A word with a colour; the word alone says it all."""
     given = {"text": words(text), "type": colour or COLOUR_OF.get(text, "default")}
-    return render_to_string("unfold/helpers/label.html", given).strip()
+    return render_to_string("unfold/helpers/label.html", given)
 
 
 def short(id: UUID) -> SafeString:
     """The end of an id, which differs; the whole of it shows under the mouse."""
-    shown = '<span class="font-mono whitespace-nowrap" title="{}">…{}</span>'
+    shown = '<span class="whitespace-nowrap" title="{}">…{}</span>'
     return format_html(shown, id, str(id)[-12:])
 
 

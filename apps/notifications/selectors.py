@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
@@ -19,12 +20,28 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A message to a customer, without its text."""
+
+    kind: str
+    subject: str
+    sent_at: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class MessageEffects:
     """How many messages of a kind one saga had sent."""
 
     saga_id: UUID
     kind: str
     sent: int
+
+
+def sent_for(saga_id: UUID) -> list[Sent]:
+    """What a saga had sent, oldest first."""
+    found = CustomerMessage.objects.filter(saga_id=saga_id).order_by("id")
+    return [Sent(*row) for row in found.values_list(*Sent.__slots__)]
 
 
 def inbox(customer_id: int) -> QuerySet[CustomerMessage]:

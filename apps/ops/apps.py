@@ -6,3 +6,10 @@ class OpsConfig(AppConfig):
 
     name = "apps.ops"
     label = "ops"
+
+    def ready(self) -> None:
+        """Add what all contexts know of a saga to its page."""
+        from apps.ops.pages import sections_of  # noqa: PLC0415 - models are loaded by now
+        from apps.sagas.page import SECTIONS  # noqa: PLC0415
+
+        SECTIONS.append(sections_of)

@@ -69,8 +69,9 @@ class OrderAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     inlines = (Lines, Events)
     fields = (
-        ("number", "status", "refusal"),
-        ("total_cents", "payment_method", "gift"),
+        ("number", "status"),
+        ("total_cents", "payment_method"),
+        ("gift", "refusal"),
         ("customer_id", "masked_address"),
         ("placed_at", "ended_at"),
         ("id", "saga_id"),

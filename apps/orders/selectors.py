@@ -40,6 +40,19 @@ class OrderFact(NamedTuple):
     refusal_reason: str | None
 
 
+class OrderSummary(NamedTuple):
+    """What a saga's page says of its order."""
+
+    id: UUID
+    number: str
+    status: OrderStatus
+    total_cents: int
+    currency: str
+    customer_id: int
+    placed_at: datetime
+    ended_at: datetime | None
+
+
 # Every order with what the laws of the conservation check compare, oldest first.
 FACTS = """
 SELECT o.id, o.saga_id, o.number, o.customer_id, o.status, o.total_cents,
@@ -79,6 +92,12 @@ def order_of(customer_id: int, order_id: UUID) -> Order | None:
     orders = Order.objects.filter(customer_id=customer_id, id=order_id)
     lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
     return _with_events(orders).prefetch_related(lines).first()
+
+
+def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
+    """The order of a saga; None where orders knows none."""
+    found = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
+    return OrderSummary(*found) if found else None
 
 
 def refusal_of(order: Order) -> Refusal | None:

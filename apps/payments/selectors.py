@@ -39,6 +39,20 @@ class PaymentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentSummary:
+    """What a saga's page says of its payment, in cents."""
+
+    method: str
+    currency: str
+    status: str
+    amount_cents: int
+    captured_cents: int
+    refunded_cents: int
+    authorized_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentEffects:
     """How often each thing was done with one saga's money."""
 
@@ -102,6 +116,12 @@ def pot_balances() -> dict[tuple[str, str], int]:
         for currency, *row in by_currency.values_list("account__currency", *balances)
         for pot, cents in zip(Pot, row, strict=True)
     }
+
+
+def summary_of_saga(saga_id: UUID) -> PaymentSummary | None:
+    """The payment of a saga; None where nothing was ever held for it."""
+    found = Payment.objects.filter(saga_id=saga_id).values_list(*PaymentSummary.__slots__).first()
+    return PaymentSummary(*found) if found else None
 
 
 def payment_facts() -> Iterator[PaymentFacts]:

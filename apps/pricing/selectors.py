@@ -5,6 +5,7 @@ REPEATABLE READ transaction reads all of them from one snapshot.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,6 +30,16 @@ class FreezeEffect(NamedTuple):
     saga_id: UUID
     status: str
     total_cents: int
+
+
+class Frozen(NamedTuple):
+    """The prices that were promised to a saga, and whether the promise holds."""
+
+    total_cents: int
+    currency: str
+    status: str
+    frozen_at: datetime
+    unfrozen_at: datetime | None
 
 
 class TotalDifference(NamedTuple):
@@ -63,6 +74,12 @@ SELECT saga_id, status, total_cents FROM pricing_pricefreeze
 WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id
 """
 
+# What was promised to one saga.
+FROZEN_FOR = """
+SELECT total_cents, currency, status, frozen_at, unfrozen_at FROM pricing_pricefreeze
+WHERE saga_id = %b
+"""
+
 # Promises whose total and lines differ.
 TOTALS_AGAINST_LINES = """
 SELECT saga_id, total_cents, lines_cents FROM pricing_pricefreeze, LATERAL (
@@ -83,6 +100,12 @@ def freeze_effects(saga_ids: Collection[UUID]) -> dict[UUID, FreezeEffect]:
     """What pricing did for these sagas; those to which it promised nothing are left out."""
     rows = _database().fetch(FREEZE_EFFECTS, [list(saga_ids)])
     return {row[0]: FreezeEffect(*row) for row in rows}
+
+
+def frozen_for(saga_id: UUID) -> Frozen | None:
+    """What was promised to a saga; None where nothing ever was."""
+    rows = _database().fetch(FROZEN_FOR, [saga_id])
+    return Frozen(*rows[0]) if rows else None
 
 
 def freeze_count() -> int:

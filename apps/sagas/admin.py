@@ -56,7 +56,7 @@ class SagaAdmin(ReadOnlyAdmin):
     """Find a saga, see where it is and what was said."""
 
     list_display = (
-        "saga_id", "status", "process", "pending", "refused",
+        "saga_id", "status", "shown_process", "pending", "refused",
         "customer_id", "order_id", "started_at", "duration",
     )  # fmt: skip
     list_filter = ("status", ProcessFilter, PendingStepFilter, "started_at")
@@ -64,15 +64,21 @@ class SagaAdmin(ReadOnlyAdmin):
     search_help_text = "Saga id, order id or customer number, in full"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
     fields = (
-        ("status", "pending", "shown_process"),
+        ("status", "pending"),
         ("refused", "refusal_reason"),
-        ("started_at", "ended_at", "duration"),
-        ("saga_id", "order_id", "customer_id"),
+        ("started_at", "ended_at"),
+        ("duration", "customer_id"),
+        ("saga_id", "order_id"),
+        ("shown_process", "driven"),
     )
 
-    @display(description="process")
+    @display(description="process", ordering="process")
     def shown_process(self, saga: Saga) -> str:
-        return f"{words(saga.process)}, version {saga.version}, {saga.mode}"
+        return words(saga.process)
+
+    @display(description="definition")
+    def driven(self, saga: Saga) -> str:
+        return f"version {saga.version}, {saga.mode}"
 
     @display(description="waits for", ordering="pending_step")
     def pending(self, saga: Saga) -> str:
@@ -87,7 +93,9 @@ class SagaAdmin(ReadOnlyAdmin):
 
     @display(description="took")
     def duration(self, saga: Saga) -> str:
-        return took((saga.ended_at or timezone.now()) - saga.started_at)
+        if saga.ended_at:
+            return took(saga.ended_at - saga.started_at)
+        return f"{took(timezone.now() - saga.started_at)} so far"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Saga], search_term: str

@@ -12,10 +12,14 @@ from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
-from apps.messaging.display import clock, label, money, took, words
+from apps.messaging.display import clock, in_one_line, label, money, took, words
 from apps.sagas.models import Saga, SagaStep
 
-HEADERS = ("Step", "Action", "Asked", "Took", "Answer", "Compensation", "Asked", "Took")
+FORWARD = ("Step", "Action", "Asked", "Took", "Answer")
+BACK = ("Compensation", "Asked", "Took")
+
+
+Told = dict[tuple[str, str], SagaStep]  # the answers by step and action
 
 
 class Section(NamedTuple):
@@ -24,11 +28,6 @@ class Section(NamedTuple):
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[object]]
-
-    @property
-    def table(self) -> dict[str, object]:
-        """As unfold's table component takes it."""
-        return {"headers": self.headers, "rows": [list(row) for row in self.rows]}
 
 
 SECTIONS: list[Callable[[Saga], Iterable[Section]]] = []
@@ -42,27 +41,32 @@ def sections_of(saga: Saga) -> list[Section]:
 
 def steps_of(saga: Saga) -> Section:
     """The steps of the plan, each with its action and its compensation, from our own database."""
-    told: dict[tuple[str, str], SagaStep] = {}
+    told: Told = {}
     for line in SagaStep.objects.filter(saga_id=saga.saga_id).order_by("revision"):
         told[line.step, line.action] = line
     steps = Plan.from_header(saga.plan).steps
-    return Section("Steps", HEADERS, [_row(saga, step, told) for step in steps])
+    rows = [_forward(saga, step, told) for step in steps]
+    if not saga.refused_step:
+        return Section("Steps", FORWARD, rows)
+    both = [row + _back(saga, step, told) for row, step in zip(rows, steps, strict=True)]
+    return Section("Steps", FORWARD + BACK, both)
 
 
-def _row(saga: Saga, step: str, told: dict[tuple[str, str], SagaStep]) -> list[object]:
-    done, undone = told.get((step, Action.DO)), told.get((step, Action.UNDO))
-    return [
-        words(step),
-        *_request(saga, step, Action.DO, done),
-        facts(done) if done else "",
-        *_request(saga, step, Action.UNDO, undone),
-    ]
+def _forward(saga: Saga, step: str, told: Told) -> list[object]:
+    done = told.get((step, Action.DO))
+    answer = facts(done) if done else ""
+    return [in_one_line(words(step)), *_request(saga, step, Action.DO, done), answer]
+
+
+def _back(saga: Saga, step: str, told: Told) -> list[object]:
+    return _request(saga, step, Action.UNDO, told.get((step, Action.UNDO)))
 
 
 def _request(saga: Saga, step: str, action: Action, line: SagaStep | None) -> list[object]:
     """Outcome, when it was asked, and how long the answer took."""
     if line:
-        return [label(line.outcome), clock(line.asked_at), took(line.answered_at - line.asked_at)]
+        waited = in_one_line(took(line.answered_at - line.asked_at))
+        return [label(line.outcome), clock(line.asked_at), waited]
     if (saga.pending_step, saga.pending_action) == (step, action):
         return [label("pending"), clock(saga.pending_since), ""]
     return ["", "", ""]
@@ -72,7 +76,7 @@ def facts(line: SagaStep) -> SafeString:
     """What was told: the event's name, and what it says a line each. Ids stand elsewhere."""
     told = [_fact(name, each) for name, each in line.answer.items() if not name.endswith("_id")]
     lines = format_html_join("", '<div class="text-xs">{}</div>', ((each,) for each in told))
-    return format_html('<div class="min-w-48"><div>{}</div>{}</div>', line.answer_type, lines)
+    return format_html('<div class="lg:min-w-56"><div>{}</div>{}</div>', line.answer_type, lines)
 
 
 def _fact(name: str, value: object) -> str:
@@ -85,6 +89,8 @@ def in_words(value: object) -> str:
     """A value of JSON for people."""
     if isinstance(value, dict):
         return ", ".join(_fact(name, each) for name, each in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return "; ".join(map(in_words, value))
     return str(value)

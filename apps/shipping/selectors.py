@@ -28,6 +28,31 @@ class ShipmentEffects:
 
 
 @dataclass(frozen=True, slots=True)
+class GiftSummary:
+    """What a saga's page says of its gift."""
+
+    status: str
+    pieces: int
+    boxes: int
+    wrapped_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentSummary:
+    """What a saga's page says of its parcel. No address."""
+
+    status: str
+    reference: str
+    carrier: str
+    pieces: int
+    parcels: int
+    booked_at: datetime
+    handed_over_at: datetime | None
+    cancelled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver:
     """Goods that left the house."""
 
@@ -42,6 +67,19 @@ class OpenBooking:
     saga_id: UUID
     order_id: UUID
     since: datetime
+
+
+def gift_of_saga(saga_id: UUID) -> GiftSummary | None:
+    """The gift of a saga; None where none was ever wrapped."""
+    found = GiftWrap.objects.filter(saga_id=saga_id).values_list(*GiftSummary.__slots__).first()
+    return GiftSummary(*found) if found else None
+
+
+def shipment_of_saga(saga_id: UUID) -> ShipmentSummary | None:
+    """The parcel of a saga; None where none was ever booked."""
+    rows = Shipment.objects.filter(saga_id=saga_id).values_list(*ShipmentSummary.__slots__)
+    found = rows.first()
+    return ShipmentSummary(*found) if found else None
 
 
 def gift_effects() -> Iterator[GiftEffects]:

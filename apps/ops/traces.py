@@ -1,0 +1,48 @@
+"""What messaging has of one saga in every context: log, parked messages, the barrier's notes."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from apps.messaging.context import contexts
+
+LOG, LETTER, NOTE = "log", "letter", "note"
+
+# One context's traces of a saga, in one statement: a page asks every database.
+TRACES_OF = """
+SELECT 'log', NULL, step, '', status, generation, answer_type, '', started_at, changed_at
+FROM {context}_sagalog WHERE saga_id = %b
+UNION ALL
+SELECT 'letter', id, step, action, status, generation, type,
+  concat_ws(': ', nullif(error_type, ''), nullif(error, '')), parked_at, settled_at
+FROM {context}_deadletter WHERE saga_id = %b
+UNION ALL
+SELECT 'note', id, step, action, decision, generation, '', '', noted_at, NULL
+FROM {context}_barriernote WHERE saga_id = %b
+ORDER BY 9
+"""
+
+
+class Trace(NamedTuple):
+    """One row of a saga log, of the dead letters, or of the barrier's notes."""
+
+    context: str
+    table: str  # LOG, LETTER or NOTE
+    id: UUID | None  # None for a row of a log
+    step: str
+    action: str  # empty for a row of a log
+    status: str  # the decision, for a note
+    generation: int
+    type: str  # of the answer, or of the parked message
+    error: str  # why it was parked
+    since: datetime
+    until: datetime | None  # changed or settled
+
+
+def traces_of(saga_id: UUID) -> Iterator[Trace]:
+    """All traces of a saga, context by context, each in the order of time."""
+    for context in contexts():
+        statement = TRACES_OF.replace("{context}", context.label)
+        for row in context.database.fetch(statement, [saga_id] * 3):
+            yield Trace(context.label, *row)

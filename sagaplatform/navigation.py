@@ -1,0 +1,97 @@
+"""The admin's sidebar and tabs, as data: what is where, with which icon, and who sees it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from sagaplatform.env import CONTEXTS
+
+Item = dict[str, Any]
+
+
+def pages(title: str, *items: Item) -> Item:
+    """A group of the sidebar."""
+    return {"title": title, "separator": True, "items": list(items)}
+
+
+def page(model: str, title: str, icon: str = "") -> Item:
+    """A link to a model's list, for those who may view it. `model` is app.model, in small letters;
+    `icon` a name of Material Symbols."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
+        "permission": may_view(model),
+    }
+
+
+def may_view(model: str) -> Callable[[HttpRequest], bool]:
+    """Whether somebody may look at a model."""
+    app, name = model.split(".")
+    return lambda request: request.user.has_perm(f"{app}.view_{name}")
+
+
+def tabs(model: str) -> Item:
+    """The same table of every context, a tab each."""
+    models = [f"{context}.{model}" for context in CONTEXTS]
+    return {"models": models, "items": [page(each, each.split(".")[0].title()) for each in models]}
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """The badge beside the user's name, so that nobody takes one for the other."""
+    return ["Development", "warning"] if settings.DEBUG else ["Production", "danger"]
+
+
+def times_script(request: HttpRequest) -> str:
+    """Shows times in the reader's zone."""
+    return static("sagaplatform/times.js")
+
+
+SIDEBAR: list[Item] = [
+    pages(
+        "Orders & sagas",
+        page("orders.order", "Orders", "receipt_long"),
+        page("sagas.saga", "Sagas", "account_tree"),
+    ),
+    pages(
+        "Stock",
+        page("inventory.stock", "Stock", "inventory_2"),
+        page("inventory.reservationlisting", "Reservations", "bookmark"),
+        page("inventory.stockmovement", "Movements", "swap_vert"),
+    ),
+    pages(
+        "Prices",
+        page("pricing.listprice", "List prices", "sell"),
+        page("pricing.promotion", "Promotions", "percent"),
+        page("pricing.pricefreeze", "Frozen prices", "ac_unit"),
+    ),
+    pages(
+        "Payments",
+        page("payments.payment", "Payments", "payments"),
+        page("payments.account", "Store credit", "account_balance_wallet"),
+        page("payments.ledgerentry", "Ledger", "menu_book"),
+    ),
+    pages(
+        "Shipping",
+        page("shipping.shipment", "Shipments", "local_shipping"),
+        page("shipping.giftwrap", "Gifts", "redeem"),
+    ),
+    pages("Messages", page("notifications.customermessage", "To customers", "mail")),
+    pages(
+        "Messaging",
+        page("orders.outboxmessage", "Outboxes", "outbox"),
+        page("orders.deadletter", "Dead letters", "report"),
+        page("orders.barriernote", "Barrier notes", "fence"),
+    ),
+    pages(
+        "Users & flags",
+        page("auth.user", "Users", "person"),
+        page("auth.group", "Groups", "group"),
+        page("waffle.switch", "Flags", "toggle_on"),
+    ),
+]
+TABS: list[Item] = [tabs("outboxmessage"), tabs("deadletter"), tabs("barriernote")]

@@ -1,0 +1,19 @@
+// Turns every <time datetime="..." data-show="moment|clock"> from UTC into the reader's own zone.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const two = (number) => String(number).padStart(2, "0");
+  const shows = {
+    moment: (at) =>
+      `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+      `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`,
+    clock: (at) =>
+      `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}` +
+      `.${String(at.getMilliseconds()).padStart(3, "0")}`,
+  };
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const each of document.querySelectorAll("time[data-show]")) {
+    each.title = `${each.dateTime} (shown in ${zone})`;
+    each.textContent = shows[each.dataset.show](new Date(each.dateTime));
+  }
+});

@@ -1,0 +1,77 @@
+"""Sagas that really ran, one row of every table, and who looks at them."""
+
+from uuid import UUID
+
+import psycopg
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from uuid_utils.compat import uuid7
+
+from apps.contracts.payments import AuthorizePayment
+from apps.contracts.values import PaymentMethod
+from apps.messaging.consumer import Failure, park
+from apps.orders.models import Order
+from apps.pricing.services import NewPromotion, start_promotions
+from sagaplatform.env import CONTEXTS
+from tests.messaging.kit import envelope, record
+from tests.ops.world import buy, deliver
+
+Databases = dict[str, psycopg.Connection]
+
+# A note in every context, of a message that came late.
+NOTE = """
+INSERT INTO {context}_barriernote
+  (id, saga_id, step, action, generation, decision, message_id, noted_at)
+VALUES (%s, %s, 'reserve_stock', 'do', 1, 'late', %s, now())
+"""
+
+
+def client_of(name: str, *, codenames: str = "", staff: bool = True) -> Client:
+    """A client of a new user, who has every permission whose name starts so."""
+    user = User.objects.create_user(name, is_staff=staff)
+    if codenames:
+        found = Permission.objects.filter(codename__startswith=codenames)
+        user.user_permissions.set(found)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def confirmed_saga(databases: Databases) -> Order:
+    """An order of two teas and a cup, wrapped, confirmed and handed over."""
+    order_id = buy(gift_wrap=True, tea=2, cup=1)
+    deliver(databases)
+    return Order.objects.get(id=order_id)
+
+
+def undone_saga(databases: Databases) -> Order:
+    """An order of a hundred teas, which the carrier refused."""
+    order_id = buy(tea=100)
+    deliver(databases)
+    return Order.objects.get(id=order_id)
+
+
+def park_for(saga_id: UUID, context: str = "payments") -> None:
+    """A message of that saga that the context could not handle."""
+    command = AuthorizePayment(
+        order_id=saga_id, customer_id=7, currency="USD", total_cents=1,
+        payment_method=PaymentMethod.CREDIT,
+    )  # fmt: skip
+    read = record(envelope(command, saga_id, step="authorize_payment"))
+    park(context, [Failure(read, ValueError("no such account"))])
+
+
+def note_for(databases: Databases, saga_id: UUID, context: str = "inventory") -> None:
+    """A message of that saga that the context's barrier found late."""
+    statement = NOTE.replace("{context}", context)
+    databases[context].execute(statement, [uuid7(), saga_id, uuid7()])
+
+
+def fill_every_table(databases: Databases) -> None:
+    """At least one row behind every page of the admin."""
+    order = confirmed_saga(databases)
+    Group.objects.create(name="support")
+    start_promotions(promotions=[NewPromotion("tea", 400)])
+    for context in CONTEXTS:
+        park_for(order.saga_id, context)  # leaves a copy in the outbox, too
+        note_for(databases, order.saga_id, context)

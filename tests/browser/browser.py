@@ -1,0 +1,126 @@
+"""A real Chromium, as somebody at a desk uses it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE_SECONDS = 20
+FLAGS = (
+    "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+    "disable-background-networking", "disable-component-update", "disable-sync",
+    "window-size=1440,1000",
+)  # fmt: skip
+WIDEST = """
+return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth,
+  ...[...document.querySelectorAll("#main, #content-main, table")].map((each) => each.scrollWidth));
+"""
+CUT_OFF = """
+return [...document.querySelectorAll(`${arguments[0]} td`)]
+  .filter((cell) => cell.scrollHeight > cell.clientHeight + 1 && cell.clientHeight > 0)
+  .map((cell) => cell.textContent.trim());
+"""
+ZONE = "Asia/Kolkata"  # UTC+5:30 all year: no time can be mistaken for UTC
+
+
+def missing() -> str:
+    """What has to be installed before pages can be looked at; empty when nothing has."""
+    names = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    return f"{' and '.join(names)} not found: apt-get install chromium chromium-driver" * any(names)
+
+
+class Browser:
+    """One window."""
+
+    def __init__(self, driver: Chrome, site: str) -> None:
+        self.driver = driver
+        self.site = site
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.site + path)
+
+    def log_in(self, name: str, password: str) -> None:
+        """By the login page that an anonymous visitor is led to."""
+        self.open("/admin/")
+        self.find("#id_username").send_keys(name)
+        self.find("#id_password").send_keys(password + Keys.ENTER)
+        self.wait_for("#nav-sidebar-apps")
+
+    def find(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def wait_for(self, selector: str) -> Any:
+        """Raises TimeoutException."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
+        return wait.until(lambda _: next(iter(self.all(selector)), None))
+
+    def wait_for_all(self, selector: str, count: int) -> list[Any]:
+        """Until there are so many of them. Raises TimeoutException."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
+        return wait.until(lambda _: len(found := self.all(selector)) == count and found)
+
+    def follow(self, selector: str) -> None:
+        """Click a link, and wait for the page behind it."""
+        old = self.find("html")
+        self.find(selector).click()
+        WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
+
+    def text(self, selector: str = "body") -> str:
+        """What can be read there."""
+        return self.find(selector).text
+
+    def table(self, title: str) -> list[list[str]]:
+        """The cells of the table below a title, row by row, as they can be read."""
+        found = f"//h3[normalize-space()='{title}']/following-sibling::div[1]//tr[td]"
+        rows = self.driver.find_elements(By.XPATH, found)
+        return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
+
+    def resize(self, width: int, height: int) -> None:
+        """The page's own size. Windows are not narrower than 500 px, pages can be."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer_dark(self, dark: bool) -> None:
+        """What the reader's system asks pages for."""
+        wish = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wish]})
+
+    def widest(self) -> int:
+        """How wide the page is, in px: more than its window means scrolling sideways."""
+        return int(self.driver.execute_script(WIDEST))
+
+    def cut_off(self, selector: str) -> list[str]:
+        """The table cells in there whose text does not fit into them."""
+        return list(self.driver.execute_script(CUT_OFF, selector))
+
+    def complaints(self) -> list[str]:
+        """What the console says of broken scripts and files since it was last asked."""
+        entries = self.driver.get_log("browser")
+        return [each["message"] for each in entries if each["level"] == "SEVERE"]
+
+
+@contextmanager
+def opened(site: str, profile: Path) -> Iterator[Browser]:
+    """A browser without a past."""
+    options = ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (*FLAGS, f"user-data-dir={profile}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = Service(str(shutil.which("chromedriver")), env={**os.environ, "TZ": ZONE})
+    driver = Chrome(options=options, service=service)
+    try:
+        yield Browser(driver, site)
+    finally:
+        driver.quit()

@@ -1,0 +1,56 @@
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.contrib.auth.models import Permission, User
+from pytest_django import Settings
+
+from tests.browser import browser as chromium
+from tests.browser.browser import Browser
+from tests.browser.server import served
+from tests.ops.world import open_shop
+
+PASSWORD = "a long password for tests"  # of accounts that live for one test
+
+
+@pytest.fixture(scope="session")
+def site(django_db_setup: None) -> Iterator[str]:
+    """The address of the web pages."""
+    with served() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def window(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for all tests: a start takes a second."""
+    if wanting := chromium.missing():
+        pytest.skip(wanting)
+    with chromium.opened(site, tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser, settings: Settings) -> Browser:
+    """The browser, logged out, in a window of a desk's size."""
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    window.open("/health/live")
+    window.driver.delete_all_cookies()
+    window.resize(1440, 1000)
+    window.complaints()
+    return window
+
+
+@pytest.fixture
+def shop(databases: dict[str, psycopg.Connection], quiet: None) -> dict[str, psycopg.Connection]:
+    """An open shop; the owners' connections of its databases."""
+    open_shop()
+    return databases
+
+
+@pytest.fixture
+def support(browser: Browser, databases: dict[str, psycopg.Connection]) -> Browser:
+    """The browser of somebody who may look at everything and change nothing, logged in."""
+    user = User.objects.create_user("support", password=PASSWORD, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    browser.log_in("support", PASSWORD)
+    return browser

@@ -1,0 +1,108 @@
+"""What support does all day, in a real browser: from an order's number to why it was undone."""
+
+from datetime import UTC, timedelta
+
+import psycopg
+import pytest
+
+from apps.orders.models import Order
+from apps.sagas.models import Saga
+from tests.admin.world import confirmed_saga, undone_saga
+from tests.browser.browser import Browser
+
+Databases = dict[str, psycopg.Connection]
+PHONE = (390, 844)
+OFFSET = timedelta(hours=5, minutes=30)  # of browser.ZONE
+
+
+@pytest.fixture
+def undone(shop: Databases) -> Order:
+    confirmed_saga(shop)
+    return undone_saga(shop)
+
+
+def test_from_an_orders_number_to_the_refused_step(undone: Order, support: Browser) -> None:
+    support.follow("a[href='/admin/orders/order/']")
+    assert len(support.all("#result_list tbody tr")) == 2
+
+    support.find("#searchbar").send_keys(undone.number)
+    support.find("#searchbar").submit()
+    [found] = support.wait_for_all("#result_list tbody tr", 1)
+    assert undone.number in found.text
+    assert "CANCELLED" in found.text
+
+    support.follow("#result_list tbody th a")
+    assert "The carrier takes at most 60 pieces, the order has 100" in support.text("#content-main")
+    assert "450.00 USD" in support.text("#content-main")
+
+    support.follow(f"a[href='/admin/sagas/saga/{undone.saga_id}/change/']")
+    steps = {row[0]: row for row in support.table("Steps")}
+    assert [name for name, row in steps.items() if row[1] == "REFUSED"] == ["create shipment"]
+    undoings = {name: row[6] for name, row in steps.items() if row[5] == "UNDONE"}
+    assert sorted(undoings, key=lambda name: undoings[name]) == [
+        "authorize payment",
+        "freeze price",
+        "reserve stock",
+        "create order",
+    ]
+    assert [row[2] for row in support.table("Held by the services")] == [
+        "RELEASED",
+        "UNFROZEN",
+        "REFUNDED",
+    ]
+    assert support.complaints() == []
+
+
+def test_nothing_to_save_or_delete(undone: Order, support: Browser) -> None:
+    for page in (f"orders/order/{undone.id}", f"sagas/saga/{undone.saga_id}"):
+        support.open(f"/admin/{page}/change/")
+        names = {each.text for each in support.all("button, a") if each.is_displayed()}
+        assert names & {"Save", "Delete", "History"} == set()
+        assert "Close" in names
+        fields = "#content-main input:not([type=hidden]), #content-main select, textarea"
+        assert support.all(fields) == []
+
+
+def test_times_are_those_of_the_readers_own_zone(undone: Order, support: Browser) -> None:
+    support.open(f"/admin/sagas/saga/{undone.saga_id}/change/")
+
+    started = Saga.objects.get(saga_id=undone.saga_id).started_at.astimezone(UTC) + OFFSET
+    assert started.strftime("%Y-%m-%d %H:%M:%S") in support.text("#content-main")
+    assert "UTC" not in support.text("#content-main")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("page", ["", "orders/order/", "ORDER", "sagas/saga/", "SAGA"])
+def test_a_phone_needs_no_scrolling_sideways(
+    undone: Order, support: Browser, page: str, dark: bool
+) -> None:
+    pages = {
+        "ORDER": f"orders/order/{undone.id}/change/",
+        "SAGA": f"sagas/saga/{undone.saga_id}/change/",
+    }
+    support.resize(*PHONE)
+    support.prefer_dark(dark)
+    support.open(f"/admin/{pages.get(page, page)}")
+
+    assert support.widest() <= PHONE[0]
+    assert support.cut_off("#main") == []
+    assert support.complaints() == []
+
+
+def test_every_list_opens_without_a_complaint(undone: Order, support: Browser) -> None:
+    links = {each.get_attribute("href") for each in support.all("#nav-sidebar-apps a")}
+    assert len(links) == 20
+    for link in sorted(links):
+        support.open(link.removeprefix(support.site))
+        assert support.find("#searchbar").is_displayed()
+    assert support.complaints() == []
+
+
+def test_a_wrong_password_is_refused_with_words(browser: Browser, databases: Databases) -> None:
+    browser.open("/admin/")
+    browser.find("#id_username").send_keys("nobody")
+    browser.find("#id_password").send_keys("wrong")
+    browser.follow("button[type=submit]")
+
+    assert "Please enter the correct username and password" in browser.text()
+    assert "Sagaplatform" in browser.text()
