@@ -38,3 +38,5 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 @admin.register(Switch)
 class SwitchAdmin(WaffleSwitchAdmin, ModelAdmin):
     """What is on. A flip changes the sagas that start after it, and no other."""
+
+    fields = ("name", "active", "note")

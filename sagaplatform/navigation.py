@@ -51,6 +51,11 @@ def times_script(request: HttpRequest) -> str:
     return static("sagaplatform/times.js")
 
 
+def icon(request: HttpRequest) -> str:
+    """What a browser shows on its tab."""
+    return static("sagaplatform/favicon.svg")
+
+
 SIDEBAR: list[Item] = [
     pages(
         "Orders & sagas",

@@ -154,6 +154,7 @@ UNFOLD = {
     "SITE_HEADER": "Sagaplatform",
     "SITE_SUBHEADER": "Every order confirmed or undone",
     "SITE_SYMBOL": "conversion_path",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": navigation.icon}],
     "SITE_URL": None,  # the shop's pages are its API
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

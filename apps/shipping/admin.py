@@ -27,8 +27,8 @@ class ShipmentAdmin(ReadOnlyAdmin):
     """What is booked, and what has left."""
 
     list_display = (
-        "reference", "status", "carrier", "city", "country", "pieces", "parcels",
-        "booked_at", "handed_over_at", "order_id", "saga_id",
+        "booked_at", "reference", "status", "city", "country", "pieces", "handed_over_at",
+        "order_id", "saga_id",
     )  # fmt: skip
     list_filter = ("status", "carrier", "country")
     search_fields = ("=reference", "=order_id", "=saga_id")

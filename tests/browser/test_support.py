@@ -106,3 +106,15 @@ def test_a_wrong_password_is_refused_with_words(browser: Browser, databases: Dat
 
     assert "Please enter the correct username and password" in browser.text()
     assert "Sagaplatform" in browser.text()
+
+
+def test_a_search_that_finds_nothing_leads_back_to_everything(
+    undone: Order, support: Browser
+) -> None:
+    support.open("/admin/orders/order/?q=nothing")
+    assert "Nothing matches what was asked for." in support.text("#main")
+
+    support.follow("#main a[href='?']")
+    assert len(support.all("#result_list tbody tr")) == 2
+    support.open("/admin/orders/deadletter/")
+    assert "There is nothing here." in support.text("#main")
