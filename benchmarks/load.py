@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -58,11 +60,15 @@ class Ends(threading.Thread):
                 self.at.setdefault(str(headers["traceparent"], "ascii"), time.monotonic())  # type: ignore[arg-type]
                 self._told()
 
-    def wait_for(self, sagas: int, logs: Path) -> None:
-        """Until so many have ended. Raises SagasStandStill where no more of them do."""
+    def wait_for(
+        self, sagas: int, logs: Path, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Until so many have ended. Raises SagasStandStill where no more of them do, and what
+        `meanwhile` raises."""
         ended, since = len(self.at), time.monotonic()
         while ended < sagas:
             time.sleep(0.005)
+            meanwhile()
             if len(self.at) > ended:
                 ended, since = len(self.at), time.monotonic()
             if time.monotonic() - since > PATIENCE_SECONDS:
@@ -86,24 +92,35 @@ def closed_loop(door: Door, topic: str, *, concurrency: int, sagas: int, logs: P
     """Keep so many sagas in flight until all are started; the last ones run out alone."""
     free = threading.Semaphore(concurrency)
     ends, starts = Ends(topic, free.release), {}
-    left = threading.Semaphore(sagas)
+    left, failed = threading.Semaphore(sagas), threading.Event()
 
     def start_sagas() -> None:
         while left.acquire(blocking=False):
             free.acquire()
+            if failed.is_set():
+                return
             ticket = new_ticket()
             starts[ticket] = time.monotonic()
             door.place(ticket)
         door.leave()
 
-    threads = [threading.Thread(target=start_sagas) for _ in range(min(concurrency, PLACERS))]
-    for thread in threads:
-        thread.start()
-    ends.wait_for(sagas, logs)
+    with ThreadPoolExecutor(PLACERS) as pool:
+        placing = [pool.submit(start_sagas) for _ in range(min(concurrency, PLACERS))]
+        try:
+            ends.wait_for(sagas, logs, meanwhile=partial(raise_errors, placing))
+        except Exception:
+            failed.set()
+            free.release(PLACERS)  # those that wait for their turn end without it
+            raise
     ends.stop()
-    for thread in threads:
-        thread.join()
     return Flow(starts, ends.at)
+
+
+def raise_errors(futures: Sequence[Future[None]]) -> None:
+    """Raise what one of them raised."""
+    for each in futures:
+        if each.done():
+            each.result()
 
 
 # --- open throttle: generators are processes of their own
