@@ -1,9 +1,10 @@
 """Orders to find and read. Nothing here changes one."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -18,16 +19,24 @@ from apps.messaging.admin import (
 )
 from apps.messaging.display import moment, money, words
 from apps.orders.models import BarrierNote, DeadLetter, Order, OrderEvent, OrderLine, OutboxMessage
-from apps.orders.selectors import is_wrapped, refusal_of
+from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
 
 
-class Lines(ReadOnly, TabularInline):
+class OfOrder(ReadOnly, TabularInline):
+    """Rows of one order, read with it: they show amounts in its currency."""
+
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("order")
+
+
+class Lines(OfOrder):
     model = OrderLine
     verbose_name_plural = "Lines"
     fields = ("product_id", "quantity", "unit_price", "price")
     readonly_fields = ("unit_price", "price")
     ordering = ("position",)
-    hide_title = True
 
     def unit_price(self, line: OrderLine) -> str:
         return money(line.unit_price_cents, line.order.currency)
@@ -36,13 +45,12 @@ class Lines(ReadOnly, TabularInline):
         return money(line.quantity * line.unit_price_cents, line.order.currency)
 
 
-class Events(ReadOnly, TabularInline):
+class Events(OfOrder):
     model = OrderEvent
     verbose_name_plural = "Timeline"
     fields = ("told_at", "shown_step", "type", "told")
     readonly_fields = ("told_at", "shown_step", "told")
     ordering = ("at", "step", "type")
-    hide_title = True
 
     @admin.display(description="At")
     def told_at(self, event: OrderEvent) -> SafeString | str:
@@ -83,6 +91,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return (queryset.filter(_found_by(search_term)) if search_term else queryset), False
 
     def refusal(self, order: Order) -> str:
+        prefetch_related_objects([order], events_in_order())
         refused = refusal_of(order)
         return f"{words(refused.step)}: {refused.reason}" if refused else "-"
 

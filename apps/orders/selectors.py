@@ -108,6 +108,11 @@ def refusal_of(order: Order) -> Refusal | None:
     return _refusal(refused[-1]) if refused else None
 
 
+def events_in_order() -> Prefetch:
+    """An order's events as `refusal_of` takes them: in the order of time."""
+    return Prefetch("events", queryset=OrderEvent.objects.order_by("at", "step", "type"))
+
+
 def is_wrapped(order: Order) -> bool:
     """Whether the order's plan wraps it: it was wished, and could be had when it was placed."""
     return "wrap_gift" in Plan.from_header(order.plan).steps
@@ -128,9 +133,7 @@ def all_order_facts() -> Iterator[OrderFact]:
 
 
 def _with_events(orders: QuerySet[Order]) -> QuerySet[Order]:
-    return orders.prefetch_related(
-        Prefetch("events", queryset=OrderEvent.objects.order_by("at", "step", "type"))
-    )
+    return orders.prefetch_related(events_in_order())
 
 
 def _refusal(event: OrderEvent) -> Refusal:

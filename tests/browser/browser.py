@@ -17,6 +17,7 @@ PATIENCE_SECONDS = 20
 FLAGS = (
     "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
     "disable-background-networking", "disable-component-update", "disable-sync",
+    "disable-dev-shm-usage",  # a container has little of it
     "window-size=1440,1000",
 )  # fmt: skip
 WIDEST = """
