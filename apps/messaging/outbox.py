@@ -1,6 +1,7 @@
 """The outbox: messages are written in the transaction of what they tell of, and sent after it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from django.db import transaction
@@ -36,16 +37,11 @@ def post(database: Database, letters: Sequence[Letter]) -> None:
     if not letters:
         return
     office = relay(database.alias)
-    acknowledged = office.acknowledged()
     rows = [(e.id, e.topic, e.saga_id, encode_headers(e.headers), e.payload) for e in letters]
     statement = WRITE.replace("{context}", database.alias)
-    database.execute(statement, (acknowledged, *columns(rows, 5)))
-
-    def after_commit() -> None:
-        office.forget(acknowledged)
-        office.dispatch(letters)
-
-    transaction.on_commit(after_commit, using=database.alias)
+    with office.acknowledged() as acknowledged:
+        database.execute(statement, (acknowledged, *columns(rows, 5)))
+    transaction.on_commit(partial(office.dispatch, letters), using=database.alias)
 
 
 def letter_of(envelope: Envelope) -> Letter:

@@ -10,7 +10,8 @@ duplicate, never a loss; the barrier absorbs it.
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -98,22 +99,28 @@ class Relay:
                 self._leave_to_sweeper([letter], error)
         self.producer.poll(0)
 
-    def acknowledged(self) -> list[UUID]:
-        """The rows that the broker has and the table need not keep."""
-        with self._lock:
-            return list(self._acknowledged)
+    @contextmanager
+    def acknowledged(self) -> Iterator[list[UUID]]:
+        """The rows that the broker has and the table need not keep, for the caller to delete.
 
-    def forget(self, ids: Sequence[UUID]) -> None:
-        """These rows are deleted."""
+        Each is given to one caller only: two that deleted the same rows would wait for each other.
+        They are given back if the caller fails. Should its transaction roll back later they are
+        swept, sent again and acknowledged again.
+        """
         with self._lock:
-            self._acknowledged.difference_update(ids)
+            ids, self._acknowledged = sorted(self._acknowledged), set()
+        try:
+            yield ids
+        except BaseException:
+            with self._lock:
+                self._acknowledged.update(ids)
+            raise
 
     def tidy(self) -> int:
         """Delete acknowledged rows now; how many."""
-        ids = self.acknowledged()
-        if ids:
-            self.database.execute(DELETE.replace("{context}", self.database.alias), [ids])
-            self.forget(ids)
+        with self.acknowledged() as ids:
+            if ids:
+                self.database.execute(DELETE.replace("{context}", self.database.alias), [ids])
         return len(ids)
 
     def sweep(self, overdue_seconds: float = OVERDUE_SECONDS) -> int:

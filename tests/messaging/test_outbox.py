@@ -19,6 +19,7 @@ from apps.messaging.outbox import letter_of, post, publish
 from apps.messaging.relay import Relay
 from tests.kafka import Tap
 from tests.messaging.kit import Shelf, envelope, new_saga
+from tests.threads import at_once
 
 INVENTORY = Database("inventory")
 
@@ -185,6 +186,34 @@ def test_a_message_that_is_too_large_fails_no_request(shelf: Shelf, tap: Tap) ->
         post(INVENTORY, [huge, good])
     assert len(tap.take(saga, 1)) == 1
     tap.wait_until(lambda: waiting(shelf) == 1)
+
+
+def test_acknowledged_rows_are_given_to_one_caller_only(shelf: Shelf, topics: None) -> None:
+    """Web threads that deleted the same rows in different orders have met in a deadlock."""
+    office, ids = new_relay(), [new_saga() for _ in range(3)]
+    for each in ids:
+        office._delivered(each, None, None)  # type: ignore[arg-type]
+    with office.acknowledged() as taken, office.acknowledged() as taken_by_another:
+        assert taken == sorted(ids)
+        assert taken_by_another == []
+
+
+def test_acknowledged_rows_come_back_from_a_caller_that_fails(shelf: Shelf, topics: None) -> None:
+    office, id = new_relay(), new_saga()
+    office._delivered(id, None, None)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError), office.acknowledged():
+        1 / 0  # noqa: B018
+    with office.acknowledged() as again:
+        assert again == [id]
+
+
+def test_many_threads_write_and_tidy_one_outbox(shelf: Shelf, tap: Tap) -> None:
+    def work() -> list[UUID]:
+        return [write() for _ in range(40)]
+
+    sagas = at_once(*[work] * 8)
+    assert [len(each) for each in sagas if isinstance(each, list)] == [40] * 8
+    tap.wait_until(lambda: waiting(shelf) == 0)
 
 
 @pytest.fixture
