@@ -30,9 +30,19 @@ END $$
 def connect_owners(opened: dict[str, psycopg.Connection]) -> None:
     """Open a connection for each database's owner, in place of those that a restart has broken."""
     for alias in ALIASES:
-        if alias not in opened or opened[alias].broken or opened[alias].closed:
+        if alias not in opened or not answers(opened[alias]):
             url = os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"]
             opened[alias] = psycopg.connect(url, autocommit=True)
+
+
+def answers(connection: psycopg.Connection) -> bool:
+    """Whether a connection is still good; a broken one is closed."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
