@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
 from environs import Env
 
 CONTEXTS = ("orders", "inventory", "pricing", "payments", "shipping", "notifications", "sagas")
@@ -66,4 +67,4 @@ def _read_one(env: Env, setting: Setting) -> Any:
 def load_local_environment() -> None:
     """Take what is not in the environment from the local stack's file, if there is one."""
     if LOCAL_ENVIRONMENT.exists():
-        Env().read_env(str(LOCAL_ENVIRONMENT), recurse=False, override=False)
+        load_dotenv(LOCAL_ENVIRONMENT, override=False)

@@ -4,8 +4,16 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import msgspec
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+
+class LengthRequired(APIException):
+    """Django reads a body in chunks as an empty one."""
+
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "Send the body in one piece, with a Content-Length."
 
 
 class JSONParser(BaseParser):
@@ -22,9 +30,12 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The values of the body. Raises ParseError, or RequestDataTooBig."""
+        """The values of the body. Raises ParseError, LengthRequired, or RequestDataTooBig."""
         assert parser_context is not None, "REST framework gives it"
+        request = parser_context["request"]
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired
         try:
-            return msgspec.json.decode(parser_context["request"].body)
+            return msgspec.json.decode(request.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ParseError(f"The body is no JSON: {error}.") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import server_error as server_error_page
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -47,6 +48,7 @@ def problem(error: exceptions.APIException, path: str) -> dict[str, Any]:
     }
 
 
+@csrf_exempt  # a page that is not there has nothing to forge
 def no_such_page(request: HttpRequest, rest: str = "") -> HttpResponse:
     """For every path under /api/ that leads nowhere."""
     error = exceptions.NotFound("There is nothing at this address; look at it again.")

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.problems import no_such_page
@@ -14,6 +15,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
     path("health/live", live, name="live"),
     path("api/v1/auth/login", LoginView.as_view(), name="login"),
     path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),

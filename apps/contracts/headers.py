@@ -1,4 +1,4 @@
-"""The headers of every message. All are text; DESIGN: answers match on step, action, generation."""
+"""The headers of every message, all text. Answers match on step, action and generation."""
 
 MESSAGE_ID = "message_id"  # UUIDv7; one per message, the same in every resend of it
 SAGA_ID = "saga_id"  # UUIDv7; also the key

@@ -44,7 +44,7 @@ class UnfreezePrice(Compensation, frozen=True, kw_only=True):
 
 def _in_words(change: PriceChange) -> str:
     if change.current_cents is None:
-        return f"product {change.product_id} is not sold any more"
+        return f"product {change.product_id} is not on sale in this currency"
     return (
         f"product {change.product_id} costs {change.current_cents / 100:.2f} now, "
         f"you saw {change.seen_cents / 100:.2f}"

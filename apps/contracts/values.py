@@ -52,4 +52,4 @@ class PriceChange(Value, frozen=True, kw_only=True):
 
     product_id: str
     seen_cents: int
-    current_cents: int | None  # None: the product is not sold any more
+    current_cents: int | None  # None: not on sale, or not in this currency

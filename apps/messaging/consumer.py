@@ -94,6 +94,7 @@ class ContextConsumer:
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
         self._held: list[Message] = []  # read while resting
+        self._paused: set[tuple[str, int]] = set()  # and not yet resumed
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
@@ -130,6 +131,7 @@ class ContextConsumer:
 
     def _take(self) -> list[Message]:
         """What is there: wait for a first message, never for a full batch."""
+        self._resume()
         held, self._held = self._held, []
         first = self.consumer.poll(0 if held else IDLE_SECONDS)
         if first is not None:
@@ -179,11 +181,20 @@ class ContextConsumer:
         """Wait without leaving the group: paused partitions give nothing, polling goes on."""
         partitions = self.consumer.assignment()
         self.consumer.pause(partitions)
+        self._paused |= {(each.topic, each.partition) for each in partitions}
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self.stopping:
             if message := self.consumer.poll(min(left, IDLE_SECONDS)):
                 self._held.append(message)  # of a partition that was assigned meanwhile
-        self.consumer.resume(self.consumer.assignment())
+        self._resume()
+
+    def _resume(self) -> None:
+        """Resume what was paused, as soon as it is ours: librdkafka keeps a partition paused that
+        was lost while we rested and is assigned again later."""
+        if self._paused:
+            ours = [e for e in self.consumer.assignment() if (e.topic, e.partition) in self._paused]
+            self.consumer.resume(ours)
+            self._paused -= {(each.topic, each.partition) for each in ours}
 
     # --- offsets
 

@@ -8,8 +8,9 @@ is published again.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
 import psycopg
@@ -194,7 +195,7 @@ def describe(error: BaseException) -> str:
     """An error in one line. Of a database error only its message: its detail holds row values."""
     if isinstance(error, psycopg.Error):
         return error.diag.message_primary or type(error).__name__
-    return str(error)[:500]
+    return str(error)[:500].replace("\0", "\\0")  # which PostgreSQL's text cannot hold
 
 
 def _is_copy(parked: ParkedAction, request: Request) -> bool:
@@ -214,7 +215,7 @@ def _row(
         uuid7(),
         status.value,
         request is not None,
-        envelope.message_id if envelope else None,
+        envelope.message_id if envelope else _made_up_id(record),
         record.saga_id,
         told.step if told else "",
         told.action.value if told else "",
@@ -230,6 +231,12 @@ def _row(
         describe(error) if error else "",
         attempts,
     ]
+
+
+def _made_up_id(record: Record) -> UUID:
+    """For a message whose own id cannot be read: the same whenever this very one is read again."""
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    return uuid5(NAMESPACE_OID, place + sha256(record.payload).hexdigest())
 
 
 def _as_text(record: Record) -> dict[str, str]:

@@ -15,6 +15,7 @@ from apps.messaging.errors import UnknownMessage, UnreadableMessage
 from apps.messaging.request import Request
 
 RawHeaders = Mapping[str, bytes | None]
+LARGEST_COUNT = 2**31 - 1  # what a column of the saga log holds
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -102,11 +103,11 @@ def read_envelope(topic: str, given: RawHeaders, payload: bytes) -> Envelope:
                 saga_id=UUID(_text(given, h.SAGA_ID)),
                 step=_text(given, h.STEP_ID),
                 action=ACTIONS[_text(given, h.ACTION)],
-                generation=int(_text(given, h.GENERATION)),
+                generation=_count(given, h.GENERATION),
                 mode=MODES[_text(given, h.MODE)],
             ),
             type=_text(given, h.TYPE),
-            version=int(_text(given, h.VERSION)),
+            version=_count(given, h.VERSION),
             plan=_text(given, h.PLAN),
             causation_id=_text(given, h.CAUSATION_ID),
             traceparent=_text(given, h.TRACEPARENT),
@@ -119,9 +120,17 @@ def read_envelope(topic: str, given: RawHeaders, payload: bytes) -> Envelope:
 
 def _text(headers: RawHeaders, name: str) -> str:
     value = headers[name]
-    if not value:
-        raise ValueError(f"{name!r} is empty")
-    return value.decode()
+    text = (value or b"").decode()
+    if not text.isprintable() or not text:
+        raise ValueError(f"{name!r} is empty or has control characters")
+    return text
+
+
+def _count(headers: RawHeaders, name: str) -> int:
+    number = int(_text(headers, name))
+    if not 1 <= number <= LARGEST_COUNT:
+        raise ValueError(f"{name!r} must be from 1 to {LARGEST_COUNT}")
+    return number
 
 
 ACTIONS = {str(each): each for each in Action}

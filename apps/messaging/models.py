@@ -59,7 +59,7 @@ class DeadLetter(models.Model):
     id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
     status = models.TextField(choices=ParkedStatus)
     blocks_saga = models.BooleanField()  # an action: later actions of its saga wait behind it
-    message_id = models.UUIDField(null=True)  # null where the headers cannot be read
+    message_id = models.UUIDField(null=True)  # made from its place where it cannot be read
     saga_id = models.UUIDField(null=True)
     step = models.TextField(default="")
     action = models.TextField(default="")

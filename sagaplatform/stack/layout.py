@@ -57,8 +57,10 @@ class Layout:
         return self.logs / f"{name}.log"
 
     def create(self) -> None:
-        for folder in (self.home, self.logs, self.users):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+        for folder in (self.logs, self.users, self.kafka):  # they hold what customers have told
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
 
 
 def checkout() -> Path:

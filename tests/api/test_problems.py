@@ -303,3 +303,24 @@ def test_the_process_is_alive_without_any_database() -> None:
     response = Client().get("/health/live")
 
     assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.mark.parametrize(
+    "limit", ["0", "101", "000000001999999999", "00000000199999999999999999999999999", "²"]
+)
+def test_a_page_s_size_has_a_limit_however_it_is_written(ada: Customer, limit: str) -> None:
+    response = ada.get(f"/api/v1/orders?limit={limit}")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["parameter"] == "limit"
+
+
+def test_a_post_to_an_address_that_leads_nowhere_is_a_problem_too() -> None:
+    response = Client(enforce_csrf_checks=True).post("/api/v1/orders/", {})
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_body_in_chunks_is_refused_with_advice(ada: Customer) -> None:
+    response = ada.post(BODY, transfer_encoding="chunked", idempotency_key="k")
+    assert response.status_code == 411
+    assert response.json()["detail"] == "Send the body in one piece, with a Content-Length."

@@ -181,3 +181,43 @@ def test_a_consumer_that_dies_before_the_commit_of_the_database_loses_no_message
     heir.open()
     turn_until(heir, lambda: shelf.levels() == (9, 1, 0))
     heir.close()
+
+
+def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
+    shelf: Shelf, topics: None
+) -> None:
+    """librdkafka remembers the pause across the loss (seen: assigned, and silent for ever)."""
+
+    class Broker:
+        """What the consumer asks of its client, with a loss in the middle of a rest."""
+
+        def __init__(self) -> None:
+            self.ours = [TopicPartition("inventory-commands", each) for each in range(2)]
+            self.silent: set[int] = set()
+
+        def assignment(self) -> list[TopicPartition]:
+            return self.ours
+
+        def pause(self, partitions: list[TopicPartition]) -> None:
+            self.silent |= {each.partition for each in partitions}
+
+        def resume(self, partitions: list[TopicPartition]) -> None:
+            self.silent -= {each.partition for each in partitions}
+
+        def poll(self, timeout: float) -> None:
+            return None
+
+    tired, broker = ContextConsumer("inventory"), Broker()
+    tired.consumer.close()
+    tired.office.attended = False  # this consumer will never have a turn
+    tired.consumer = broker  # type: ignore[assignment]
+    both, broker.poll = broker.ours, lambda timeout: setattr(broker, "ours", [])  # type: ignore[method-assign]
+    tired._rest(0.01)
+    assert broker.silent == {0, 1}
+    broker.ours = both[:1]
+    broker.poll = lambda timeout: None  # type: ignore[method-assign]
+    tired._take()
+    assert broker.silent == {1}
+    broker.ours = both
+    tired._take()
+    assert broker.silent == set()

@@ -164,6 +164,13 @@ def test_what_is_read_again_after_a_crash_is_parked_once(shelf: Shelf, broken: A
     assert len(shelf.letters()) == 1
 
 
+def test_what_cannot_be_read_is_parked_once_however_often_it_is_read(shelf: Shelf) -> None:
+    spoilt = garbled(reserve(new_saga()), {"saga_id": b"\xff"})
+    parked([spoilt])
+    parked([spoilt])
+    assert len(shelf.letters()) == 1
+
+
 def test_a_database_error_is_split_until_the_bad_message_stands_alone(shelf: Shelf) -> None:
     shelf.owner.execute(
         "INSERT INTO inventory_reservation (saga_id, product_id, order_id, quantity)"
@@ -203,6 +210,11 @@ def test_of_a_database_error_no_row_values_are_kept(shelf: Shelf) -> None:
         ({"action": b"dance"}, "UnreadableMessage"),
         ({"plan": None}, "UnreadableMessage"),
         ({"type": b""}, "UnreadableMessage"),
+        ({"type": b"Reserve\0Stock"}, "UnreadableMessage"),
+        ({"step_id": b"a\0b"}, "UnreadableMessage"),
+        ({"generation": b"3000000000"}, "UnreadableMessage"),
+        ({"generation": b"0"}, "UnreadableMessage"),
+        ({"version": b"-1"}, "UnreadableMessage"),
     ],
 )
 def test_what_cannot_be_read_is_parked_as_it_was(

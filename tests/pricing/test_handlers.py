@@ -69,7 +69,10 @@ def test_what_has_no_list_price_is_not_sold_promotion_or_not(product_id: str) ->
     answer = ask("pricing", freeze(line(product_id, 1, 10)))
 
     assert answer == PriceFreezeFailed(changed=(change(product_id, 10, None),))
-    assert answer.reason == f"Prices have changed: product {product_id} is not sold any more"
+    assert (
+        answer.reason
+        == f"Prices have changed: product {product_id} is not on sale in this currency"
+    )
 
 
 def test_what_is_listed_in_another_currency_is_not_sold_in_this_one() -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.ops.conservation.laws import LAWS_OF_VIEWS, laws_of_sagas
-from apps.ops.conservation.messages import reaction_steps
+from apps.ops.conservation.messages import parked_messages, reaction_steps
 from apps.ops.conservation.proof import (
     Patience,
     Sight,
@@ -38,6 +38,7 @@ class Proof:
             "live_sagas": self.unfinished.live,
             "oldest_live_seconds": round(self.unfinished.oldest.total_seconds(), 1),
             "unsettled_sagas": self.unfinished.unsettled,
+            "parked_messages": self.unfinished.parked,
             "laws": [verdict.as_json() for verdict in self.verdicts],
         }
 
@@ -56,7 +57,7 @@ def look(patience: Patience) -> Sight:
         for law, check in LAWS_OF_VIEWS.items():
             check(view, tallies[law])
         of_sagas, unsettled = look_at_sagas(view)
-        return Sight(tallies | of_sagas, Unfinished(*_live(now), unsettled))
+        return Sight(tallies | of_sagas, Unfinished(*_live(now), unsettled, parked_messages()))
 
 
 def look_at_sagas(view: View) -> tuple[Tallies, int]:

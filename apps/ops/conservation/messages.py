@@ -39,6 +39,7 @@ SELECT id, topic, created_at FROM {context}_outboxmessage WHERE created_at < %b:
 ORDER BY created_at
 """
 
+OPEN_LETTERS = "SELECT count(*) FROM {context}_deadletter WHERE status IN ('parked', 'waiting')"
 OUTBOX_SIZE = "SELECT count(*) FROM {context}_outboxmessage"
 
 
@@ -64,6 +65,14 @@ def overdue_messages(before: datetime) -> Sequence[Overdue]:
         for context in contexts()
         for row in context.database.fetch(OVERDUE.replace("{context}", context.label), [before])
     ]
+
+
+def parked_messages() -> int:
+    """How many messages are parked, or wait behind one, in all contexts together."""
+    return sum(
+        context.database.fetch(OPEN_LETTERS.replace("{context}", context.label))[0][0]
+        for context in contexts()
+    )
 
 
 def outbox_size() -> int:

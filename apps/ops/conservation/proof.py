@@ -47,7 +47,7 @@ Tallies = dict["Law", Tally]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Law:
-    """A law of DESIGN section 12, or a part of one."""
+    """One law of docs/architecture.md, or a part of one."""
 
     id: str
     sentence: str
@@ -90,6 +90,7 @@ class Unfinished(NamedTuple):
     live: int  # not ended
     oldest: timedelta  # since the oldest of these started; 0 where there is none
     unsettled: int  # confirmed, but not shipped yet
+    parked: int = 0  # messages that could not be handled, or wait behind one
 
     def __bool__(self) -> bool:
         return bool(self.live or self.unsettled)

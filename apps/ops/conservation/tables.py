@@ -32,12 +32,14 @@ def print_proof(console: Console, proof: Proof) -> None:
 def summary(proof: Proof) -> str:
     """Whether it holds, and what it does not speak of."""
     words = ["Everything adds up." if proof.holds else "Something does not add up."]
-    live, oldest, unsettled = proof.unfinished
+    live, oldest, unsettled, parked = proof.unfinished
     if live:
         age = oldest.total_seconds()
         words.append(f"{live:,} sagas are under way, the oldest for {age:,.0f} s.")
     if unsettled:
         words.append(f"{unsettled:,} confirmed sagas are not shipped yet and left out.")
+    if parked:
+        words.append(f"{parked:,} messages are parked: look at the dead letters in the admin.")
     if not proof.unfinished:
         words.append("No saga is under way.")
     return " ".join(words)

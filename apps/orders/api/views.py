@@ -109,7 +109,7 @@ def _traceparent(request: Request) -> str | None:
 
 def _limit(request: Request) -> int:
     given = request.query_params.get("limit", str(PAGE))
-    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= LARGEST_PAGE):
+    if not (re.fullmatch("[0-9]{1,9}", given) and 1 <= int(given) <= LARGEST_PAGE):
         advice = f"Must be a whole number from 1 to {LARGEST_PAGE}."
         raise InvalidRequest(errors=[{"parameter": "limit", "detail": advice}])
     return int(given)

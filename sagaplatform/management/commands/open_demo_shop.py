@@ -6,7 +6,8 @@ from django.contrib.auth.models import User
 from django.core.management import BaseCommand, call_command
 from rich.console import Console
 
-from apps.inventory.selectors import product_count
+from apps.inventory.selectors import product_count, stock_of
+from apps.inventory.services import receive_stock
 from apps.payments.models import Account
 from apps.payments.services import fund_accounts
 from sagaplatform.shop.client import CURRENCY
@@ -14,12 +15,13 @@ from sagaplatform.shop.files import DATA, ShopFiles
 from sagaplatform.shop.runs import load
 
 POCKET_MONEY_CENTS = 500_00
+BANANAS, ENOUGH = "1082185", 100  # what README.md orders
 
 
 class Command(BaseCommand):
     help = (
         "Fill an empty shop from data/, create the demonstration users and give the customer "
-        "500.00 of store credit (only with DEBUG). Repeated, it changes nothing."
+        "500.00 of store credit (only with DEBUG). Repeated, it only fills up."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,6 +29,9 @@ class Command(BaseCommand):
         if product_count() == 0:
             files = ShopFiles(DATA / "products.csv", DATA / "baskets.csv", None)
             load(files, Console(quiet=True))
+        bananas = stock_of([BANANAS]).get(BANANAS)
+        if bananas and bananas.on_hand < ENOUGH:  # a demonstration has sold them
+            receive_stock(quantities={BANANAS: ENOUGH}, reason="demonstration")
         customer = User.objects.get(username="customer")
         if not Account.objects.filter(customer_id=customer.id).exists():
             credit = {customer.id: POCKET_MONEY_CENTS}
