@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from sagaplatform.stack import jars
 from sagaplatform.stack.accounts import run_as
 from sagaplatform.stack.errors import CommandFailed
+from sagaplatform.stack.files import own_folder
 from sagaplatform.stack.java import Java
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.ports import LOOPBACK
@@ -98,7 +99,7 @@ def prepare(layout: Layout, java: Java, ports: Mapping[str, int]) -> Kafka:
     if wanted := jars.missing(cache):
         with step(f"Kafka {jars.KAFKA}: fetching {len(wanted)} jars"):
             jars.fetch(wanted, cache)
-    layout.kafka.mkdir(exist_ok=True)
+    own_folder(layout.kafka, 0o700)  # its data are what customers have told
     broker = Kafka(java, layout.kafka, ports["kafka"])
     _write_settings(broker, ports["kafka_controller"], cache)
     if not (layout.kafka / "data" / "meta.properties").exists():

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagaplatform.stack.files import own_folder
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -58,9 +60,8 @@ class Layout:
 
     def create(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        for folder in (self.logs, self.users, self.kafka):  # they hold what customers have told
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o700)
+        for folder in (self.logs, self.users):
+            own_folder(folder, 0o700)  # customers' data pass through the logs
 
 
 def checkout() -> Path:
