@@ -1,0 +1,46 @@
+"""A hundred real baskets through the API; a consumer is killed half-way."""
+
+import json
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from knox.models import AuthToken
+from rich.console import Console
+
+from apps.ops.conservation.check import prove
+from apps.ops.conservation.proof import Patience
+from sagaplatform.shop.client import order_of
+from sagaplatform.shop.customers import username
+from sagaplatform.shop.files import DATA, ShopFiles
+from sagaplatform.shop.runs import load
+from tests.running import Platform
+
+BASKETS = 100
+
+
+@pytest.mark.parametrize("context", ["inventory", "sagas"])
+def test_a_consumer_is_killed_in_the_middle_of_a_hundred_baskets(
+    platform: Platform, databases: dict[str, psycopg.Connection], context: str
+) -> None:
+    files = ShopFiles(DATA / "products.csv", DATA / "baskets.csv", BASKETS)
+    load(files, Console(quiet=True))
+    for number, basket in enumerate(files.read_baskets(files.read_products())):
+        if number == BASKETS // 2:
+            platform.kill(context)
+            platform.start([context])
+        customer = User.objects.get(username=username(basket.household))
+        _, token = AuthToken.objects.create(user=customer)
+        response = Client().post(
+            "/api/v1/orders",
+            json.dumps(order_of(basket)),
+            "application/json",
+            headers={"Authorization": f"Token {token}", "Idempotency-Key": f"key-{basket.id}"},
+        )
+        assert response.status_code == 202, response.content
+    platform.wait_until_ended(BASKETS)
+    assert platform.count("orders", "SELECT count(*) FROM orders_order") == BASKETS
+    proof = prove(Patience(moment=timedelta(0)))
+    assert {str(each.law): each.faults for each in proof.verdicts if each.faults} == {}
