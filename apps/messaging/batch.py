@@ -226,7 +226,7 @@ class Batch:
             for r in [item.task.request]
         ]
         if rows:
-            self.database.execute(NOTE.replace("{context}", self.context), columns(rows, 7))
+            self.database.execute(NOTE, columns(rows, 7))
 
 
 # --- answers

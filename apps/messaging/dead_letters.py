@@ -103,7 +103,7 @@ class DeadLetters:
 
     def parked_of(self, sagas: Iterable[UUID]) -> list[ParkedAction]:
         """The parked actions of these sagas."""
-        rows = self.database.fetch(self._sql(PARKED), [list(set(sagas))])
+        rows = self.database.fetch(PARKED, [list(set(sagas))])
         return [ParkedAction(*row) for row in rows]
 
     def park(
@@ -116,37 +116,34 @@ class DeadLetters:
         """
         statement = PARK_ACTION if request else KEEP
         row = _row(record, request, ParkedStatus.PARKED, error, attempts)
-        self.database.execute(self._sql(statement), row)
+        self.database.execute(statement, row)
         post(self.database, [_copy_for_dead_letter_topic(record, error, attempts)])
 
     def wait(self, record: Record, request: Request) -> None:
         """Keep an action until nothing of its saga is parked any more."""
         row = _row(record, request, ParkedStatus.WAITING, None, 0)
-        self.database.execute(self._sql(KEEP), row)
+        self.database.execute(KEEP, row)
 
     def settle(self, outcomes: Sequence[tuple[ParkedAction, ParkedStatus]]) -> None:
         """Close parked actions, and let go what waited behind them."""
         rows = [(action.id, status) for action, status in outcomes]
-        self.database.execute(self._sql(SETTLE), columns(rows, 2))
+        self.database.execute(SETTLE, columns(rows, 2))
         self._release({action.saga_id for action, _ in outcomes})
 
     def _release(self, sagas: Iterable[UUID]) -> None:
-        rows = self.database.fetch(self._sql(RELEASABLE), [list(sagas)])
+        rows = self.database.fetch(RELEASABLE, [list(sagas)])
         post(self.database, [_again(*row) for row in rows])
         settled = [(row[0], ParkedStatus.RELEASED) for row in rows]
-        self.database.execute(self._sql(SETTLE), columns(settled, 2))
+        self.database.execute(SETTLE, columns(settled, 2))
 
     def replay(self, letter_id: UUID) -> None:
         """Publish a parked message again, in one transaction. Raises NothingToReplay."""
         with self.database.transaction():
-            found = self.database.fetch(self._sql(TAKE_PARKED), [letter_id])
+            found = self.database.fetch(TAKE_PARKED, [letter_id])
             if not found:
                 raise NothingToReplay(id=str(letter_id), context=self.database.alias)
             post(self.database, [_again(*found[0][:5])])
-            self.database.execute(self._sql(COUNT_REPLAY), [letter_id])
-
-    def _sql(self, statement: str) -> str:
-        return statement.replace("{context}", self.database.alias)
+            self.database.execute(COUNT_REPLAY, [letter_id])
 
 
 class ParkedBehind:

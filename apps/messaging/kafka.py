@@ -1,7 +1,6 @@
 """The clients of Kafka: how we connect, produce and consume, and why each option is set."""
 
 import logging
-from typing import Any
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
@@ -41,10 +40,10 @@ def new_producer() -> Producer:
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
 
 
-def new_consumer(context: str, **options: Any) -> Consumer:
+def new_consumer(context: str) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
     group = settings.KAFKA_TOPIC_PREFIX + context
-    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group, **options}, logger=librdkafka)
+    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group}, logger=librdkafka)
 
 
 def admin_client() -> AdminClient:

@@ -38,9 +38,8 @@ def post(database: Database, letters: Sequence[Letter]) -> None:
         return
     office = relay(database.alias)
     rows = [(e.id, e.topic, e.saga_id, encode_headers(e.headers), e.payload) for e in letters]
-    statement = WRITE.replace("{context}", database.alias)
     with office.acknowledged() as acknowledged:
-        database.execute(statement, (acknowledged, *columns(rows, 5)))
+        database.execute(WRITE, (acknowledged, *columns(rows, 5)))
     transaction.on_commit(partial(office.dispatch, letters), using=database.alias)
 
 

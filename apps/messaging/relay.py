@@ -120,7 +120,7 @@ class Relay:
         """Delete acknowledged rows now; how many."""
         with self.acknowledged() as ids:
             if ids:
-                self.database.execute(DELETE.replace("{context}", self.database.alias), [ids])
+                self.database.execute(DELETE, [ids])
         return len(ids)
 
     def sweep(self, overdue_seconds: float = OVERDUE_SECONDS) -> int:
@@ -138,8 +138,7 @@ class Relay:
     def _overdue(self, seconds: float) -> list[Letter]:
         with self._lock:
             under_way = list(self._under_way | self._acknowledged)
-        statement = OVERDUE.replace("{context}", self.database.alias)
-        rows = self.database.fetch(statement, (float(seconds), under_way, SWEEP_LIMIT))
+        rows = self.database.fetch(OVERDUE, (float(seconds), under_way, SWEEP_LIMIT))
         return [
             Letter(id, topic, saga_id, msgspec.json.decode(headers), bytes(payload))
             for id, topic, saga_id, headers, payload in rows

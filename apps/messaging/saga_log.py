@@ -87,7 +87,7 @@ class SagaLogTable:
         settled in this transaction.
         """
         ordered = sorted(asked)
-        claimed = set(self.database.fetch(self._sql(CLAIM), columns(ordered, 3)))
+        claimed = set(self.database.fetch(CLAIM, columns(ordered, 3)))
         present = [(saga, step) for saga, step, _ in ordered if (saga, step) not in claimed]
         return self._read(present) if present else {}
 
@@ -95,18 +95,15 @@ class SagaLogTable:
         """Store outcomes in rows that are claimed or locked."""
         flat = [(r.saga_id, r.step, r.status, r.generation, *r.answer) for r in rows]
         if flat:
-            self.database.execute(self._sql(SETTLE), columns(flat, 7))
+            self.database.execute(SETTLE, columns(flat, 7))
 
     def record_done(self, saga_id: UUID, step: str, answer: Answer) -> None:
         """Write a step that its own context did unasked. Raises IntegrityError if it is there."""
-        self.database.execute(self._sql(RECORD_DONE), (saga_id, step, *answer))
+        self.database.execute(RECORD_DONE, (saga_id, step, *answer))
 
     def _read(self, keys: Sequence[Key]) -> dict[Key, Entry]:
-        found = self.database.fetch(self._sql(READ), columns(keys, 2))
+        found = self.database.fetch(READ, columns(keys, 2))
         return {
             (saga, step): Entry(Row(Status(status), generation), Answer(*answer))
             for saga, step, status, generation, *answer in found
         }
-
-    def _sql(self, statement: str) -> str:
-        return statement.replace("{context}", self.database.alias)

@@ -43,6 +43,5 @@ class Trace(NamedTuple):
 def traces_of(saga_id: UUID) -> Iterator[Trace]:
     """All traces of a saga, context by context, each in the order of time."""
     for context in contexts():
-        statement = TRACES_OF.replace("{context}", context.label)
-        for row in context.database.fetch(statement, [saga_id] * 3):
+        for row in context.database.fetch(TRACES_OF, [saga_id] * 3):
             yield Trace(context.label, *row)

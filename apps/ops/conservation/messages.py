@@ -47,8 +47,7 @@ def log_rows(saga_ids: Collection[UUID]) -> dict[UUID, list[LogRow]]:
     """The rows that all contexts have of these sagas."""
     rows: defaultdict[UUID, list[LogRow]] = defaultdict(list)
     for context in contexts():
-        sql = LOG_OF.replace("{context}", context.label)
-        for saga_id, *row in context.database.fetch(sql, [list(saga_ids)]):
+        for saga_id, *row in context.database.fetch(LOG_OF, [list(saga_ids)]):
             rows[saga_id].append(LogRow(context.label, *row))
     return rows
 
@@ -63,21 +62,15 @@ def overdue_messages(before: datetime) -> Sequence[Overdue]:
     return [
         Overdue(context.label, *row)
         for context in contexts()
-        for row in context.database.fetch(OVERDUE.replace("{context}", context.label), [before])
+        for row in context.database.fetch(OVERDUE, [before])
     ]
 
 
 def parked_messages() -> int:
     """How many messages are parked, or wait behind one, in all contexts together."""
-    return sum(
-        context.database.fetch(OPEN_LETTERS.replace("{context}", context.label))[0][0]
-        for context in contexts()
-    )
+    return sum(context.database.fetch(OPEN_LETTERS)[0][0] for context in contexts())
 
 
 def outbox_size() -> int:
     """How many messages wait in all outboxes together."""
-    return sum(
-        context.database.fetch(OUTBOX_SIZE.replace("{context}", context.label))[0][0]
-        for context in contexts()
-    )
+    return sum(context.database.fetch(OUTBOX_SIZE)[0][0] for context in contexts())
