@@ -46,6 +46,7 @@ SETTINGS = (
     Setting("KAFKA_PARTITIONS", "int", 6, "of each topic that create_topics creates"),
     Setting("KAFKA_REPLICATION", "int", 1, "copies of each partition; 3 in production"),
     Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
+    Setting("CARD_GATEWAY", "str", "", "dotted name of the class that takes cards; empty: none"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from apps.contracts import (
     pricing,
     sagas,
     shipping,
+    steps,
 )
 from apps.contracts.base import Command, Compensation, Event, Message, Refusal, Undone, context_of
 
@@ -41,9 +42,13 @@ def command_topic(context: str) -> str:
 
 
 def topic_of(message_type: type[Message]) -> str:
-    """Commands go to their context's commands, events to its events."""
+    """Commands go to their context's commands, events to its events.
+
+    Raises KeyError for what belongs to any step: whoever sends it names the topic.
+    """
     context = context_of(message_type)
-    return command_topic(context) if issubclass(message_type, Command) else EVENT_TOPICS[context]
+    events = EVENT_TOPICS[context]
+    return command_topic(context) if issubclass(message_type, Command) else events
 
 
 def _messages_of(module: ModuleType) -> list[type[Message]]:
@@ -56,7 +61,8 @@ def _messages_of(module: ModuleType) -> list[type[Message]]:
 
 MESSAGES: dict[tuple[str, int], type[Message]] = {
     (each.__name__, each.version): each
-    for module in (orders, inventory, pricing, payments, shipping, notifications, sagas)
+    for module in (orders, inventory, pricing, payments, shipping, notifications, sagas, steps)
     for each in _messages_of(module)
 }
-TOPICS = (*EVENT_TOPICS.values(), *map(command_topic, CONTEXTS))
+ALERTS = "saga-alerts"  # what a person should look at now
+TOPICS = (*EVENT_TOPICS.values(), *map(command_topic, CONTEXTS), ALERTS)

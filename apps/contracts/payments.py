@@ -13,6 +13,7 @@ class DeclineCode(enum.StrEnum):
     INSUFFICIENT_CREDIT = "insufficient_credit"  # the account has less than the total
     NO_ACCOUNT = "no_account"  # the customer has no store credit in this currency
     METHOD_UNAVAILABLE = "method_unavailable"  # this shop does not take that method
+    CARD_DECLINED = "card_declined"  # the customer's bank said no
 
 
 class AuthorizePayment(Command, frozen=True, kw_only=True):
@@ -46,6 +47,8 @@ class PaymentDeclined(Refusal, frozen=True, kw_only=True):
             return (
                 f"Your store credit of {available:.2f} does not cover {self.wanted_cents / 100:.2f}"
             )
+        if self.code is DeclineCode.CARD_DECLINED:
+            return "Your card was declined"
         if self.code is DeclineCode.NO_ACCOUNT:
             return "You have no store credit"
         return "This payment method is not available"
@@ -59,6 +62,13 @@ class PaymentRefunded(Undone, frozen=True, kw_only=True):
 
 class RefundPayment(Compensation, frozen=True, kw_only=True):
     """Give back what is held or taken for the order."""
+
+    answer = PaymentRefunded
+
+
+class CreditInstead(Compensation, frozen=True, kw_only=True):
+    """Give store credit for what was taken by card and cannot be given back there. What is only
+    held lapses by itself, so nothing is credited for it."""
 
     answer = PaymentRefunded
 

@@ -1,6 +1,7 @@
 """What the saga engine tells."""
 
 import enum
+from uuid import UUID
 
 from apps.contracts.base import Event
 
@@ -18,3 +19,27 @@ class SagaEnded(Event, frozen=True, kw_only=True):
     process: str
     outcome: Outcome
     refused_step: str | None = None  # whose refusal turned it back
+
+
+class CaseOpened(Event, frozen=True, kw_only=True):
+    """A person should look at something."""
+
+    case_id: UUID
+    kind: str
+    context: str  # that told of it
+    step: str
+    reason: str
+
+
+class CompensationHeld(Event, frozen=True, kw_only=True):
+    """So many sagas are late at once that none is turned back by time until it is fewer."""
+
+    live: int
+    late: int
+
+
+class CompensationFree(Event, frozen=True, kw_only=True):
+    """Few enough sagas are late again; time turns them back as usual."""
+
+    live: int
+    late: int

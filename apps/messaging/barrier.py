@@ -2,7 +2,8 @@
 
 One row per saga and step is the lock for the action and for its compensation. A compensation that
 finds no row leaves a tombstone, so that an action which comes late finds its step closed
-(the idea is that of dtm's sub-transaction barrier).
+(the idea is that of dtm's sub-transaction barrier). A Fence asks for the outcome and closes a step
+that has none.
 """
 
 import enum
@@ -16,12 +17,21 @@ from apps.messaging.request import Request
 class Status(enum.StrEnum):
     """What a row of the saga log says."""
 
-    DOING = "doing"  # claimed; outside a transaction: an outside call is under way
+    DOING = "doing"  # claimed; outside a transaction: an outside call is to be made or under way
     DONE = "done"  # the step had its effect
     REFUSED = "refused"  # a definite no; a higher generation may try again
-    UNDOING = "undoing"  # the compensation's outside call is under way
+    UNDOING = "undoing"  # the compensation's outside call is to be made or under way
     UNDONE = "undone"  # the effect was reversed; closed for good
     TOMBSTONE = "tombstone"  # there was no effect and never will be one; closed for good
+
+
+class Intent(NamedTuple):
+    """What the barrier needs of the outside call that a DOING or UNDOING row stands for."""
+
+    generation: int  # of the request that it answers
+    tried: bool = False  # claimed once: the call may have reached the outside world
+    refused: bool = False  # the outside world gave a definite no (to an undo; see UndoRefused)
+    undo_requested: bool = False  # a compensation waits for its outcome
 
 
 class Row(NamedTuple):
@@ -29,40 +39,89 @@ class Row(NamedTuple):
 
     status: Status
     generation: int
+    intent: Intent | None = None  # only of a row that is DOING or UNDOING
 
 
 class Decision(enum.StrEnum):
     """What is done about a request."""
 
-    RUN = "run"  # call the handler -> DONE or REFUSED, and answer
-    UNDO = "undo"  # call the compensation's handler -> UNDONE, and answer
-    BURY = "nothing_to_undo"  # -> TOMBSTONE, and answer that there was nothing to undo
+    RUN = "run"  # call the handler -> DONE or REFUSED, and answer; or DOING, with an intent
+    UNDO = "undo"  # call the compensation's handler -> UNDONE, and answer; or UNDOING
+    BURY = "nothing_to_undo"  # -> TOMBSTONE, and answer that nothing happened nor will
+    WITHDRAW = "withdrawn"  # the intent was never claimed -> TOMBSTONE, and answer as BURY does
+    UNDO_LATER = "undo_requested"  # a call may be under way: undone when its outcome is definite
+    TELL_LATER = "fence_requested"  # the same, for a Fence: answered when the outcome is definite
+    RECORD = "recorded"  # a person found that the outside call happened: as if it had answered
+    WAKE = "woken"  # the outside call answers this too; it may be due
     ANSWER_AGAIN = "answered_again"  # the stored outcome, in an answer to this request
     DUPLICATE = "duplicate"  # an event heard again: the outbox already guarantees the answer
     LATE = "late"  # the step is closed, or a later generation has begun: no answer
 
 
-R, U, B, A, L = Decision.RUN, Decision.UNDO, Decision.BURY, Decision.ANSWER_AGAIN, Decision.LATE
+class Cells(NamedTuple):
+    """What is decided about each request that arrives; None: the open outside call decides."""
 
-TABLE: dict[tuple[Status | None, Action], Decision] = {
-    # row is             action arrives               compensation arrives
-    (None,               Action.DO): R,  (None,               Action.UNDO): B,
-    (Status.DONE,        Action.DO): A,  (Status.DONE,        Action.UNDO): U,
-    (Status.REFUSED,     Action.DO): A,  (Status.REFUSED,     Action.UNDO): B,
-    (Status.UNDONE,      Action.DO): L,  (Status.UNDONE,      Action.UNDO): A,
-    (Status.TOMBSTONE,   Action.DO): L,  (Status.TOMBSTONE,   Action.UNDO): A,
+    do: Decision | None
+    undo: Decision | None
+    fence: Decision | None
+
+
+R, U, B, A, L = Decision.RUN, Decision.UNDO, Decision.BURY, Decision.ANSWER_AGAIN, Decision.LATE
+W, ASK = Decision.WAKE, None
+
+TABLE: dict[Status | None, Cells] = {
+    # row is           action, compensation, Fence arrives
+    None:             Cells(R, B,   B),
+    Status.DOING:     Cells(W, ASK, ASK),
+    Status.DONE:      Cells(A, U,   A),
+    Status.REFUSED:   Cells(A, B,   B),
+    Status.UNDOING:   Cells(L, ASK, W),
+    Status.UNDONE:    Cells(L, A,   A),
+    Status.TOMBSTONE: Cells(L, A,   A),
 }  # fmt: skip
 
 
 def decide(row: Row | None, request: Request) -> Decision:
-    """The cell of the table for row and request. Raises KeyError for a cell that is not built."""
+    """The cell of the table for row and request."""
     status = row.status if row else None
     if row and request.action is Action.DO:
         if request.generation < row.generation:
             return Decision.LATE
         if status is Status.REFUSED and request.generation > row.generation:
             return Decision.RUN
-    decision = TABLE[status, request.action]
+    decision: Decision | None = getattr(TABLE[status], request.action)
+    if decision is None:
+        assert row  # only rows have open work
+        return of_open_work(row, request)
     if decision is Decision.ANSWER_AGAIN and request.mode is Mode.CHOREOGRAPHED:
         return Decision.DUPLICATE
     return decision
+
+
+def of_open_work(row: Row, request: Request) -> Decision:
+    """A compensation or Fence meets an outside call: one that was never made is withdrawn, one
+    that may be under way must come to a definite outcome first."""
+    intent = row.intent
+    assert intent  # a row that is DOING or UNDOING has one
+    if row.status is Status.UNDOING:
+        return undo_anew(intent, request)
+    if not intent.tried:
+        return Decision.WITHDRAW
+    if request.action is Action.FENCE:
+        return Decision.TELL_LATER
+    return Decision.WAKE if intent.undo_requested else Decision.UNDO_LATER
+
+
+def undo_anew(intent: Intent, request: Request) -> Decision:
+    """A compensation of a higher generation replaces an undo that was refused or never tried; one
+    whose call may be under way is waited for, so that nothing is given back twice."""
+    if request.generation < intent.generation:
+        return Decision.LATE
+    replaces = request.generation > intent.generation and (intent.refused or not intent.tried)
+    return Decision.UNDO if replaces else Decision.WAKE
+
+
+def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
+    """Whether a person may record that a step's outside call happened: it is open, and no worker
+    has it in hand."""
+    return row is not None and row.status is Status.DOING and not leased

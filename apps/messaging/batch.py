@@ -5,25 +5,44 @@ decide the business, and everything is written with few statements. What is aske
 (an action and its compensation) goes in successive waves.
 """
 
-from collections.abc import Iterator, Sequence
-from uuid import UUID
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
-import msgspec
-from msgspec.structs import replace
+from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from apps.contracts.base import Compensation, Event, Refusal, Undone
-from apps.contracts.catalogue import MESSAGES
-from apps.messaging.barrier import Decision, Status, decide
+from apps.contracts.base import Event
+from apps.contracts.steps import RecordHappened, ResolveOutside
+from apps.messaging.answers import (
+    again,
+    answered_request,
+    by_hand,
+    checked,
+    envelope_of,
+    kept_answer,
+    nothing_happened,
+    status_after,
+)
+from apps.messaging.barrier import Decision, Status, decide, may_record_by_hand
 from apps.messaging.database import Database, columns
 from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
-from apps.messaging.errors import WrongAnswer
-from apps.messaging.handling import Reaction, Task, Workspace
+from apps.messaging.failpoints import reach
+from apps.messaging.handling import (
+    ByHand,
+    CallOutside,
+    Handler,
+    Reaction,
+    Task,
+    Workspace,
+)
+from apps.messaging.intents import IntentTable, OpenIntent, call_of
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
 from apps.messaging.request import Request
-from apps.messaging.saga_log import Answer, Entry, SagaLogTable, Settled
+from apps.messaging.saga_log import Answer, Entry, Key, SagaLogTable, Settled
 from apps.messaging.sorting import (
     Item,
     Overheard,
@@ -35,6 +54,7 @@ from apps.messaging.sorting import (
     known,
     waves,
 )
+from apps.messaging.waking import wake
 from apps.messaging.wiring import wiring
 
 # Note decisions that are not the ordinary ones, for the timeline.
@@ -46,6 +66,20 @@ FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::int[], %b::text[
   AS noted (id, saga_id, step, action, generation, decision, message_id)
 """
 ORDINARY = frozenset({Decision.RUN, Decision.UNDO})
+HANDLED = ORDINARY | {Decision.RECORD}  # a handler decides what is answered
+CLOSING = frozenset({Decision.BURY, Decision.WITHDRAW})  # the step never happens
+
+
+OPEN = frozenset({Status.DOING, Status.UNDOING})  # an outside call stands for the row
+
+
+class Verdict(NamedTuple):
+    """What the barrier decided about a request, and what it had found."""
+
+    item: Item
+    decision: Decision
+    entry: Entry | None
+    intent: OpenIntent | None
 
 
 class HandlingFailed(Exception):
@@ -79,10 +113,12 @@ class Batch:
         self.records = records
         self.database = Database(context)
         self.log = SagaLogTable(self.database)
+        self.intents = IntentTable(self.database)
         self.items: list[Item] = []
         self.overheard: list[Overheard] = []
         self.outgoing: list[Envelope] = []
         self.notes: list[tuple[Item, Decision]] = []
+        self.calls_wait = False
 
     def carry_out(self) -> None:
         """All or nothing. Raises HandlingFailed naming the message whose own error it is, and
@@ -95,6 +131,14 @@ class Batch:
             self._tell_listeners()
             self._write_notes()
             publish(self.database, self.outgoing)
+            if self.calls_wait:
+                transaction.on_commit(partial(wake, self.context), using=self.context)
+            reach("batch.before_commit", self._requests())
+
+    def _requests(self) -> Iterator[Request]:
+        """What was asked and heard."""
+        yield from (item.task.request for item in self.items)
+        yield from (each.heard.request for each in self.overheard)
 
     def _sort(self, record: Record) -> None:
         table = wiring(self.context)
@@ -127,10 +171,12 @@ class Batch:
         behind.save()
 
     def _distinct(self) -> list[Item]:
-        """One item per request; the answer to it answers its repetitions."""
-        first: dict[Request, Item] = {}
+        """One item per request; the answer to it answers its repetitions. What a person records
+        is no repetition of what the engine asked."""
+        first: dict[tuple[Request, bool], Item] = {}
         for item in self.items:
-            if first.setdefault(item.task.request, item) is not item:
+            key = (item.task.request, isinstance(item.task.message, RecordHappened))
+            if first.setdefault(key, item) is not item:
                 self.notes.append((item, Decision.DUPLICATE))
         return list(first.values())
 
@@ -139,60 +185,108 @@ class Batch:
             return
         requests = [item.task.request for item in items]
         found = self.log.claim([(each.saga_id, each.step, each.generation) for each in requests])
-        verdicts = [(item, *self._verdict(item, found)) for item in items]
-        answers = self._decide([item for item, decision, _ in verdicts if decision in ORDINARY])
-        settled: list[Settled] = []
-        for item, decision, entry in verdicts:
-            if decision not in ORDINARY:
-                self.notes.append((item, decision))
-            settled += self._conclude(item, decision, entry, answers.get(item))
-        self.log.settle(settled)
+        calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
+        verdicts = [self._verdict(item, found, calls) for item in items]
+        answers = self._decide([each for each in verdicts if each.decision in HANDLED])
+        self.notes += [(v.item, v.decision) for v in verdicts if v.decision not in ORDINARY]
+        self.log.settle([row for each in verdicts for row in self._conclude(each, answers)])
+        self._change_intents(verdicts, answers)
 
     def _verdict(
-        self, item: Item, found: dict[tuple[UUID, str], Entry]
-    ) -> tuple[Decision, Entry | None]:
+        self, item: Item, found: Mapping[Key, Entry], calls: Mapping[Key, OpenIntent]
+    ) -> Verdict:
         request = item.task.request
-        entry = found.get((request.saga_id, request.step))
+        entry, intent = (
+            found.get((request.saga_id, request.step)),
+            calls.get((request.saga_id, request.step)),
+        )
+        row = entry.row._replace(intent=intent and intent.for_barrier) if entry else None
+        if isinstance(item.task.message, RecordHappened):
+            may = may_record_by_hand(row, leased=bool(intent and intent.leased))
+            return Verdict(item, Decision.RECORD if may else Decision.LATE, entry, intent)
         with blamed_on(item.record):
-            return decide(entry.row if entry else None, request), entry
+            return Verdict(item, decide(row, request), entry, intent)
 
-    def _decide(self, items: Sequence[Item]) -> dict[Item, Event | None]:
+    def _decide(self, verdicts: Sequence[Verdict]) -> dict[Item, Event | CallOutside | None]:
         """Load, decide, save: once for each workspace that the items need."""
-        answers: dict[Item, Event | None] = {}
-        for workspace_type, group in by_workspace(items, lambda item: item.handler):
+        answers: dict[Item, Event | CallOutside | None] = {}
+        handlers: dict[Item, Handler | Reaction] = {}
+        for each in verdicts:
+            if handler := self._handler(each):
+                handlers[each.item] = handler
+            else:
+                answers[each.item] = by_hand(each.item.task.message)
+        for workspace_type, group in by_workspace(handlers, handlers.__getitem__):
             workspace = workspace_type.load(self.database, [item.task for item in group])
             for item in group:
                 workspace.request = item.task.request
                 with blamed_on(item.record):
-                    answer = item.handler.decide(item.task.message, workspace)
+                    answer = handlers[item].decide(item.task.message, workspace)
                     answers[item] = checked(item, answer)
             workspace.save()
         return answers
 
+    def _handler(self, verdict: Verdict) -> Handler | Reaction | None:
+        """Who decides. None: a person has undone what no outside call stands for."""
+        item, intent = verdict.item, verdict.intent
+        if item.handler:
+            return item.handler
+        if intent is None:
+            return None
+        operation = wiring(self.context).calls[intent.operation]
+        call = call_of(intent, operation)
+
+        def record(message: RecordHappened | ResolveOutside, workspace: Workspace) -> Event:
+            return operation.record(call, ByHand(message.evidence), workspace)
+
+        return Handler(record, operation.workspace)
+
     def _conclude(
-        self, item: Item, decision: Decision, entry: Entry | None, answer: Event | None
+        self, verdict: Verdict, answers: Mapping[Item, Event | CallOutside | None]
     ) -> Iterator[Settled]:
         """Queue the answer of a decision; what it leaves in the log."""
-        request = item.task.request
+        item, decision, entry, _ = verdict
+        request, answer = item.task.request, answers.get(item)
         if decision is Decision.ANSWER_AGAIN and entry:
-            self.outgoing.append(answered_again(item, entry))
-        if decision is Decision.BURY:
-            answer = nothing_undone(item)
-        if decision not in ORDINARY and decision is not Decision.BURY:
+            self._answer(item, again(item, entry))
+        if decision in CLOSING:
+            answer = nothing_happened(item.envelope, item.task.message)
+        if decision not in HANDLED | CLOSING:
             return
-        sent = self._answer(item, answer)
-        generation = (
-            entry.row.generation if entry and decision is Decision.UNDO else request.generation
-        )
+        if isinstance(answer, CallOutside):
+            kept = entry.answer if entry else Answer()
+        else:
+            kept = self._answer(item, answer)
+        undoing = decision is Decision.UNDO and entry
+        generation = entry.row.generation if entry and undoing else request.generation
         status = status_after(decision, answer)
-        yield Settled(request.saga_id, request.step, status, generation, sent)
+        yield Settled(request.saga_id, request.step, status, generation, kept)
 
     def _answer(self, item: Item, event: Event | None) -> Answer:
         if event is None:
             return Answer()
-        envelope = item.envelope.answered(event, answered_request(item))
+        request = answered_request(item)
+        envelope = envelope_of(self.context, item.envelope, event, request)
         self.outgoing.append(envelope)
-        return Answer(envelope.type, envelope.version, envelope.payload)
+        return kept_answer(envelope)
+
+    def _change_intents(
+        self, verdicts: Sequence[Verdict], answers: Mapping[Item, Event | CallOutside | None]
+    ) -> None:
+        """What the decisions do to outside calls: new ones, withdrawn ones, ones to be undone."""
+        calls = {each.item: each.intent for each in verdicts if each.intent}
+        of: dict[Decision, list[Item]] = defaultdict(list)
+        for each in verdicts:
+            of[each.decision].append(each.item)
+        replaced = [item for item in of[Decision.UNDO] if item in calls]
+        withdrawn = [*of[Decision.WITHDRAW], *replaced]
+        self.intents.withdraw(calls[item].id for item in withdrawn)
+        self.intents.settle_by_hand(calls[item].id for item in of[Decision.RECORD])
+        later = [*of[Decision.UNDO_LATER], *of[Decision.TELL_LATER]]
+        self.intents.remember([(calls[item].id, item.envelope) for item in later])
+        wanted = [(i.envelope, a) for i, a in answers.items() if isinstance(a, CallOutside)]
+        self.intents.add(wanted)
+        self.calls_wait |= bool(wanted or later or of[Decision.WAKE])
 
     # --- beside the barrier
 
@@ -216,6 +310,7 @@ class Batch:
                     plan=outgoing.plan,
                     causation_id=str(heard.message_id),
                     traceparent=heard.traceparent,
+                    topic=outgoing.topic,
                 )
             )
 
@@ -227,50 +322,3 @@ class Batch:
         ]
         if rows:
             self.database.execute(NOTE, columns(rows, 7))
-
-
-# --- answers
-
-
-def checked(item: Item, answer: Event | None) -> Event | None:
-    """Raises WrongAnswer where a handler returned what its request does not allow."""
-    message = item.task.message
-    expected: tuple[type, ...] = (Event,)
-    if isinstance(message, Compensation):
-        expected = (message.answer,)
-    elif isinstance(item.handler, Reaction):
-        expected = (Event, type(None))
-    undoes = isinstance(message, Compensation)
-    if not isinstance(answer, expected) or isinstance(answer, Undone) != undoes:
-        raise WrongAnswer(asked=type(message).__name__, answered=type(answer).__name__)
-    return answer
-
-
-def status_after(decision: Decision, answer: Event | None) -> Status:
-    """What the row says after a decision that changes it."""
-    if decision is Decision.BURY:
-        return Status.TOMBSTONE
-    if decision is Decision.UNDO:
-        return Status.UNDONE
-    return Status.REFUSED if isinstance(answer, Refusal) else Status.DONE
-
-
-def nothing_undone(item: Item) -> Undone:
-    """The answer to a compensation of a step that never had an effect."""
-    message = item.task.message
-    assert isinstance(message, Compensation)
-    return message.answer(nothing_to_undo=True)
-
-
-def answered_request(item: Item) -> Request:
-    """What an answer repeats: the request; of a reaction, in the mode of what it heard."""
-    return replace(item.task.request, mode=item.envelope.request.mode)
-
-
-def answered_again(item: Item, entry: Entry) -> Envelope:
-    """The stored outcome, in an answer to this very request."""
-    if entry.row.status is Status.TOMBSTONE:
-        return item.envelope.answered(nothing_undone(item), answered_request(item))
-    type_name, version, payload = entry.answer
-    stored = msgspec.json.decode(bytes(payload), type=MESSAGES[type_name, version])
-    return item.envelope.answered(stored, answered_request(item))

@@ -59,7 +59,9 @@ class Envelope(msgspec.Struct, frozen=True):
             h.BAGGAGE: h.baggage_of(saga_id),
         }
 
-    def answered(self, event: Message, request: Request | None = None) -> "Envelope":
+    def answered(
+        self, event: Message, request: Request | None = None, *, topic: str = ""
+    ) -> "Envelope":
         """The message that this one led to: same saga, plan and trace."""
         return new_envelope(
             event,
@@ -67,6 +69,7 @@ class Envelope(msgspec.Struct, frozen=True):
             plan=self.plan,
             causation_id=str(self.message_id),
             traceparent=self.traceparent,
+            topic=topic,
         )
 
 
@@ -77,8 +80,12 @@ def new_envelope(
     plan: str,
     traceparent: str,
     causation_id: str = "",
+    topic: str = "",
 ) -> Envelope:
-    """Wrap a message for its way. A message that nothing led to is its own cause."""
+    """Wrap a message for its way. A message that nothing led to is its own cause.
+
+    `topic` is for messages that belong to any step, and have none of their own.
+    """
     message_type = type(message)
     message_id = uuid7()
     return Envelope(
@@ -89,7 +96,7 @@ def new_envelope(
         plan=plan,
         causation_id=causation_id or str(message_id),
         traceparent=traceparent,
-        topic=_topic_of(message_type),
+        topic=topic or _topic_of(message_type),
         payload=msgspec.json.encode(message),
     )
 

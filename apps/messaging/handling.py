@@ -17,6 +17,7 @@ waves, answers, outbox, retry and parking are the messaging layer's; a handler n
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -28,10 +29,13 @@ from apps.messaging.request import Request
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A request with its message, as a workspace sees it while loading."""
+    """A request with its message, as a workspace sees it while loading.
+
+    Where the outcome of an outside call is recorded, the message is the Call.
+    """
 
     request: Request
-    message: Message
+    message: msgspec.Struct
 
 
 class Workspace(ABC):
@@ -55,7 +59,16 @@ class Workspace(ABC):
         """Write all that was decided. After a database error the batch is split and tried again."""
 
 
-Decide = Callable[[Any, Any], Event | None]
+class CallOutside(msgspec.Struct, frozen=True):
+    """What a handler returns in place of an answer: the step stands and falls with a call to the
+    outside world, which a worker makes after the commit."""
+
+    operation: str  # a name in the context's CALLS
+    subject: str  # what it is about; calls about one subject are made one after the other
+    details: msgspec.Struct  # what the call needs; nothing personal beyond that
+
+
+Decide = Callable[[Any, Any], "Event | CallOutside | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +76,9 @@ class Handler:
     """Decides a command, or the compensation of one.
 
     `decide(command, workspace)` returns the answer: success, or a typed Refusal, which must have
-    changed nothing in the workspace. It is called at most once per request that takes effect. An
-    exception means something unexpected: nothing of this request is kept, it is tried again, then
-    parked.
+    changed nothing in the workspace; or CallOutside, having changed nothing. It is called at most
+    once per request that takes effect. An exception means something unexpected: nothing of this
+    request is kept, it is tried again, then parked.
     """
 
     decide: Decide
@@ -101,6 +114,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     message: Message
     request: Request
     plan: str
+    topic: str = ""  # of a message that belongs to any step
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +128,59 @@ class Listener:
 
     hear: Callable[[Heard, Any], Iterable[Outgoing]]
     workspace: type[Workspace]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A call to the outside world as the one who makes it sees it."""
+
+    request: Request
+    operation: str
+    subject: str
+    key: str  # the same for every repetition of this call, and for no other
+    details: Any  # as the handler gave them
+    attempt: int  # 1 is the first
+    called_at: datetime  # when it was first made, by the database's clock
+    unwanted: bool  # its step is being undone: make its outcome definite, best by closing it
+
+
+class ByHand(msgspec.Struct, frozen=True):
+    """The outcome of a call as a person found it: it took effect."""
+
+    evidence: str
+
+
+class StillWaiting(Exception):
+    """The outside world needs more time, for a reason that is no fault.
+
+    `untouched`: it was not called at all, so that the call can still be withdrawn.
+    """
+
+    def __init__(self, reason: str, until: datetime, *, untouched: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.until, self.untouched = reason, until, untouched
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideCall:
+    """How one operation is carried out outside, and what its outcome means.
+
+    `make(call)` asks the outside world, in no transaction, and returns its definite answer. It
+    raises StillWaiting where more time is needed. Any other exception means that the outcome is
+    not known: it is asked again later, under the same key. It may be called more than once at the
+    same time.
+
+    `record(call, outcome, workspace)` decides what the answer means, as a handler does: the step's
+    success, its Refusal, or of an undo its Undone event or UndoRefused. The outcome is what `make`
+    returned, or ByHand.
+    """
+
+    make: Callable[[Call], Any]
+    record: Callable[[Call, Any, Any], Event]
+    workspace: type[Workspace]
+    details: type[msgspec.Struct]
+    longest: float  # seconds that one call takes at most
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a worker has a call to itself: more than two of the longest."""
+        return 2 * self.longest + 5

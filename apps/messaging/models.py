@@ -26,6 +26,103 @@ class SagaLog(models.Model):
         abstract = True
 
 
+class IntentStatus(models.TextChoices):
+    """Where an outside call is."""
+
+    DUE = "due"  # to be made; no worker has claimed it yet, so it can be withdrawn
+    CLAIMED = "claimed"  # a worker has it until its lease ends: the call may be under way
+    UNKNOWN = "unknown"  # it was made and no definite answer came; asked again under the same key
+    WAITING = "waiting"  # the outside world needs more time: a person, a bank
+    REFUSED = "refused"  # an undo that the outside world will not make; a person decides
+    SETTLED = "settled"  # its outcome is recorded
+    WITHDRAWN = "withdrawn"  # it was never made and never will be
+
+
+class Intent(models.Model):
+    """An outside call that a step stands and falls with: the row is the job.
+
+    Made in the transaction of the request that wants it, called by a worker outside of any, and
+    recorded with its answer in one. The key under which the outside world knows the call is fixed
+    when the row is made.
+    """
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    saga_id = models.UUIDField()
+    step = models.TextField()
+    action = models.TextField()  # do or undo
+    generation = models.IntegerField()  # of the request that it answers
+    operation = models.TextField()  # what is called: a name in the context's CALLS
+    subject = models.TextField()  # what it is about: calls about one subject are serial
+    details = models.BinaryField()  # arguments of the call, JSON
+    key = models.TextField()  # for the outside world to tell a repetition from a new call
+    status = models.TextField(choices=IntentStatus)
+    due_at = models.DateTimeField()
+    attempt = models.IntegerField(db_default=0)  # claims so far
+    lease = models.UUIDField(null=True)  # of the worker that has claimed it
+    leased_until = models.DateTimeField(null=True)
+    called_at = models.DateTimeField(null=True)  # first claimed; null: the call was never made
+    reason = models.TextField(db_default="")  # why it waits, or what went wrong last
+    request = models.TextField()  # headers of what it answers, JSON
+    undo = models.TextField(db_default="")  # headers of a compensation that waits for its outcome
+    fence = models.TextField(db_default="")  # headers of a Fence that waits for its outcome
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            # A request has one call; what replaces it has a higher generation.
+            models.UniqueConstraint(
+                fields=["saga_id", "step", "action", "generation"],
+                name="%(app_label)s_one_call_per_request",
+            ),
+            # Under one key there is one call, whatever the outside world thinks of it.
+            models.UniqueConstraint(fields=["key"], name="%(app_label)s_one_call_per_key"),
+            # Calls about one payment or parcel are made one after the other.
+            models.UniqueConstraint(
+                fields=["subject"],
+                condition=models.Q(status__in=["claimed", "unknown", "waiting"]),
+                name="%(app_label)s_one_call_at_a_time",
+            ),
+            # A lease has an end and an owner, and only a claimed call has one.
+            models.CheckConstraint(
+                condition=models.Q(
+                    status="claimed", lease__isnull=False, leased_until__isnull=False
+                )
+                | (
+                    ~models.Q(status="claimed")
+                    & models.Q(lease__isnull=True, leased_until__isnull=True)
+                ),
+                name="%(app_label)s_claimed_under_a_lease",
+            ),
+        ]
+        indexes = [
+            # What is to be done, the longest due first; few among many that are settled.
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(status__in=["due", "claimed", "unknown", "waiting"]),
+                name="%(app_label)s_calls_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} for {self.step}"
+
+
+class Lease(models.Model):
+    """Who does what only one process should do, until when by the database's clock."""
+
+    name = models.TextField(primary_key=True)
+    holder = models.UUIDField()
+    until = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class OutboxMessage(models.Model):
     """A message that is not yet acknowledged by the broker. Acknowledged rows go."""
 
@@ -113,7 +210,7 @@ class BarrierNote(models.Model):
     step = models.TextField()
     action = models.TextField()
     generation = models.IntegerField()
-    decision = models.TextField()  # duplicate, late, nothing_to_undo
+    decision = models.TextField()  # a barrier.Decision
     message_id = models.UUIDField()
     noted_at = models.DateTimeField()
 

@@ -11,6 +11,8 @@ from apps.messaging.errors import RivalMovedFirst
 ATTEMPTS = 4  # of one message, then it is parked
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
+FIRST_CALL_PAUSE_SECONDS = 1.0
+LONGEST_CALL_PAUSE_SECONDS = 60.0
 
 # SQLSTATE classes and codes after which the same batch may well succeed: connection lost or
 # refused, server shutting down or starting, resources exhausted, serialization, deadlock.
@@ -24,6 +26,13 @@ def pause_before(attempt: int, chance: Callable[[], float] = random.random) -> f
     failed together do not come back together ("equal jitter", Brooker, AWS Architecture Blog 2015).
     """
     longest = min(FIRST_PAUSE_SECONDS * 2 ** min(attempt - 2, 20), LONGEST_PAUSE_SECONDS)
+    return longest * (0.5 + chance() / 2)
+
+
+def pause_before_call(attempt: int, chance: Callable[[], float] = random.random) -> float:
+    """Seconds to wait after that many calls of unknown outcome: 1 s, doubled up to a minute, times
+    a random share between a half and one."""
+    longest = min(FIRST_CALL_PAUSE_SECONDS * 2 ** min(attempt - 1, 20), LONGEST_CALL_PAUSE_SECONDS)
     return longest * (0.5 + chance() / 2)
 
 

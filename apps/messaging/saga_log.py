@@ -91,6 +91,10 @@ class SagaLogTable:
         present = [(saga, step) for saga, step, _ in ordered if (saga, step) not in claimed]
         return self._read(present) if present else {}
 
+    def lock(self, saga_id: UUID, step: str) -> Entry:
+        """Lock a row that is there. Raises KeyError where it is not."""
+        return self._read([(saga_id, step)])[saga_id, step]
+
     def settle(self, rows: Iterable[Settled]) -> None:
         """Store outcomes in rows that are claimed or locked."""
         flat = [(r.saga_id, r.step, r.status, r.generation, *r.answer) for r in rows]

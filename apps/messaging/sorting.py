@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from apps.contracts.base import Event, Message
 from apps.contracts.catalogue import Action, command_topic
 from apps.contracts.plan import Mode
+from apps.contracts.steps import Fence, RecordHappened, ResolveOutside
 from apps.messaging.envelope import Envelope
 from apps.messaging.errors import NoHandler, UnknownMessage
 from apps.messaging.handling import Handler, Heard, Listener, Reaction, Task, Workspace
@@ -19,6 +20,9 @@ from apps.messaging.request import Request
 from apps.messaging.wiring import Wiring, wiring
 
 Asked = TypeVar("Asked")
+ASKED_OF_ANY_STEP = frozenset(
+    (each.__name__, each.version) for each in (Fence, RecordHappened, ResolveOutside)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +32,7 @@ class Item:
     record: Record
     envelope: Envelope
     task: Task
-    handler: Handler | Reaction
+    handler: Handler | Reaction | None  # None: what any step can be asked, see barrier and batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,8 @@ def concerns(table: Wiring, record: Record) -> bool:
 def known(table: Wiring, envelope: Envelope) -> Envelope:
     """The same, if the context can handle it. Raises NoHandler for a command that it does not know,
     UnknownMessage for another version of a message that it does."""
+    if key_of(envelope) in ASKED_OF_ANY_STEP:
+        return envelope
     if not table.hears(envelope.type):
         raise NoHandler(type=envelope.type, context=table.context)
     if not table.knows(key_of(envelope)):
@@ -66,6 +72,8 @@ def item_of(table: Wiring, record: Record, envelope: Envelope, message: Message)
     """What is asked behind the barrier; None where an event is only listened to."""
     if handler := table.commands.get(key_of(envelope)):
         return Item(record, envelope, Task(envelope.request, message), handler)
+    if key_of(envelope) in ASKED_OF_ANY_STEP:
+        return Item(record, envelope, Task(envelope.request, message), None)
     if reaction := table.reactions.get(key_of(envelope)):
         saga_id = envelope.request.saga_id
         request = Request(saga_id, reaction.step, Action.DO, 1, Mode.CHOREOGRAPHED)

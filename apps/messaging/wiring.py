@@ -1,4 +1,4 @@
-"""What a context does with each message: its COMMANDS, REACTIONS and LISTENERS as tables."""
+"""What a context does with each message: its COMMANDS, REACTIONS, LISTENERS and CALLS as tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from apps.contracts.base import Event, Message
 from apps.contracts.catalogue import command_topic, topic_of
-from apps.messaging.handling import Handler, Listener, Reaction
+from apps.contracts.steps import OF_ANY_STEP
+from apps.messaging.handling import Handler, Listener, OutsideCall, Reaction
 
 Wired = TypeVar("Wired")
 TypeKey = tuple[str, int]  # the name and version of a message's type
@@ -22,6 +23,7 @@ class Wiring:
     commands: Mapping[TypeKey, Handler]
     reactions: Mapping[TypeKey, Reaction]
     listeners: Mapping[TypeKey, Listener]
+    calls: Mapping[str, OutsideCall]  # by operation
     topics: tuple[str, ...]  # that the context reads
     names: frozenset[str]  # of all types that it knows, whatever the version
 
@@ -32,6 +34,11 @@ class Wiring:
     def knows(self, key: TypeKey) -> bool:
         """Whether there is a handler for this version of a message."""
         return key in self.commands or key in self.reactions or key in self.listeners
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a worker has an outside call of this context to itself."""
+        return max((each.lease for each in self.calls.values()), default=0.0)
 
     @property
     def reaction_steps(self) -> frozenset[str]:
@@ -46,13 +53,15 @@ def wiring(context: str) -> Wiring:
     commands = getattr(handlers, "COMMANDS", {})
     reactions = getattr(handlers, "REACTIONS", {})
     listeners = getattr(handlers, "LISTENERS", {})
+    calls = getattr(handlers, "CALLS", {})
     heard: set[type[Event]] = {*reactions, *listeners}
     return Wiring(
         context=context,
         commands=_by_key(commands),
         reactions=_by_key(reactions),
         listeners=_by_key(listeners),
-        topics=tuple(sorted({command_topic(context), *map(topic_of, heard)})),
+        calls=calls,
+        topics=tuple(sorted({command_topic(context), *map(topic_of, heard - OF_ANY_STEP)})),
         names=frozenset(each.__name__ for each in (*commands, *heard)),
     )
 

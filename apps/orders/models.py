@@ -163,6 +163,13 @@ class SagaLog(messaging.SagaLog):
         abstract = False
 
 
+class Lease(messaging.Lease):
+    """Who of orders does what only one process should do."""
+
+    class Meta(messaging.Lease.Meta):
+        abstract = False
+
+
 class OutboxMessage(messaging.OutboxMessage):
     """What orders has told, not yet acknowledged by the broker."""
 

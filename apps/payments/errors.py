@@ -19,6 +19,11 @@ class AlreadyCaptured(PaymentsError):
     """A capture was asked for a payment that is captured; compare saga log and ledger."""
 
 
+class NoAccountToCredit(PaymentsError):
+    """Store credit should stand in for a refund, but the customer has no account in this currency:
+    give it one, then retry."""
+
+
 class UnusableAmount(ValueError):
     """An amount of credit that cannot be booked; give whole cents, not below zero."""
 

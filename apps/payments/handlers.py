@@ -1,9 +1,18 @@
-"""What payments does when asked: hold, take, give back."""
+"""What payments does when asked: hold, take, give back.
 
+Store credit is our own ledger, so each is a local transaction. A card is the gateway's: the handler
+wants a call, and what the gateway answers is recorded by the functions below.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from apps.contracts.base import Event
 from apps.contracts.payments import (
     AuthorizePayment,
     CaptureFailed,
     CapturePayment,
+    CreditInstead,
     DeclineCode,
     PaymentAuthorized,
     PaymentCaptured,
@@ -11,21 +20,24 @@ from apps.contracts.payments import (
     PaymentRefunded,
     RefundPayment,
 )
+from apps.contracts.steps import UndoRefused
 from apps.contracts.values import PaymentMethod
-from apps.messaging.handling import Handler
+from apps.messaging.handling import ByHand, Call, CallOutside, Handler, OutsideCall
+from apps.payments import gateways
 from apps.payments.errors import AlreadyCaptured, NothingToRefund
+from apps.payments.gateways import CardCharge, GatewayAnswer
 from apps.payments.models import PaymentStatus
-from apps.payments.workspaces import Accounts
+from apps.payments.workspaces import Accounts, PaymentRow
 
 NOTHING_HELD = "nothing_held"
 
 
 def authorize_payment(
     command: AuthorizePayment, accounts: Accounts
-) -> PaymentAuthorized | PaymentDeclined:
+) -> PaymentAuthorized | PaymentDeclined | CallOutside:
     """Hold the whole total or nothing; says what was wanted and what there is."""
-    if command.payment_method is not PaymentMethod.CREDIT:
-        return _declined(command, DeclineCode.METHOD_UNAVAILABLE)
+    if command.payment_method is PaymentMethod.CARD:
+        return _authorize_card(command, accounts)
     available = accounts.available_cents(command.customer_id, command.currency)
     if available is None:
         return _declined(command, DeclineCode.NO_ACCOUNT)
@@ -37,26 +49,44 @@ def authorize_payment(
     )
 
 
-def capture_payment(command: CapturePayment, accounts: Accounts) -> PaymentCaptured | CaptureFailed:
+def capture_payment(
+    command: CapturePayment, accounts: Accounts
+) -> PaymentCaptured | CaptureFailed | CallOutside:
     """Take what is held. Fails only where nothing is: then nothing was taken nor will be."""
     payment = accounts.payment()
     if payment is None or payment.status == PaymentStatus.REFUNDED:
         return CaptureFailed(code=NOTHING_HELD)
     if payment.status == PaymentStatus.CAPTURED:
         raise AlreadyCaptured(payment.saga_id, f"{payment.captured_cents} cents were taken")
+    if payment.by_card:
+        return _call(CAPTURE, payment)
     accounts.settle(payment)
     return PaymentCaptured(amount_cents=payment.amount_cents)
 
 
-def refund_payment(command: RefundPayment, accounts: Accounts) -> PaymentRefunded:
+def refund_payment(command: RefundPayment, accounts: Accounts) -> PaymentRefunded | CallOutside:
     """Give back what is held; of a captured payment, what was taken."""
+    payment = _to_refund(accounts)
+    if payment.by_card:
+        return _call(GIVE_BACK, payment)
+    accounts.give_back(payment)
+    return PaymentRefunded(amount_cents=payment.amount_cents)
+
+
+def credit_instead(command: CreditInstead, accounts: Accounts) -> PaymentRefunded:
+    """Give store credit for what the gateway will not give back."""
+    payment = _to_refund(accounts)
+    accounts.credit_instead(payment)
+    return PaymentRefunded(amount_cents=payment.refunded_cents)
+
+
+def _to_refund(accounts: Accounts) -> PaymentRow:
     payment = accounts.payment()
     if payment is None:
         raise NothingToRefund(accounts.request.saga_id, "it has no payment")
     if payment.status == PaymentStatus.REFUNDED:
         raise NothingToRefund(payment.saga_id, "its payment is refunded")
-    accounts.give_back(payment)
-    return PaymentRefunded(amount_cents=payment.amount_cents)
+    return payment
 
 
 def _declined(
@@ -67,8 +97,87 @@ def _declined(
     )
 
 
+# --- cards
+
+AUTHORIZE, CAPTURE, GIVE_BACK = "authorize", "capture", "give_back"
+
+
+def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutside | PaymentDeclined:
+    if gateways.gateway() is None:
+        return _declined(command, DeclineCode.METHOD_UNAVAILABLE)
+    charge = CardCharge(
+        order_id=command.order_id,
+        customer_id=command.customer_id,
+        currency=command.currency,
+        amount_cents=command.total_cents,
+    )
+    return CallOutside(AUTHORIZE, str(accounts.request.saga_id), charge)
+
+
+def _call(operation: str, payment: PaymentRow) -> CallOutside:
+    charge = CardCharge(
+        order_id=payment.order_id,
+        customer_id=payment.customer_id,
+        currency=payment.currency,
+        amount_cents=payment.amount_cents,
+        captured=payment.status == PaymentStatus.CAPTURED,
+        reference=payment.reference,
+    )
+    return CallOutside(operation, str(payment.saga_id), charge)
+
+
+def authorization_answered(
+    call: Call, outcome: GatewayAnswer | ByHand, accounts: Accounts
+) -> PaymentAuthorized | PaymentDeclined:
+    """The amount is held on the card, or the bank said no."""
+    charge: CardCharge = call.details
+    if isinstance(outcome, GatewayAnswer) and not outcome.ok:
+        return PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=charge.amount_cents)
+    accounts.open_card_payment(charge, _reference(outcome))
+    return PaymentAuthorized(amount_cents=charge.amount_cents, payment_method=PaymentMethod.CARD)
+
+
+def capture_answered(
+    call: Call, outcome: GatewayAnswer | ByHand, accounts: Accounts
+) -> PaymentCaptured | CaptureFailed:
+    """The amount is taken, or can no more be."""
+    if isinstance(outcome, GatewayAnswer) and not outcome.ok:
+        return CaptureFailed(code=outcome.code)
+    payment = accounts.known_payment()
+    accounts.capture_card(payment)
+    return PaymentCaptured(amount_cents=payment.amount_cents)
+
+
+def give_back_answered(
+    call: Call, outcome: GatewayAnswer | ByHand, accounts: Accounts
+) -> PaymentRefunded | UndoRefused:
+    """What was held or taken is given back; or the gateway will not."""
+    if isinstance(outcome, GatewayAnswer) and not outcome.ok:
+        return UndoRefused(reason=f"The gateway gives nothing back ({outcome.code})")
+    payment = accounts.known_payment()
+    accounts.give_card_back(payment)
+    return PaymentRefunded(amount_cents=payment.amount_cents)
+
+
+def _reference(outcome: GatewayAnswer | ByHand) -> str:
+    return outcome.reference if isinstance(outcome, GatewayAnswer) else outcome.evidence
+
+
+def _outside(
+    make: Callable[[Call], GatewayAnswer], record: Callable[[Call, Any, Accounts], Event]
+) -> OutsideCall:
+    longest = gateways.LONGEST_CALL_SECONDS
+    return OutsideCall(make, record, Accounts, details=CardCharge, longest=longest)
+
+
 COMMANDS = {
     AuthorizePayment: Handler(authorize_payment, Accounts),
     CapturePayment: Handler(capture_payment, Accounts),
     RefundPayment: Handler(refund_payment, Accounts),
+    CreditInstead: Handler(credit_instead, Accounts),
+}
+CALLS = {
+    AUTHORIZE: _outside(gateways.authorize, authorization_answered),
+    CAPTURE: _outside(gateways.capture, capture_answered),
+    GIVE_BACK: _outside(gateways.give_back, give_back_answered),
 }

@@ -134,6 +134,7 @@ class Payment(models.Model):
     status = models.TextField(choices=PaymentStatus)
     captured_cents = models.BigIntegerField(db_default=0)
     refunded_cents = models.BigIntegerField(db_default=0)  # of what was captured
+    reference = models.TextField(db_default="")  # the gateway's, of a card payment
     authorized_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
 
@@ -176,6 +177,13 @@ class SagaLog(messaging.SagaLog):
     """Which steps payments took, and what it answered."""
 
     class Meta(messaging.SagaLog.Meta):
+        pass
+
+
+class Intent(messaging.Intent):
+    """Calls that payments makes to the outside world."""
+
+    class Meta(messaging.Intent.Meta):
         pass
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import merge
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,10 @@ from django.db.models import Aggregate, Count, F, Q, QuerySet, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
+from apps.contracts.values import PaymentMethod
 from apps.payments.models import Account, EntryKind, LedgerEntry, Payment, PaymentStatus, Pot
+
+CARD = PaymentMethod.CARD.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,12 @@ def payments_unlike_ledger() -> list[UUID]:
         row["saga_id"]: (row["held"], row["settled"], row["given_back"])
         for row in _entries_by_saga(Sum, "amount_cents")
     }
-    due = {payment.saga_id: _due_entries(payment) for payment in payment_facts()}
+    by_card = set(Payment.objects.filter(method=CARD).values_list("saga_id", flat=True))
+    due = {
+        payment.saga_id: _due_entries(payment)
+        for payment in payment_facts()
+        if payment.saga_id not in by_card  # these are in the gateway's ledger
+    }
     return sorted(
         saga_id
         for saga_id in due.keys() | written.keys()
@@ -150,8 +159,8 @@ def payments_unlike_ledger() -> list[UUID]:
 
 def effects() -> Iterator[PaymentEffects]:
     """How often each saga's money was held, settled and given back, by saga."""
-    for row in _entries_by_saga(Count, "id").iterator():
-        yield PaymentEffects(**row)
+    entries = (PaymentEffects(**row) for row in _entries_by_saga(Count, "id").iterator())
+    yield from merge(entries, _card_effects(), key=lambda row: row.saga_id)
 
 
 def open_holds() -> list[OpenHold]:
@@ -161,6 +170,14 @@ def open_holds() -> list[OpenHold]:
         OpenHold(*row)
         for row in rows.values_list("saga_id", "order_id", "amount_cents", "authorized_at")
     ]
+
+
+def _card_effects() -> Iterator[PaymentEffects]:
+    """What the gateway has told of card payments, by saga; they have no ledger entries."""
+    found = Payment.objects.filter(method=CARD).order_by("saga_id")
+    for saga_id, status, captured in found.values_list("saga_id", "status", "captured_cents"):
+        given_back = int(status == PaymentStatus.REFUNDED)
+        yield PaymentEffects(saga_id, 1, int(captured > 0), given_back)
 
 
 def _balance(prefix: str, pot: Pot) -> Combinable:

@@ -5,26 +5,29 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from apps.contracts.payments import AuthorizePayment, CapturePayment, RefundPayment
+from apps.contracts.payments import AuthorizePayment
+from apps.contracts.values import PaymentMethod
 from apps.messaging.database import Database, columns
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Task, Workspace
+from apps.payments.errors import NoAccountToCredit, NothingToRefund
+from apps.payments.gateways import CardCharge
 from apps.payments.ledger import AccountKey, Entry, LockedAccount, lock_accounts, write_entries
 from apps.payments.models import EntryKind, PaymentStatus, Pot
 
 # Lock payments, in key order; always before their accounts.
 LOCK_PAYMENTS = """
 SELECT saga_id, order_id, customer_id, currency, method, amount_cents, status, captured_cents,
-       refunded_cents, status
+       refunded_cents, reference, status
 FROM payments_payment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
 # Write payments that were just opened.
 INSERT_PAYMENTS = """
 INSERT INTO payments_payment (saga_id, order_id, customer_id, currency, method, amount_cents,
-                              status, captured_cents, refunded_cents)
+                              status, captured_cents, refunded_cents, reference)
 SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::bigint[],
-                     %b::text[], %b::bigint[], %b::bigint[])
+                     %b::text[], %b::bigint[], %b::bigint[], %b::text[])
 """
 
 # Change payments, each only from the status that was decided upon.
@@ -51,7 +54,12 @@ class PaymentRow:
     status: str = PaymentStatus.AUTHORIZED
     captured_cents: int = 0
     refunded_cents: int = 0
+    reference: str = ""  # the gateway's, of a card payment
     status_before: str | None = None  # as loaded; None: this batch opens it
+
+    @property
+    def by_card(self) -> bool:
+        return self.method == PaymentMethod.CARD
 
     @property
     def account_key(self) -> AccountKey:
@@ -60,7 +68,8 @@ class PaymentRow:
     def as_opened(self) -> tuple[object, ...]:
         """In the order of INSERT_PAYMENTS."""
         order = (self.saga_id, self.order_id, self.customer_id, self.currency, self.method)
-        return (*order, self.amount_cents, self.status, self.captured_cents, self.refunded_cents)
+        amounts = (self.amount_cents, self.status, self.captured_cents, self.refunded_cents)
+        return (*order, *amounts, self.reference)
 
     def as_changed(self) -> tuple[object, ...]:
         """In the order of CHANGE_PAYMENTS."""
@@ -69,7 +78,8 @@ class PaymentRow:
 
 
 class Accounts(Workspace):
-    """Store credit: what customers have, what is held for their orders, what was taken."""
+    """Store credit: what customers have, what is held for their orders, what was taken; and what
+    the gateway has told of card payments, which move nothing here."""
 
     def __init__(
         self,
@@ -129,11 +139,55 @@ class Accounts(Workspace):
         payment.status = PaymentStatus.REFUNDED
         payment.refunded_cents = payment.captured_cents
 
+    def known_payment(self) -> PaymentRow:
+        """The payment of the request's saga. Raises NothingToRefund where there is none."""
+        payment = self.payment()
+        if payment is None:
+            raise NothingToRefund(self.request.saga_id, "it has no payment")
+        return payment
+
+    def open_card_payment(self, charge: CardCharge, reference: str) -> None:
+        """The gateway holds the amount."""
+        payment = PaymentRow(
+            saga_id=self.request.saga_id,
+            order_id=charge.order_id,
+            customer_id=charge.customer_id,
+            currency=charge.currency,
+            method=PaymentMethod.CARD.value,
+            amount_cents=charge.amount_cents,
+            reference=reference,
+        )
+        self._payments[payment.saga_id] = self._changed[payment.saga_id] = payment
+
+    def capture_card(self, payment: PaymentRow) -> None:
+        """The gateway has taken what it held."""
+        payment.status = PaymentStatus.CAPTURED
+        payment.captured_cents = payment.amount_cents
+        self._changed[payment.saga_id] = payment
+
+    def give_card_back(self, payment: PaymentRow) -> None:
+        """The gateway holds nothing any more, and has given back what it had taken."""
+        payment.status = PaymentStatus.REFUNDED
+        payment.refunded_cents = payment.captured_cents
+        self._changed[payment.saga_id] = payment
+
+    def credit_instead(self, payment: PaymentRow) -> None:
+        """Fund the customer's account with what was taken by card. Raises NoAccountToCredit."""
+        if payment.captured_cents:
+            account = self._accounts.get(payment.account_key)
+            if account is None:
+                raise NoAccountToCredit(payment.saga_id, f"customer {payment.customer_id}")
+            move = (EntryKind.FUNDED, Pot.FUNDING, Pot.AVAILABLE)
+            reason = f"instead of a refund of order {payment.order_id}"
+            account.available_cents += payment.captured_cents
+            self._entries.append(Entry(account.id, *move, payment.captured_cents, reason=reason))
+        self.give_card_back(payment)
+
     def save(self) -> None:
         write_entries(self.database, self._entries)
         written = self._changed.values()
         if opened := [each.as_opened() for each in written if each.status_before is None]:
-            self.database.execute(INSERT_PAYMENTS, columns(opened, 9))
+            self.database.execute(INSERT_PAYMENTS, columns(opened, 10))
         changed = [each.as_changed() for each in written if each.status_before]
         if changed and self.database.execute(CHANGE_PAYMENTS, columns(changed, 5)) != len(changed):
             raise RivalMovedFirst(table="payments_payment")
@@ -151,9 +205,7 @@ class Accounts(Workspace):
 
 def _lock_payments(database: Database, tasks: Sequence[Task]) -> dict[UUID, PaymentRow]:
     sagas = [
-        task.request.saga_id
-        for task in tasks
-        if isinstance(task.message, (CapturePayment, RefundPayment))
+        task.request.saga_id for task in tasks if not isinstance(task.message, AuthorizePayment)
     ]
     rows = database.fetch(LOCK_PAYMENTS, [sagas]) if sagas else []
     return {row[0]: PaymentRow(*row) for row in rows}

@@ -1,7 +1,10 @@
 """Sagas as data: what the steps are, in which order, and how each is undone."""
 
-from apps.processes.definition import Kind, Process, Step
+from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
 from apps.processes.place_order import PLACE_ORDER
 from apps.processes.registry import LIVE, inputs_from, process
 
-__all__ = ["LIVE", "PLACE_ORDER", "Kind", "Process", "Step", "inputs_from", "process"]
+__all__ = [
+    "LIVE", "PLACE_ORDER", "Kind", "OnRefusal", "Patience", "Process", "Step",
+    "inputs_from", "process",
+]  # fmt: skip

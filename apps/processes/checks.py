@@ -9,6 +9,7 @@ from msgspec.structs import FieldInfo, fields
 
 from apps.contracts.base import Message, Refusal, Undone
 from apps.processes.errors import DefinitionError
+from apps.processes.patience import OnRefusal
 from apps.processes.step import Kind, Step
 
 Steps = Sequence[Step]
@@ -22,7 +23,7 @@ NEXT_KINDS = {
 }
 
 
-def check(process: str, steps: Steps, personal: Sequence[str]) -> None:
+def check(process: str, steps: Steps, personal: Sequence[str], deadline: float) -> None:
     """Raise DefinitionError for the first thing that is wrong."""
     if not NAME.fullmatch(process):
         raise DefinitionError(process, "", "a name is written in small letters, digits and _")
@@ -31,7 +32,7 @@ def check(process: str, steps: Steps, personal: Sequence[str]) -> None:
     for find in CHECKS:
         for step, problem in find(steps):
             raise DefinitionError(process, step, problem)
-    for step, problem in personal_fields(steps, personal):
+    for step, problem in (*personal_fields(steps, personal), *within(steps, deadline)):
         raise DefinitionError(process, step, problem)
 
 
@@ -82,6 +83,48 @@ def kinds(steps: Steps) -> Problems:
             yield step.name, "the pivot is always in the plan"
 
 
+def patience(steps: Steps) -> Problems:
+    for step in steps:
+        times = step.patience
+        if times.timeout <= 0 or times.longest < times.timeout:
+            yield step.name, "its timeout must be above 0, and its longest wait not shorter"
+        if times.attempts < 1:
+            yield step.name, "it is sent at least once: attempts must be 1 or more"
+        if times.backoff < 1:
+            yield step.name, "waits do not shrink: backoff must be 1 or more"
+
+
+def refusals(steps: Steps) -> Problems:
+    for step in steps:
+        waits = step.on_refusal is OnRefusal.WAIT
+        if waits and not step.refusal:
+            yield step.name, "it waits for a decision on its refusal, but has none"
+        if waits != (step.decide_within > 0):
+            yield step.name, "decide_within says how long a refusal waits, there and only there"
+
+
+def detours(steps: Steps) -> Problems:
+    for step in steps:
+        if step.skippable and (step.kind is not Kind.COMPENSATABLE or step is steps[0]):
+            yield step.name, "only a compensatable step behind the first can be skipped"
+        if step.skippable and step.gives:
+            yield step.name, "a step that can be skipped gives nothing to later ones"
+        if step.substitutes and not step.compensation:
+            yield step.name, "a substitute stands for a compensation, and it has none"
+        for substitute in step.substitutes:
+            if step.compensation and substitute.answer is not step.compensation.answer:
+                yield step.name, f"{substitute.__name__} must be answered like its compensation"
+
+
+def within(steps: Steps, deadline: float) -> Problems:
+    for step in steps:
+        if deadline <= max(step.patience.timeout, step.decide_within):
+            yield (
+                step.name,
+                f"it may wait longer than the process, whose deadline is {deadline:g} s",
+            )
+
+
 def inputs(steps: Steps) -> Problems:
     given = {each.name: each.type for each in fields(steps[0].success)}
     for step in steps[1:]:
@@ -128,5 +171,5 @@ def _fields_of(message: type[Message] | None) -> tuple[FieldInfo, ...]:
 
 
 CHECKS: tuple[Callable[[Steps], Problems], ...] = (
-    names, start, order_of_kinds, kinds, gifts, inputs,
+    names, start, order_of_kinds, kinds, gifts, inputs, patience, refusals, detours,
 )  # fmt: skip

@@ -11,9 +11,10 @@ from apps.contracts.base import Event
 from apps.contracts.plan import Mode, Plan
 from apps.processes.checks import check
 from apps.processes.errors import UnknownStep, UnknownWish
+from apps.processes.patience import OnRefusal, Patience
 from apps.processes.step import Kind, Step
 
-__all__ = ["Kind", "Process", "Step"]
+__all__ = ["Kind", "OnRefusal", "Patience", "Process", "Step"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +25,10 @@ class Process:
     version: int
     steps: tuple[Step, ...]
     personal: tuple[str, ...] = ()  # fields of the starting event that no history may keep
+    deadline: float = 3600.0  # seconds from the start, after which it turns back where it still can
 
     def __post_init__(self) -> None:
-        check(self.name, self.steps, self.personal)
+        check(self.name, self.steps, self.personal, self.deadline)
 
     @property
     def start(self) -> type[Event]:

@@ -1,15 +1,17 @@
 """How an order is placed: every order ends confirmed, or fully undone."""
 
 from apps.contracts import inventory, notifications, orders, payments, pricing, shipping
-from apps.processes.definition import Kind, Process, Step
+from apps.processes.definition import Kind, Patience, Process, Step
 
 COMPENSATABLE, PIVOT, RETRIABLE = Kind
+OUTSIDE = Patience(timeout=90, attempts=5)  # may ask a bank or a carrier
 
 # fmt: off
 PLACE_ORDER = Process(
     name="place_order",
     version=1,
     personal=("address",),
+    deadline=3600,
     steps=(
         Step("create_order", COMPENSATABLE,
              success=orders.OrderCreated,
@@ -22,15 +24,16 @@ PLACE_ORDER = Process(
              compensation=pricing.UnfreezePrice, gives=("total_cents",)),
         Step("authorize_payment", COMPENSATABLE, payments.AuthorizePayment,
              success=payments.PaymentAuthorized, refusal=payments.PaymentDeclined,
-             compensation=payments.RefundPayment),
+             compensation=payments.RefundPayment, substitutes=(payments.CreditInstead,),
+             patience=OUTSIDE),
         Step("wrap_gift", COMPENSATABLE, shipping.WrapGift, wish="gift_wrap",
              success=shipping.GiftWrapped, refusal=shipping.GiftWrapUnavailable,
-             compensation=shipping.UnwrapGift),
+             compensation=shipping.UnwrapGift, skippable=True),
         Step("create_shipment", COMPENSATABLE, shipping.CreateShipment,
              success=shipping.ShipmentCreated, refusal=shipping.ShipmentRefused,
-             compensation=shipping.CancelShipment),
+             compensation=shipping.CancelShipment, patience=OUTSIDE),
         Step("capture_payment", PIVOT, payments.CapturePayment,
-             success=payments.PaymentCaptured, refusal=payments.CaptureFailed),
+             success=payments.PaymentCaptured, refusal=payments.CaptureFailed, patience=OUTSIDE),
         Step("confirm_order", RETRIABLE, orders.ConfirmOrder,
              success=orders.OrderConfirmed),
         Step("send_confirmation", RETRIABLE, notifications.SendConfirmation,

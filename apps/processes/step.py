@@ -4,6 +4,7 @@ import enum
 from dataclasses import KW_ONLY, dataclass
 
 from apps.contracts.base import Command, Compensation, Event, Refusal
+from apps.processes.patience import OnRefusal, Patience
 
 
 class Kind(enum.StrEnum):
@@ -12,6 +13,9 @@ class Kind(enum.StrEnum):
     COMPENSATABLE = "compensatable"  # it can be undone, by a compensation of its own
     PIVOT = "pivot"  # the decision: once it has happened the saga only goes forward
     RETRIABLE = "retriable"  # behind the pivot: it is never refused, only tried again
+
+
+PATIENT = Patience()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +35,11 @@ class Step:
     compensation: type[Compensation] | None = None
     gives: tuple[str, ...] = ()  # fields of the success that later commands take as inputs
     wish: str = ""  # only in the plan where this is wished; empty: always
+    patience: Patience = PATIENT
+    on_refusal: OnRefusal = OnRefusal.TURN_BACK
+    decide_within: float = 0.0  # seconds that a refusal waits for a decision
+    skippable: bool = False  # an operator may let the saga go on without it
+    substitutes: tuple[type[Compensation], ...] = ()  # other ways to undo it, chosen by an operator
 
     @property
     def inputs(self) -> frozenset[str]:

@@ -56,7 +56,7 @@ class SagaAdmin(ReadOnlyAdmin):
     """Find a saga, see where it is and what was said."""
 
     list_display = (
-        "saga_id", "status", "shown_process", "pending", "refused",
+        "saga_id", "status", "shown_process", "pending", "turned_back",
         "customer_id", "order_id", "started_at", "duration",
     )  # fmt: skip
     list_filter = ("status", ProcessFilter, PendingStepFilter, "started_at")
@@ -65,7 +65,7 @@ class SagaAdmin(ReadOnlyAdmin):
     ordering = ("-saga_id",)  # UUIDv7: the newest first
     fields = (
         ("status", "pending"),
-        ("refused", "refusal_reason"),
+        ("turned_back", "cause_reason"),
         ("started_at", "ended_at"),
         ("duration", "customer_id"),
         ("saga_id", "order_id"),
@@ -87,9 +87,9 @@ class SagaAdmin(ReadOnlyAdmin):
         undoing = saga.pending_action == Action.UNDO
         return f"{'undoing ' if undoing else ''}{words(saga.pending_step)}"
 
-    @display(description="refused by", ordering="refused_step")
-    def refused(self, saga: Saga) -> str:
-        return words(saga.refused_step) or "-"
+    @display(description="turned back at", ordering="cause_step")
+    def turned_back(self, saga: Saga) -> str:
+        return words(saga.cause_step) or "-"
 
     @display(description="took")
     def duration(self, saga: Saga) -> str:

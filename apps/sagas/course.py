@@ -30,6 +30,7 @@ class Course(NamedTuple):
 
     plan: Plan
     start: type[Event]
+    deadline: float  # seconds from the start
     legs: Mapping[str, Leg]
 
 
@@ -53,7 +54,7 @@ def lay_out(definition: Process, plan: Plan) -> Course:
         name: _leg(definition.step(name), previous, following, needs)
         for previous, name, following in neighbours
     }
-    return Course(plan, definition.start, legs)
+    return Course(plan, definition.start, definition.deadline, legs)
 
 
 def _leg(step: Step, previous: str, following: str, needs: Mapping[str, frozenset[str]]) -> Leg:

@@ -1,100 +1,70 @@
-"""What a saga does on hearing an answer: a pure function.
+"""What a saga does on hearing something: a pure function.
 
 A success is followed by the next step, or the saga is confirmed. A refusal turns it back: the
 steps before the refused one are undone in reverse, one at a time, down to the first; then the
-saga is undone. An answer counts only where it matches the pending request in step, action and
-generation; any other changes nothing.
+saga is undone. An answer counts only where it matches a request that is open, in step, action and
+generation; any other changes nothing. `waiting` says what happens when no answer comes, `moves`
+what people may do.
 """
 
-import enum
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
-from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
-from apps.contracts.base import Command, Event, Message, Refusal, Undone
-from apps.contracts.catalogue import Action
-from apps.contracts.plan import Mode
+from apps.contracts.base import Event, Refusal, Undone
+from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.sagas import Outcome as Ending
-from apps.contracts.sagas import SagaEnded
+from apps.contracts.steps import Fenced, Happened, StepWaits, UndoneByHand, UndoRefused
 from apps.messaging.request import Request
+from apps.processes import OnRefusal
+from apps.sagas.asking import end, go_past, turn_back, undo_from
 from apps.sagas.course import Course, Leg
 from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
+from apps.sagas.moves import MOVES
+from apps.sagas.state import (
+    Answer,
+    Cause,
+    Decision,
+    DeskOverdue,
+    Note,
+    OnDesk,
+    Outcome,
+    Overdue,
+    SagaState,
+    Said,
+    Status,
+    Wish,
+)
+from apps.sagas.waiting import desk_overdue, give_to_desk, overdue, wish
 
 
-class Status(enum.StrEnum):
-    """Where a saga is."""
+def decide(course: Course, saga: SagaState | None, said: Said) -> Decision:
+    """What follows from what is said; None is a saga that is not yet known.
 
-    RUNNING = "running"  # steps are being done; one request is pending
-    COMPENSATING = "compensating"  # a step was refused; those before it are being undone
-    CONFIRMED = "confirmed"  # every step of the plan is done; the end
-    UNDONE = "undone"  # no step of the plan has any effect left; the end
-
-
-LIVE = (Status.RUNNING, Status.COMPENSATING)
-FIRST_GENERATION = 1
-
-
-class Outcome(enum.StrEnum):
-    """What became of one request."""
-
-    DONE = "done"  # the step had its effect
-    REFUSED = "refused"  # a definite no; nothing was changed
-    UNDONE = "undone"  # the effect was reversed
-    NOTHING_TO_UNDO = "nothing_to_undo"  # there was none, and never will be
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """Which step was refused, and why."""
-
-    step: str
-    type: str
-    payload: str  # JSON
-    reason: str  # for people
-
-
-class SagaState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a saga and needed to decide."""
-
-    saga_id: UUID
-    status: Status
-    pending: Request | None  # what is asked and not yet answered; None at the end
-    inputs: str = "{}"  # JSON object of what the steps ahead need, and nothing else
-    refused: Refused | None = None
-
-
-class Answer(NamedTuple):
-    """A fact told by a participant. The event that starts a saga answers its first step."""
-
-    request: Request
-    event: Event
-
-
-class Told(NamedTuple):
-    """A message to send, and the request that it asks or tells of."""
-
-    message: Message
-    request: Request
-
-
-class Decision(NamedTuple):
-    """The saga as it is now. No outcome: the answer was not what it waits for, nothing changed."""
-
-    saga: SagaState
-    outcome: Outcome | None = None
-    sends: tuple[Told, ...] = ()
-
-
-def decide(course: Course, saga: SagaState | None, answer: Answer) -> Decision:
-    """Take an answer to a saga; None is one that is not yet known, which only its start begins.
-
-    Raises UnknownSaga and UnexpectedAnswer.
+    Raises UnknownSaga and UnexpectedAnswer for an answer, MoveNotAllowed for a person's move.
     """
-    if saga is None:
-        saga = begin(course, answer)
-    elif not matches(saga.pending, answer.request):
+    if isinstance(said, Answer):
+        return hear(course, saga or begin(course, said), said)
+    assert saga is not None  # only an answer comes to a saga that is not known
+    if isinstance(said, Overdue):
+        return overdue(course, saga, said)
+    if isinstance(said, DeskOverdue):
+        return desk_overdue(course, saga)
+    if isinstance(said, Wish):
+        return wish(course, saga, said)
+    return MOVES[type(said)](course, saga, said)
+
+
+# --- answers
+
+
+def hear(course: Course, saga: SagaState, answer: Answer) -> Decision:
+    """Take an answer, if it is to a request that is open."""
+    for each in saga.detours.desk:
+        if matches(each.request(saga.saga_id), answer.request):
+            return hear_on_desk(course, saga, each, answer)
+    if saga.status is Status.AWAITING_DECISION or not matches(saga.pending, answer.request):
         return Decision(saga)
     leg = course.legs[answer.request.step]
     outcome = outcome_of(leg, answer)
@@ -109,19 +79,21 @@ def begin(course: Course, answer: Answer) -> SagaState:
     return SagaState(saga_id=request.saga_id, status=Status.RUNNING, pending=request)
 
 
-def matches(pending: Request | None, request: Request) -> bool:
+def matches(open_request: Request | None, request: Request) -> bool:
     """Answers match on step, action and generation, never on message ids."""
     return (
-        pending is not None
-        and pending.step == request.step
-        and pending.action == request.action
-        and pending.generation == request.generation
+        open_request is not None
+        and open_request.step == request.step
+        and open_request.action == request.action
+        and open_request.generation == request.generation
     )
 
 
 def outcome_of(leg: Leg, answer: Answer) -> Outcome:
     """What an answer says. Raises UnexpectedAnswer where the definition does not know it."""
     event, action = answer.event, answer.request.action
+    if known := OF_ANY_STEP.get((type(event), action)):
+        return known
     if leg.answers.get(type(event)) is not action:
         raise UnexpectedAnswer(step=leg.step.name, action=action, told=type(event).__name__)
     if isinstance(event, Undone):
@@ -129,78 +101,131 @@ def outcome_of(leg: Leg, answer: Answer) -> Outcome:
     return Outcome.REFUSED if isinstance(event, Refusal) else Outcome.DONE
 
 
+OF_ANY_STEP: Mapping[tuple[type[Event], Action], Outcome] = {
+    (Fenced, Action.FENCE): Outcome.FENCED,
+    (Happened, Action.FENCE): Outcome.HAPPENED,
+    (StepWaits, Action.DO): Outcome.WAITS,
+    (StepWaits, Action.UNDO): Outcome.WAITS,
+    (UndoRefused, Action.UNDO): Outcome.UNDO_REFUSED,
+    (UndoneByHand, Action.UNDO): Outcome.UNDONE,
+}
+
+
 # --- what follows each outcome
 
 
 def go_on(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
     """Ask the next step, or the saga is confirmed."""
-    if not leg.following:
-        return end(course, saga, Status.CONFIRMED, Ending.CONFIRMED, answer)
-    saga = replace(saga, inputs=inputs_behind(leg, saga.inputs, answer.event))
-    command = read_command(course.legs[leg.following], saga.inputs)
-    return ask(saga, Status.RUNNING, leg.following, Action.DO, command)
+    return go_past(course, saga, leg, answer.event, answer.request)
 
 
-def turn_back(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
-    """Remember the refusal, forget the inputs, and undo what was done before."""
-    event = answer.event
+def refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """Turn back at once, or wait for a person's decision."""
+    saga = replace(saga, cause=cause_of(leg, answer.event))
+    if leg.step.on_refusal is OnRefusal.TURN_BACK or saga.detours.cancel_wished:
+        return turn_back(course, saga, leg.previous, answer.request)
+    assert saga.cause
+    waiting = replace(saga, status=Status.AWAITING_DECISION)
+    note = Note("decision_awaited", answer.request, saga.cause.reason)
+    return Decision(waiting, wait=leg.step.decide_within, notes=(note,))
+
+
+def cause_of(leg: Leg, event: Event) -> Cause:
+    """A refusal as it is remembered."""
     assert isinstance(event, Refusal)
     payload = msgspec.json.encode(event).decode()
-    refused = Refused(leg.step.name, type(event).__name__, payload, event.reason)
-    return undo_next(course, replace(saga, refused=refused, inputs="{}"), leg, answer)
+    return Cause(leg.step.name, type(event).__name__, payload, event.reason)
 
 
-def undo_next(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
-    """Undo the step before, or the saga is undone."""
-    if not leg.previous:
-        return end(course, saga, Status.UNDONE, Ending.UNDONE, answer)
-    compensation = course.legs[leg.previous].step.compensation
-    assert compensation is not None  # a definition is checked: only such steps precede a refusal
-    return ask(saga, Status.COMPENSATING, leg.previous, Action.UNDO, compensation())
+def undone(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """Undo the step before; or go on, where the step was undone to be skipped."""
+    if saga.status is not Status.SKIPPING:
+        return undo_from(course, saga, leg.previous, answer.request)
+    skipped = (*saga.detours.skipped, leg.step.name)
+    saga = replace(saga, detours=replace(saga.detours, skipped=skipped))
+    decision = go_past(course, saga, leg, None, answer.request)
+    note = Note("skipped", answer.request, "It goes on without this step")
+    return decision._replace(notes=(note, *decision.notes))
+
+
+def happened(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """The pivot had happened: only forward, with what it told."""
+    told = answer.event
+    assert isinstance(told, Happened)
+    event_type = MESSAGES.get((told.type, told.event_version))
+    if event_type is not leg.step.success:
+        raise UnexpectedAnswer(step=leg.step.name, action=answer.request.action, told=told.type)
+    event = msgspec.json.decode(told.event, type=leg.step.success)
+    return go_past(course, saga, leg, event, answer.request)
+
+
+def fenced(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """The pivot never happens: turn back."""
+    cause = saga.detours.cause
+    assert cause  # a fence is asked for a reason
+    saga = replace(saga, cause=cause, detours=replace(saga.detours, cause=None))
+    return turn_back(course, saga, leg.previous, answer.request)
+
+
+def waits(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """Give it the time that it needs."""
+    told = answer.event
+    assert isinstance(told, StepWaits)
+    note = Note("waits", answer.request, told.reason)
+    return Decision(saga, wait=told.until, notes=(note,))
+
+
+def undo_refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
+    """The compensation is given to the desk at once; the others go on."""
+    told = answer.event
+    assert isinstance(told, UndoRefused)
+    if saga.status is Status.SKIPPING:  # it cannot be skipped: the step stands
+        saga = replace(saga, cause=skip_failed(leg.step.name, told.reason))
+    saga = give_to_desk(replace(saga, inputs="{}"), answer.request, refused=True)
+    note = Note("undo_refused", answer.request, told.reason)
+    wait = leg.step.patience.longest
+    decision = undo_from(course, saga, leg.previous, answer.request)
+    return decision._replace(desk_wait=wait, notes=(note, *decision.notes))
+
+
+def skip_failed(step: str, reason: str) -> Cause:
+    """The step that should be skipped cannot be undone."""
+    return Cause(step, "SkipFailed", "{}", f"It could not be skipped: {reason}")
 
 
 FOLLOWS: Mapping[Outcome, Callable[[Course, SagaState, Leg, Answer], Decision]] = {
     Outcome.DONE: go_on,
-    Outcome.REFUSED: turn_back,
-    Outcome.UNDONE: undo_next,
-    Outcome.NOTHING_TO_UNDO: undo_next,
+    Outcome.REFUSED: refused,
+    Outcome.UNDONE: undone,
+    Outcome.NOTHING_TO_UNDO: undone,
+    Outcome.HAPPENED: happened,
+    Outcome.FENCED: fenced,
+    Outcome.WAITS: waits,
+    Outcome.UNDO_REFUSED: undo_refused,
 }
 
 
-def ask(saga: SagaState, status: Status, step: str, action: Action, command: Command) -> Decision:
-    """A new pending request, and its command."""
-    request = Request(saga.saga_id, step, action, FIRST_GENERATION, Mode.ORCHESTRATED)
-    saga = replace(saga, status=status, pending=request)
-    return Decision(saga, sends=(Told(command, request),))
+def hear_on_desk(course: Course, saga: SagaState, asked: OnDesk, answer: Answer) -> Decision:
+    """A compensation that was given to the desk is answered after all."""
+    leg = course.legs[asked.step]
+    outcome = outcome_of(leg, answer)
+    if outcome is Outcome.WAITS:
+        return waits(course, saga, leg, answer)._replace(outcome=outcome, wait=None)
+    others = tuple(each for each in saga.detours.desk if each is not asked)
+    if outcome is Outcome.UNDO_REFUSED:
+        told = answer.event
+        assert isinstance(told, UndoRefused)
+        again = replace(asked, refused=True, command="", payload="")
+        note = Note("undo_refused", answer.request, told.reason)
+        saga = replace(saga, detours=replace(saga.detours, desk=(*others, again)))
+        return Decision(saga, outcome, notes=(note,))
+    return settle(course, saga, others, answer.request)._replace(outcome=outcome)
 
 
-def end(
-    course: Course, saga: SagaState, status: Status, ending: Ending, answer: Answer
-) -> Decision:
-    """Nothing is pending any more, and whoever listens is told."""
-    saga = replace(saga, status=status, pending=None, inputs="{}")
-    refused_step = saga.refused.step if saga.refused else None
-    ended = SagaEnded(process=course.plan.process, outcome=ending, refused_step=refused_step)
-    return Decision(saga, sends=(Told(ended, answer.request),))
-
-
-# --- inputs
-
-
-def read_command(leg: Leg, inputs: str) -> Command:
-    """A command is what its type sees of the inputs."""
-    assert leg.reader is not None  # a definition is checked: only the first step has no command
-    return leg.reader.decode(inputs)
-
-
-def inputs_behind(leg: Leg, inputs: str, event: Event) -> str:
-    """The inputs for what follows: with what the step gives, without what nobody needs then."""
-    if not leg.changes_inputs:
-        return inputs
-    known = read_document(inputs)
-    kept = {name: value for name, value in known.items() if name in leg.needed}
-    given = {name: getattr(event, name) for name in leg.gives}
-    return msgspec.json.encode(kept | given).decode()
-
-
-read_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+def settle(course: Course, saga: SagaState, desk: tuple[OnDesk, ...], request: Request) -> Decision:
+    """Something has left the desk; the saga ends if it was the last thing that was open."""
+    saga = replace(saga, detours=replace(saga.detours, desk=desk))
+    if saga.pending is None and not desk:
+        return end(course, saga, Status.UNDONE, Ending.UNDONE, request)
+    status = Status.STUCK if desk else Status.COMPENSATING
+    return Decision(replace(saga, status=status))

@@ -1,60 +1,88 @@
-"""The engine: loads the sagas of a batch under lock, decides each answer, saves what changed."""
+"""The engine: loads the sagas of a batch under lock, decides what is said, saves what changed."""
 
+import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, Self, cast
 from uuid import UUID
 
 import msgspec
+from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode, Plan
+from apps.contracts.steps import PersonNeeded
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Outgoing, Task, Workspace
 from apps.messaging.request import Request
 from apps.processes import process
+from apps.sagas.asking import read_document
 from apps.sagas.course import course_of
-from apps.sagas.decide import (
+from apps.sagas.decide import decide
+from apps.sagas.desk import Desk, NewCase
+from apps.sagas.state import (
+    STAYS_OPEN,
     Answer,
+    Cause,
+    Decision,
+    Detours,
+    Note,
     Outcome,
-    Refused,
     SagaState,
+    Said,
     Status,
-    decide,
-    read_document,
 )
 from apps.sagas.statements import (
     LOCK_SAGAS,
     MOVE_SAGAS,
     NOTE_UNMATCHED,
     START_SAGAS,
+    TELL_EVENTS,
     TELL_HISTORY,
 )
+
+JITTER = 0.25  # a wait is longer by a random share of up to so much
 
 
 def hear(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
     """Take an answer to its saga; the commands that follow, or the news that it ended."""
     known = sagas.known.get(heard.request.saga_id)
     plan = known.plan if known else heard.plan
-    state = known.state if known else None
-    decision = decide(course_of(plan), state, Answer(heard.request, heard.event))
+    answer = Answer(heard.request, heard.event)
+    decision = decide(course_of(plan), known.state if known else None, answer)
     if decision.outcome is None:
         sagas.note(heard)
-    else:
-        sagas.remember(heard, decision.saga, decision.outcome)
-    return [Outgoing(told.message, told.request, plan) for told in decision.sends]
+        return []
+    if known is None:
+        known = sagas.start(heard)
+    if decision.outcome not in STAYS_OPEN:
+        sagas.history.append(line(heard, known, decision.outcome))
+    return sagas.remember(known, decision)
+
+
+def hear_of_need(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
+    """Another context asks for a person."""
+    need = heard.event
+    assert isinstance(need, PersonNeeded)
+    saga_id, step = heard.request.saga_id, heard.request.step
+    of = (saga_id, step, "", need.reason, heard.plan, heard.traceparent)
+    sagas.desk.opened.append(NewCase(need.kind, need.context, *of))
+    return []
 
 
 class Known(NamedTuple):
     """A saga of the batch, as it was loaded and as it is now."""
 
-    state: SagaState
+    state: SagaState | None  # None: it starts in this batch, and nothing is decided yet
     plan: str
     loaded: int  # its revision in the database; 0: it starts in this batch
     revision: int  # as it is now
     asked_at: datetime | None  # None: asked in this batch
+    paused_until: datetime | None
+    traceparent: str
+    decision: Decision | None = None  # the last one of this batch
 
 
 class Sagas(Workspace):
@@ -66,24 +94,65 @@ class Sagas(Workspace):
         self.started: dict[UUID, Row] = {}  # by saga: what is written once
         self.moved: set[UUID] = set()
         self.history: list[Row] = []
+        self.events: list[Row] = []
         self.unmatched: list[Row] = []
+        self.desk = Desk(database)
 
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
-        ids = sorted({task.request.saga_id for task in tasks})
-        return cls(database, {row[0]: known_from(row) for row in database.fetch(LOCK_SAGAS, [ids])})
+        return cls.lock(database, {task.request.saga_id for task in tasks})
 
-    def remember(self, heard: Heard, state: SagaState, outcome: Outcome) -> None:
-        """Keep what was decided, and its line in the history."""
-        saga_id = state.saga_id
-        known = self.known.get(saga_id)
-        if known is None:
-            self.started[saga_id] = written_once(heard)
-            known = Known(state, heard.plan, 0, 0, None)
-        elif saga_id not in self.started:
+    @classmethod
+    def lock(cls, database: Database, saga_ids: set[UUID]) -> Self:
+        """Lock and read these sagas; those that do not exist are left out."""
+        rows = database.fetch(LOCK_SAGAS, [sorted(saga_ids)])
+        return cls(database, {row[0]: known_from(row) for row in rows})
+
+    def tell(
+        self, saga_id: UUID, said: Said, *, paused_until: datetime | None = None
+    ) -> list[Outgoing]:
+        """Say something that is no answer to a saga that was loaded; what it sends.
+
+        `paused_until` is the end of a pause that begins. Raises MoveNotAllowed.
+        """
+        known = self.known[saga_id]
+        decision = decide(course_of(known.plan), known.state, said)
+        if decision == Decision(known.state):  # type: ignore[arg-type]  # what is loaded is known
+            return []
+        return self.remember(
+            known._replace(paused_until=paused_until or known.paused_until), decision
+        )
+
+    def start(self, heard: Heard) -> Known:
+        """A saga begins."""
+        self.started[heard.request.saga_id] = written_once(heard)
+        return Known(None, heard.plan, 0, 0, None, None, heard.traceparent)
+
+    def remember(self, known: Known, decision: Decision) -> list[Outgoing]:
+        """Keep what was decided; what is sent for it."""
+        state, saga_id = decision.saga, decision.saga.saga_id
+        if saga_id not in self.started:
             self.moved.add(saga_id)
-        self.history.append(line(heard, known, outcome))
-        self.known[saga_id] = Known(state, known.plan, known.loaded, known.revision + 1, None)
+        self.desk.follow(known.state, decision, known.plan, known.traceparent)
+        decision = decision._replace(
+            wait=decision.wait if decision.wait is not None else _wait_of(known),
+            desk_wait=decision.desk_wait
+            if decision.desk_wait is not None
+            else _desk_wait_of(known),
+        )
+        still_asked = known.state is not None and known.state.pending == state.pending
+        now = known._replace(
+            state=state,
+            revision=known.revision + 1,
+            decision=decision,
+            asked_at=known.asked_at if still_asked else None,
+            paused_until=known.paused_until if state.paused else None,
+        )
+        self.events += [event(each, state, now.revision) for each in decision.notes]
+        self.known[saga_id] = now
+        return [
+            Outgoing(told.message, told.request, known.plan, told.topic) for told in decision.sends
+        ]
 
     def note(self, heard: Heard) -> None:
         """Keep that nothing waited for this answer."""
@@ -95,20 +164,31 @@ class Sagas(Workspace):
     def save(self) -> None:
         """Raises RivalMovedFirst where another transaction was faster."""
         starting = [self._row(each) + once for each, once in self.started.items()]
-        moving = [(*self._row(each), self.known[each].loaded) for each in self.moved]
-        self._write(START_SAGAS, starting, width=17)
-        self._write(MOVE_SAGAS, moving, width=12)
+        moving = [
+            (*self._row(each), bool(_state(self.known[each]).detours.desk), self.known[each].loaded)
+            for each in self.moved
+        ]
+        self._write(START_SAGAS, starting, width=25)
+        self._write(MOVE_SAGAS, moving, width=19)
         self._write(TELL_HISTORY, self.history, width=10)
+        if self.events:
+            self.database.execute(TELL_EVENTS, columns(self.events, 8))
         if self.unmatched:
             self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
+        self.desk.save()
 
     def _row(self, saga_id: UUID) -> Row:
         known = self.known[saga_id]
-        state, pending, refused = known.state, known.state.pending, known.state.refused
+        state, decision = _state(known), known.decision
+        pending, cause = state.pending, state.cause
+        assert decision
+        wait, until = times(decision.wait)
         return (
-            saga_id, known.revision, state.status, state.inputs,
+            saga_id, known.revision, state.status, state.inputs, state.attempt,
+            "{}" if state.detours == STRAIGHT else msgspec.json.encode(state.detours).decode(),
             *((pending.step, pending.action, pending.generation) if pending else (None,) * 3),
-            *(msgspec.structs.astuple(refused) if refused else ("", "", None, "")),
+            *(msgspec.structs.astuple(cause) if cause else ("", "", None, "")),
+            known.paused_until, wait, until, decision.desk_wait,
         )  # fmt: skip
 
     def _write(self, statement: str, rows: list[Row], *, width: int) -> None:
@@ -116,22 +196,50 @@ class Sagas(Workspace):
             raise RivalMovedFirst(rows=len(rows))
 
 
+STRAIGHT = Detours()
+
+
+def _state(known: Known) -> SagaState:
+    assert known.state  # something was decided
+    return known.state
+
+
+def _wait_of(known: Known) -> float | datetime | None:
+    """What an earlier message of the same batch led to still holds."""
+    return known.decision.wait if known.decision else None
+
+
+def _desk_wait_of(known: Known) -> float | None:
+    return known.decision.desk_wait if known.decision else None
+
+
+def times(wait: float | datetime | None) -> tuple[float | None, datetime | None]:
+    """A wait in seconds, with jitter so that those who failed together do not come back together;
+    or the time until which is waited."""
+    if isinstance(wait, datetime):
+        return None, wait
+    return (None if wait is None else wait * (1 + JITTER * random.random())), None  # noqa: S311
+
+
 # --- from and to rows
 
 
 def known_from(row: Row) -> Known:
-    """Read what LOCK_SAGAS selects."""
-    saga_id, plan, revision, asked_at, status, inputs, *asked_and_refused = row
-    step, action, generation, *refused = asked_and_refused
+    """Read what COLUMNS names."""
+    saga_id, plan, revision, asked_at, paused_until, traceparent, *of_state = row
+    status, inputs, attempt, detours, step, action, generation, *cause = of_state
     pending = step and Request(saga_id, step, Action(action), generation, Mode.ORCHESTRATED)
     state = SagaState(
         saga_id=saga_id,
         status=Status(status),
         pending=pending,
+        attempt=attempt,
         inputs=inputs,
-        refused=Refused(*refused) if refused[0] else None,
+        cause=Cause(*cause) if cause[0] else None,
+        paused=paused_until is not None,
+        detours=STRAIGHT if detours == "{}" else msgspec.json.decode(detours, type=Detours),
     )
-    return Known(state, plan, revision, revision, asked_at)
+    return Known(state, plan, revision, revision, asked_at, paused_until, traceparent)
 
 
 class Start(Protocol):
@@ -142,11 +250,12 @@ class Start(Protocol):
 
 
 def written_once(heard: Heard) -> Row:
-    """What never changes of a saga: its plan, and whose it is."""
-    plan = course_of(heard.plan).plan
-    start = cast(Start, heard.event)
+    """What never changes of a saga: its plan, whose it is, and how long it may take."""
+    course = course_of(heard.plan)
+    plan, start = course.plan, cast(Start, heard.event)
     return (
-        heard.plan, plan.process, plan.version, plan.mode, start.order_id, start.customer_id
+        heard.plan, plan.process, plan.version, plan.mode, start.order_id, start.customer_id,
+        heard.traceparent, course.deadline,
     )  # fmt: skip
 
 
@@ -155,9 +264,22 @@ def line(heard: Heard, known: Known, outcome: Outcome) -> Row:
     asked, event = heard.request, heard.event
     return (
         asked.saga_id, asked.step, asked.action, asked.generation, known.revision + 1, outcome,
-        known.asked_at, type(event).__name__, facts(event, course_of(known.plan).plan),
+        asked_at(known, asked), type(event).__name__, facts(event, course_of(known.plan).plan),
         heard.message_id,
     )  # fmt: skip
+
+
+def asked_at(known: Known, asked: Request) -> datetime | None:
+    """When the pending request was asked; None of another one, and of one of this batch."""
+    pending = known.state.pending if known.state else None
+    return known.asked_at if pending == asked else None
+
+
+def event(note: Note, state: SagaState, revision: int) -> Row:
+    """A line of the timeline that is no answer."""
+    asked = note.request
+    of = (asked.step, asked.action, asked.generation) if asked else ("", "", 0)
+    return (uuid7(), state.saga_id, revision, note.kind, *of, note.text)
 
 
 def facts(event: Event, plan: Plan) -> str:

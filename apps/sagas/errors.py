@@ -12,3 +12,7 @@ class UnknownSaga(MessagingError):
 class UnexpectedAnswer(MessagingError):
     """The saga's definition has no such answer for what was asked. Compare the participant's
     handler with the definition, then replay."""
+
+
+class MoveNotAllowed(Exception):
+    """A person's move that the saga does not allow now; the message says why, and what to do."""

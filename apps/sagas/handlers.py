@@ -1,11 +1,20 @@
-"""What the engine listens to: every answer of the live definitions, and what starts them."""
+"""What the engine listens to: every answer of the live definitions, and what starts them; and what
+any step may be answered with."""
 
 from collections.abc import Iterator
 
 from apps.contracts.base import Event
+from apps.contracts.steps import (
+    Fenced,
+    Happened,
+    PersonNeeded,
+    StepWaits,
+    UndoneByHand,
+    UndoRefused,
+)
 from apps.messaging.handling import Listener
 from apps.processes import LIVE, Step
-from apps.sagas.engine import Sagas, hear
+from apps.sagas.engine import Sagas, hear, hear_of_need
 
 
 def answers(step: Step) -> Iterator[type[Event]]:
@@ -17,9 +26,10 @@ def answers(step: Step) -> Iterator[type[Event]]:
         yield step.compensation.answer
 
 
-LISTENERS = {
-    event: Listener(hear, Sagas)
-    for definition in LIVE
-    for step in definition.steps
-    for event in answers(step)
+OF_ANY_STEP: tuple[type[Event], ...] = (Fenced, Happened, StepWaits, UndoRefused, UndoneByHand)
+ANSWERS = {each for definition in LIVE for step in definition.steps for each in answers(step)}
+
+LISTENERS: dict[type[Event], Listener] = {
+    **{event: Listener(hear, Sagas) for event in (*ANSWERS, *OF_ANY_STEP)},
+    PersonNeeded: Listener(hear_of_need, Sagas),
 }

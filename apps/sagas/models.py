@@ -4,16 +4,17 @@ from django.db import models
 from django.db.models import Q
 
 from apps.messaging import models as messaging
-from apps.sagas.decide import Outcome, Status
+from apps.sagas.state import ENDED, STAYS_OPEN, Outcome, Status
 
-LIVE = Q(status__in=["running", "compensating"])
+LIVE = Q(ended_at__isnull=True)
+AT_ITS_END = Q(status__in=[each.value for each in ENDED])
 PENDING = ("pending_step", "pending_action", "pending_generation", "pending_since")
 NOTHING_PENDING = Q(**{f"{name}__isnull": True for name in PENDING})
 ALL_PENDING = Q(**{f"{name}__isnull": False for name in PENDING})
 
 
 class Saga(models.Model):
-    """One saga: where it is, and the one request that it waits for."""
+    """One saga: where it is, and the request that it waits for."""
 
     saga_id = models.UUIDField(primary_key=True)
     process = models.TextField()
@@ -26,12 +27,20 @@ class Saga(models.Model):
     pending_step = models.TextField(null=True)
     pending_action = models.TextField(null=True)
     pending_generation = models.IntegerField(null=True)
-    pending_since = models.DateTimeField(null=True)
+    pending_since = models.DateTimeField(null=True)  # first asked
+    attempt = models.IntegerField(db_default=1)  # sendings of it; 0: held back by a pause
+    due_at = models.DateTimeField(null=True)  # when it has waited for long enough
+    deadline_at = models.DateTimeField(null=True)  # after which it turns back, if it still can
+    desk_due_at = models.DateTimeField(null=True)  # when what stands on the desk is asked again
+    paused_until = models.DateTimeField(null=True)  # until then answers are taken, nothing is sent
+    detours = models.JSONField(db_default={})  # a state.Detours; of most sagas empty
     inputs = models.JSONField()  # what the steps ahead need; the address goes with the last of them
-    refused_step = models.TextField(default="")  # whose refusal turned it back
-    refusal_type = models.TextField(default="")
-    refusal = models.JSONField(null=True)
-    refusal_reason = models.TextField(default="")
+    # What turned it back, or waits for a decision: a refusal, or that no answer came.
+    cause_step = models.TextField(default="")
+    cause_type = models.TextField(default="")
+    cause = models.JSONField(null=True)
+    cause_reason = models.TextField(default="")
+    traceparent = models.TextField(db_default="")  # W3C, of the request that started it
     revision = models.IntegerField()  # raised by each answer that changes it
     started_at = models.DateTimeField(db_index=True)
     changed_at = models.DateTimeField()
@@ -39,26 +48,32 @@ class Saga(models.Model):
 
     class Meta:
         constraints = [
-            # A live saga waits for exactly one answer; one that ended waits for none.
+            # A live saga waits for an answer or for what stands on the desk, an ended one for none.
             models.CheckConstraint(
-                condition=(LIVE & ALL_PENDING) | (~LIVE & NOTHING_PENDING),
+                condition=(LIVE & ALL_PENDING)
+                | (Q(status="stuck") & NOTHING_PENDING & Q(desk_due_at__isnull=False))
+                | (~LIVE & NOTHING_PENDING),
                 name="saga_waits_while_live",
             ),
             # When it ended is known of each that ended, and of no other.
             models.CheckConstraint(
-                condition=(LIVE & Q(ended_at__isnull=True)) | (~LIVE & Q(ended_at__isnull=False)),
+                condition=(AT_ITS_END & ~LIVE) | (~AT_ITS_END & LIVE),
                 name="saga_ended_at_its_end",
             ),
-            # What turned it back is known of each that turned back, and of no other.
+            # What turned it back is known of each that turned back; of one that goes forward there
+            # is no such thing.
             models.CheckConstraint(
                 condition=(
-                    Q(status__in=["running", "confirmed"], refused_step="", refusal__isnull=True)
-                    | (
-                        Q(status__in=["compensating", "undone"], refusal__isnull=False)
-                        & ~Q(refused_step="")
-                    )
-                ),
-                name="saga_turned_back_by_a_refusal",
+                    Q(status__in=["running", "skipping", "fencing", "confirmed"])
+                    & Q(cause_step="", cause__isnull=True)
+                )
+                | (
+                    Q(status__in=["awaiting_decision", "compensating", "undone"])
+                    & Q(cause__isnull=False)
+                    & ~Q(cause_step="")
+                )
+                | Q(status="stuck"),
+                name="saga_turned_back_for_a_cause",
             ),
             # An order is placed once.
             models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
@@ -85,7 +100,9 @@ class SagaStep(models.Model):
     revision = models.IntegerField()  # of the saga, that this answer made: the order of the history
     asked_at = models.DateTimeField()  # of the first step: when its saga was heard of
     answered_at = models.DateTimeField()
-    outcome = models.TextField(choices=[(each.value, each.value) for each in Outcome])
+    outcome = models.TextField(
+        choices=[(each.value, each.value) for each in Outcome if each not in STAYS_OPEN]
+    )
     answer_type = models.TextField()
     answer = models.JSONField()  # no personal data
     message_id = models.UUIDField()  # of the answer
@@ -94,16 +111,90 @@ class SagaStep(models.Model):
         constraints = [
             # A saga takes one answer after the other.
             models.UniqueConstraint(fields=["saga_id", "revision"], name="step_one_by_one"),
-            # Only an action is done or refused; only a compensation undoes.
+            # Only an action is done or refused, only a compensation undoes, only a Fence asks.
             models.CheckConstraint(
                 condition=Q(action="do", outcome__in=["done", "refused"])
-                | Q(action="undo", outcome__in=["undone", "nothing_to_undo"]),
+                | Q(action="undo", outcome__in=["undone", "nothing_to_undo"])
+                | Q(action="fence", outcome__in=["happened", "fenced"]),
                 name="step_outcome_fits_action",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.step} {self.outcome}"
+
+
+class SagaEvent(models.Model):
+    """What happened to a saga beside the answers: sent again, turned back, stuck (append-only)."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    saga_id = models.UUIDField()
+    revision = models.IntegerField()  # of the saga, with which it happened
+    at = models.DateTimeField()
+    kind = models.TextField()
+    step = models.TextField()
+    action = models.TextField()
+    generation = models.IntegerField()
+    text = models.TextField()  # for people
+
+    class Meta:
+        indexes = [models.Index(fields=["saga_id", "id"], name="sagas_events_of_saga")]
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.kind}"
+
+
+class Case(models.Model):
+    """Something that a person should look at, from when it arose until it is settled.
+
+    A saga's own cases are its requests on the desk; other contexts tell of further ones.
+    """
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    kind = models.TextField()  # stuck, decision, or what another context names
+    context = models.TextField()  # that told of it
+    saga_id = models.UUIDField()
+    step = models.TextField()
+    action = models.TextField(default="")
+    reason = models.TextField()  # why it is on the desk: what was last said
+    opened_at = models.DateTimeField()
+    owner_id = models.BigIntegerField(null=True)  # a user of the database `default`
+    owner = models.TextField(default="")  # by name
+    version = models.IntegerField(db_default=1)  # raised by each change
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.TextField(default="")  # what closed it
+
+    class Meta:
+        constraints = [
+            # A thing that needs a person stands on the desk once.
+            models.UniqueConstraint(
+                fields=["saga_id", "step", "action", "kind"],
+                condition=Q(closed_at__isnull=True),
+                name="case_open_once",
+            ),
+            # How it was settled is known of each that is.
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True, closed_by="")
+                | (Q(closed_at__isnull=False) & ~Q(closed_by="")),
+                name="case_closed_by_something",
+            ),
+        ]
+        indexes = [
+            # The desk: the oldest first; few among many.
+            models.Index(
+                fields=["opened_at"], condition=Q(closed_at__isnull=True), name="case_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.step}"
+
+
+class Lease(messaging.Lease):
+    """Who does what only one process should do."""
+
+    class Meta(messaging.Lease.Meta):
+        pass
 
 
 class SagaLog(messaging.SagaLog):

@@ -46,7 +46,7 @@ def steps_of(saga: Saga) -> Section:
         told[line.step, line.action] = line
     steps = Plan.from_header(saga.plan).steps
     rows = [_forward(saga, step, told) for step in steps]
-    if not saga.refused_step:
+    if not saga.cause_step:
         return Section("Steps", FORWARD, rows)
     both = [row + _back(saga, step, told) for row, step in zip(rows, steps, strict=True)]
     return Section("Steps", FORWARD + BACK, both)

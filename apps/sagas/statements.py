@@ -1,10 +1,10 @@
 """The engine's statements: one for all sagas of a batch. Times are the transaction's."""
 
-# The sagas of a batch, locked in key order.
+# The sagas of a batch, locked in key order; engine.known_from reads them.
 LOCK_SAGAS = """
-SELECT saga_id, plan, revision, pending_since, status, inputs::text,
-    pending_step, pending_action, pending_generation,
-    refused_step, refusal_type, refusal::text, refusal_reason
+SELECT saga_id, plan, revision, pending_since, paused_until, traceparent,
+    status, inputs::text, attempt, detours::text, pending_step, pending_action, pending_generation,
+    cause_step, cause_type, cause::text, cause_reason
 FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
@@ -12,51 +12,122 @@ FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 # moment one may meet the other's order instead: an error that is tried again like any other.
 START_SAGAS = """
 INSERT INTO sagas_saga (
-    saga_id, revision, status, inputs, pending_step, pending_action, pending_generation,
-    refused_step, refusal_type, refusal, refusal_reason,
-    plan, process, version, mode, order_id, customer_id,
-    pending_since, ended_at, started_at, changed_at)
-SELECT saga_id, revision, status, inputs::jsonb, pending_step, pending_action, pending_generation,
-    refused_step, refusal_type, refusal::jsonb, refusal_reason,
-    plan, process, version, mode, order_id, customer_id,
+    saga_id, revision, status, inputs, attempt, detours,
+    pending_step, pending_action, pending_generation,
+    cause_step, cause_type, cause, cause_reason,
+    plan, process, version, mode, order_id, customer_id, traceparent,
+    due_at, deadline_at, pending_since, ended_at, started_at, changed_at)
+SELECT saga_id, revision, status, inputs::jsonb, attempt, detours::jsonb,
+    pending_step, pending_action, pending_generation,
+    cause_step, cause_type, cause::jsonb, cause_reason,
+    plan, process, version, mode, order_id, customer_id, traceparent,
+    now() + make_interval(secs => wait), now() + make_interval(secs => deadline),
     CASE WHEN pending_step IS NOT NULL THEN now() END,
     CASE WHEN pending_step IS NULL THEN now() END, now(), now()
-FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int[],
+FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
+        %b::text[], %b::text[], %b::int[],
         %b::text[], %b::text[], %b::text[], %b::text[],
-        %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[])
-    AS given (saga_id, revision, status, inputs, pending_step, pending_action, pending_generation,
-        refused_step, refusal_type, refusal, refusal_reason,
-        plan, process, version, mode, order_id, customer_id)
+        %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
+        %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::text[],
+        %b::float8[])
+    AS given (saga_id, revision, status, inputs, attempt, detours,
+        pending_step, pending_action, pending_generation,
+        cause_step, cause_type, cause, cause_reason,
+        paused_until, wait, until, desk_wait,
+        plan, process, version, mode, order_id, customer_id, traceparent, deadline)
 ON CONFLICT (saga_id) DO NOTHING
 """
 
-# Move sagas on, each from the revision that it was loaded with.
+# Move sagas on, each from the revision that it was loaded with. A request that is sent again is
+# pending since it was first asked. Nothing is waited for beyond a deadline that is still ahead.
 MOVE_SAGAS = """
 UPDATE sagas_saga AS saga
 SET revision = given.revision, status = given.status, inputs = given.inputs::jsonb,
+    attempt = given.attempt, detours = given.detours::jsonb,
     pending_step = given.pending_step, pending_action = given.pending_action,
     pending_generation = given.pending_generation,
-    pending_since = CASE WHEN given.pending_step IS NOT NULL THEN now() END,
-    refused_step = given.refused_step, refusal_type = given.refusal_type,
-    refusal = given.refusal::jsonb, refusal_reason = given.refusal_reason,
-    ended_at = CASE WHEN given.pending_step IS NULL THEN now() END, changed_at = now()
-FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[], %b::int[],
-        %b::text[], %b::text[], %b::text[], %b::text[], %b::int[])
-    AS given (saga_id, revision, status, inputs, pending_step, pending_action, pending_generation,
-        refused_step, refusal_type, refusal, refusal_reason, loaded)
+    pending_since = CASE
+        WHEN given.pending_step IS NULL THEN NULL
+        WHEN (saga.pending_step, saga.pending_action, saga.pending_generation)
+            = (given.pending_step, given.pending_action, given.pending_generation)
+        THEN saga.pending_since ELSE now() END,
+    cause_step = given.cause_step, cause_type = given.cause_type,
+    cause = given.cause::jsonb, cause_reason = given.cause_reason,
+    paused_until = given.paused_until,
+    due_at = CASE
+        WHEN given.pending_step IS NULL THEN NULL
+        WHEN given.wait IS NULL AND given.until IS NULL THEN saga.due_at
+        ELSE least(coalesce(given.until, now() + make_interval(secs => given.wait)),
+            CASE WHEN saga.deadline_at > now() THEN saga.deadline_at END) END,
+    desk_due_at = CASE
+        WHEN NOT given.desk THEN NULL
+        ELSE coalesce(now() + make_interval(secs => given.desk_wait), saga.desk_due_at) END,
+    ended_at = CASE WHEN given.pending_step IS NULL AND NOT given.desk THEN now() END,
+    changed_at = now()
+FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
+        %b::text[], %b::text[], %b::int[],
+        %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
+        %b::boolean[], %b::int[])
+    AS given (saga_id, revision, status, inputs, attempt, detours,
+        pending_step, pending_action, pending_generation,
+        cause_step, cause_type, cause, cause_reason,
+        paused_until, wait, until, desk_wait, desk, loaded)
 WHERE saga.saga_id = given.saga_id AND saga.revision = given.loaded
 """
 
-# Write down what was answered. What was asked in this very transaction was asked now.
+# Write down what was answered. What stood on the desk was asked before it came there; what was
+# asked in this very transaction was asked now.
 TELL_HISTORY = """
 INSERT INTO sagas_sagastep (saga_id, step, action, generation, revision, outcome,
     asked_at, answered_at, answer_type, answer, message_id)
 SELECT saga_id, step, action, generation, revision, outcome,
-    coalesce(asked_at, now()), now(), answer_type, answer::jsonb, message_id
+    coalesce(asked_at,
+        (SELECT min(opened_at) FROM sagas_case AS known
+         WHERE known.saga_id = given.saga_id AND known.step = given.step
+           AND known.action = given.action AND known.closed_at IS NULL),
+        now()), now(), answer_type, answer::jsonb, message_id
 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::int[], %b::text[],
         %b::timestamptz[], %b::text[], %b::text[], %b::uuid[])
     AS given (saga_id, step, action, generation, revision, outcome,
         asked_at, answer_type, answer, message_id)
+"""
+
+# Write down what happened beside the answers.
+TELL_EVENTS = """
+INSERT INTO sagas_sagaevent (id, saga_id, revision, at, kind, step, action, generation, text)
+SELECT id, saga_id, revision, clock_timestamp(), kind, step, action, generation, text
+FROM unnest(%b::uuid[], %b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::int[],
+        %b::text[])
+    AS given (id, saga_id, revision, kind, step, action, generation, text)
+"""
+
+# Put things on the desk, each once while it is open.
+OPEN_CASES = """
+INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at)
+SELECT id, kind, context, saga_id, step, action, reason, now()
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[])
+    AS given (id, kind, context, saga_id, step, action, reason)
+ON CONFLICT (saga_id, step, action, kind) WHERE closed_at IS NULL DO NOTHING
+RETURNING id
+"""
+
+# What was last said of a case that stays open.
+UPDATE_CASES = """
+UPDATE sagas_case AS known SET reason = given.reason, version = known.version + 1
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[]) AS given (saga_id, step, action, reason)
+WHERE known.saga_id = given.saga_id AND known.step = given.step AND known.action = given.action
+  AND known.closed_at IS NULL
+"""
+
+# Take settled things off the desk.
+CLOSE_CASES = """
+UPDATE sagas_case AS settled
+SET closed_at = now(), closed_by = given.closed_by, version = settled.version + 1
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[])
+    AS given (saga_id, step, action, closed_by)
+WHERE settled.saga_id = given.saga_id AND settled.step = given.step
+  AND settled.action = given.action AND settled.closed_at IS NULL
 """
 
 # Note answers that no saga waited for; one that is read again is noted once.
@@ -67,4 +138,27 @@ SELECT message_id, saga_id, step, action, generation, 'unmatched', message_id, n
 FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::int[])
     AS given (message_id, saga_id, step, action, generation)
 ON CONFLICT (id) DO NOTHING
+"""
+
+# Live sagas of which something is due, locked, the longest due first; others' locks are passed by.
+# A saga that is paused is due when its pause ends, and not before.
+LOCK_DUE = """
+SELECT saga_id, due_at, coalesce(due_at <= now(), false), coalesce(desk_due_at <= now(), false),
+    coalesce(deadline_at <= now(), false), paused_until IS NOT NULL
+FROM sagas_saga
+WHERE ended_at IS NULL
+  AND CASE WHEN paused_until IS NULL THEN due_at <= now() OR desk_due_at <= now()
+      ELSE paused_until <= now() END
+ORDER BY coalesce(due_at, desk_due_at) LIMIT %b FOR UPDATE SKIP LOCKED
+"""
+
+# How many sagas live, and how many of these are late: due now, or sent again already.
+COUNT_LATE = """
+SELECT count(*), count(*) FILTER (WHERE paused_until IS NULL AND (due_at <= now() OR attempt > 1))
+FROM sagas_saga WHERE ended_at IS NULL
+"""
+
+# Put off what is due while its answer may still be waiting in Kafka.
+DEFER = """
+UPDATE sagas_saga SET due_at = now() + make_interval(secs => %b) WHERE saga_id = ANY(%b::uuid[])
 """

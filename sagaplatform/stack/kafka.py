@@ -150,8 +150,7 @@ def _quoted(option: str) -> str:
 
 
 def _format(broker: Kafka, layout: Layout) -> None:
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
+    words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id(uuid.uuid4())]
     result = run_as(None, broker.call(*words, "-c", str(broker.config)))
     layout.log("kafka-format").write_text(result.stdout)
     if result.returncode:
@@ -161,3 +160,8 @@ def _format(broker: Kafka, layout: Layout) -> None:
             log=layout.log("kafka-format"),
             tail=result.stdout.splitlines()[-15:],
         )
+
+
+def cluster_id(chance: uuid.UUID) -> str:
+    """A new cluster's id. None begins with a dash, which the tool takes for an option."""
+    return base64.urlsafe_b64encode(b"\0" + chance.bytes[1:]).decode().rstrip("=")

@@ -5,7 +5,15 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode
-from apps.messaging.barrier import TABLE, Decision, Row, Status, decide
+from apps.messaging.barrier import (
+    TABLE,
+    Decision,
+    Intent,
+    Row,
+    Status,
+    decide,
+    may_record_by_hand,
+)
 from apps.messaging.request import Request
 
 COMMAND, EVENT = Mode.ORCHESTRATED, Mode.CHOREOGRAPHED
@@ -70,6 +78,86 @@ def test_a_compensation_does_not_look_at_the_generation(generation: int) -> None
     assert decide(Row(Status.DONE, 2), asked(Action.UNDO, generation=generation)) is Decision.UNDO
 
 
-def test_every_cell_without_intents_and_fence_is_in_the_table() -> None:
-    built = {None, Status.DONE, Status.REFUSED, Status.UNDONE, Status.TOMBSTONE}
-    assert set(TABLE) == {(row, each) for row in built for each in (Action.DO, Action.UNDO)}
+# --- open outside calls
+
+
+def row(status: Status, generation: int = 2, **intent: object) -> Row:
+    return Row(status, generation, Intent(generation, **intent))  # type: ignore[arg-type]
+
+
+TRIED = {"tried": True}
+
+
+@pytest.mark.parametrize(
+    ("found", "action", "expected"),
+    [
+        (row(Status.DOING), Action.DO, Decision.WAKE),
+        (row(Status.DOING, **TRIED), Action.DO, Decision.WAKE),
+        (row(Status.DOING), Action.UNDO, Decision.WITHDRAW),
+        (row(Status.DOING, **TRIED), Action.UNDO, Decision.UNDO_LATER),
+        (row(Status.DOING, tried=True, undo_requested=True), Action.UNDO, Decision.WAKE),
+        (row(Status.DOING), Action.FENCE, Decision.WITHDRAW),
+        (row(Status.DOING, **TRIED), Action.FENCE, Decision.TELL_LATER),
+        (row(Status.UNDOING), Action.DO, Decision.LATE),
+        (row(Status.UNDOING, **TRIED), Action.UNDO, Decision.WAKE),
+        (row(Status.UNDOING, refused=True, tried=True), Action.UNDO, Decision.WAKE),
+        (row(Status.UNDOING, **TRIED), Action.FENCE, Decision.WAKE),
+    ],
+)
+def test_a_request_that_meets_an_outside_call(
+    found: Row, action: Action, expected: Decision
+) -> None:
+    assert decide(found, asked(action)) is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "generation", "expected"),
+    [
+        (row(Status.UNDOING), 3, Decision.UNDO),  # never called: replaced
+        (row(Status.UNDOING, refused=True, tried=True), 3, Decision.UNDO),  # a definite no
+        (row(Status.UNDOING, **TRIED), 3, Decision.WAKE),  # it may be under way: wait for it
+        (row(Status.UNDOING), 1, Decision.LATE),
+        (row(Status.UNDOING, refused=True, tried=True), 1, Decision.LATE),
+    ],
+)
+def test_a_compensation_of_another_generation_meets_an_undo(
+    found: Row, generation: int, expected: Decision
+) -> None:
+    assert decide(found, asked(Action.UNDO, generation=generation)) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, Decision.BURY),
+        (Status.DONE, Decision.ANSWER_AGAIN),  # "happened", with the stored outcome
+        (Status.REFUSED, Decision.BURY),
+        (Status.UNDONE, Decision.ANSWER_AGAIN),
+        (Status.TOMBSTONE, Decision.ANSWER_AGAIN),
+    ],
+)
+def test_a_fence(status: Status | None, expected: Decision) -> None:
+    found = Row(status, 2) if status else None
+    assert decide(found, asked(Action.FENCE)) is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "leased", "expected"),
+    [
+        (row(Status.DOING), False, True),
+        (row(Status.DOING, **TRIED), False, True),
+        (row(Status.DOING, **TRIED), True, False),  # a worker has it in hand
+        (row(Status.UNDOING), False, False),
+        (Row(Status.DONE, 2), False, False),
+        (Row(Status.TOMBSTONE, 2), False, False),
+        (None, False, False),
+    ],
+)
+def test_a_person_records_that_a_call_happened(
+    found: Row | None, leased: bool, expected: bool
+) -> None:
+    assert may_record_by_hand(found, leased=leased) is expected
+
+
+def test_every_status_is_in_the_table() -> None:
+    assert set(TABLE) == {None, *Status}

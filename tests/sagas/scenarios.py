@@ -56,7 +56,8 @@ from apps.contracts.values import (
 from apps.messaging.request import Request
 from apps.processes import PLACE_ORDER
 from apps.sagas.course import Course, course_of, lay_out
-from apps.sagas.decide import Answer, Outcome, SagaState, Told, decide
+from apps.sagas.decide import decide
+from apps.sagas.state import Answer, Outcome, SagaState, Told
 
 SAGA = UUID("0199f0f0-0000-7000-8000-000000000001")
 ORDER = UUID("0199f0f0-0000-7000-8000-000000000002")

@@ -10,7 +10,7 @@ from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.sagas import SagaEnded
 from apps.processes.definition import Kind, Process, Step
-from apps.sagas.decide import LIVE, Outcome, Status
+from apps.sagas.state import LIVE, Outcome, Status
 from tests.sagas.scenarios import Scenario
 
 
@@ -127,7 +127,7 @@ def ends_legally(scenario: Scenario, plan: Plan) -> None:
         assert (done, refused, undone) == (list(plan.steps), [], [])
     else:
         assert done + refused == list(plan.steps[: len(done) + 1])
-        assert saga.refused
-        assert refused == [saga.refused.step]
+        assert saga.cause
+        assert refused == [saga.cause.step]
         assert undone == done[::-1]
         assert "pivot" not in undone

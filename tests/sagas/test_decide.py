@@ -10,8 +10,8 @@ from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
 from apps.processes.errors import UnknownProcess, UnknownStep
 from apps.sagas.course import course_of
-from apps.sagas.decide import Outcome, Refused, Status
 from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
+from apps.sagas.state import Cause, Outcome, Status
 from tests.sagas.scenarios import (
     ADDRESS,
     COMMANDS,
@@ -80,7 +80,7 @@ def test_the_refusal_is_remembered_with_its_reason() -> None:
     scenario.answers(REFUSALS["authorize_payment"])
 
     assert scenario.saga
-    assert scenario.saga.refused == Refused(
+    assert scenario.saga.cause == Cause(
         step="authorize_payment",
         type="PaymentDeclined",
         payload='{"code":"insufficient_credit","wanted_cents":1500,"available_cents":400}',

@@ -13,6 +13,14 @@ from apps.contracts.payments import CapturePayment
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
 from apps.contracts.shipping import ShipmentHandedOver
+from apps.contracts.steps import (
+    Fenced,
+    Happened,
+    PersonNeeded,
+    StepWaits,
+    UndoneByHand,
+    UndoRefused,
+)
 from apps.messaging.context import context
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Outgoing
@@ -78,8 +86,8 @@ def test_a_start_makes_the_row_and_asks_the_second_step(
         "pending_step": "reserve_stock",
         "pending_action": "do",
         "pending_generation": 1,
-        "refused_step": "",
-        "refusal": None,
+        "cause_step": "",
+        "cause": None,
         "revision": 1,
         "ended_at": None,
     }
@@ -147,9 +155,9 @@ def test_a_refusal_is_kept_with_its_facts(owner: psycopg.Connection, saga_id: UU
         "create_order",
         "undo",
     )
-    assert (row["refused_step"], row["refusal_type"]) == ("reserve_stock", "StockReservationFailed")
-    assert row["refusal"] == {"short": [{"product_id": "85123A", "wanted": 6, "available": 2}]}
-    assert row["refusal_reason"] == ("Not enough in stock: product 85123A, 6 wanted, 2 left")
+    assert (row["cause_step"], row["cause_type"]) == ("reserve_stock", "StockReservationFailed")
+    assert row["cause"] == {"short": [{"product_id": "85123A", "wanted": 6, "available": 2}]}
+    assert row["cause_reason"] == ("Not enough in stock: product 85123A, 6 wanted, 2 left")
 
     [ended] = hear(
         news(saga_id, "create_order", OrderCancelled(order_id=saga_id), action=Action.UNDO)
@@ -162,7 +170,7 @@ def test_a_refusal_is_kept_with_its_facts(owner: psycopg.Connection, saga_id: UU
         ("reserve_stock", "do", "refused"),
         ("create_order", "undo", "undone"),
     ]
-    assert saga(owner, saga_id)["refusal_reason"] == row["refusal_reason"]
+    assert saga(owner, saga_id)["cause_reason"] == row["cause_reason"]
 
 
 def test_many_sagas_in_one_batch(owner: psycopg.Connection) -> None:
@@ -322,8 +330,8 @@ def test_batches_in_other_orders_do_not_deadlock(owner: psycopg.Connection) -> N
         ("status = 'confirmed', ended_at = now()", "saga_waits_while_live"),
         ("pending_since = NULL", "saga_waits_while_live"),
         ("ended_at = now()", "saga_ended_at_its_end"),
-        ("refused_step = 'reserve_stock'", "saga_turned_back_by_a_refusal"),
-        ("status = 'compensating'", "saga_turned_back_by_a_refusal"),
+        ("cause_step = 'reserve_stock'", "saga_turned_back_for_a_cause"),
+        ("status = 'compensating'", "saga_turned_back_for_a_cause"),
     ],
 )
 def test_a_saga_that_contradicts_itself_cannot_be_stored(
@@ -370,7 +378,8 @@ def test_the_engine_hears_every_answer_of_the_definitions_and_nothing_else() -> 
     answers |= {each.refusal for each in PLACE_ORDER.steps if each.refusal}
     answers |= {each.compensation.answer for each in PLACE_ORDER.steps if each.compensation}
 
-    assert set(LISTENERS) == answers
+    of_any_step = {Fenced, Happened, StepWaits, UndoRefused, UndoneByHand, PersonNeeded}
+    assert set(LISTENERS) == answers | of_any_step
     assert ShipmentHandedOver not in LISTENERS
 
 

@@ -3,11 +3,12 @@
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
-from sagaplatform.stack import environment, jars, java, ports, postgres, supervision
+from sagaplatform.stack import environment, jars, java, kafka, ports, postgres, supervision
 from sagaplatform.stack.environment import Given, Secrets
 from sagaplatform.stack.errors import BadPgBin, BadPort, JarChanged, MissingUrls, NotOurs, PortTaken
 from sagaplatform.stack.files import own_folder
@@ -226,3 +227,11 @@ def test_make_help_names_every_target() -> None:
 def test_nothing_imports_django() -> None:
     code = "import sys, sagaplatform.stack.cli; sys.exit('django' in sys.modules)"
     assert subprocess.call([sys.executable, "-c", code], cwd=checkout()) == 0
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    """One in 64 random ids would begin with a dash, and Kafka's storage could not be formatted."""
+    dashed = uuid.UUID("f8000000-0000-4000-8000-000000000000")
+
+    assert kafka.cluster_id(dashed) == "AAAAAAAAQACAAAAAAAAAAA"
+    assert len({kafka.cluster_id(uuid.uuid4()) for _ in range(100)}) == 100

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.ops.conservation.messages import LogRow
-from apps.sagas.decide import Outcome
+from apps.sagas.state import Outcome
 
 
 @dataclass(frozen=True, slots=True)

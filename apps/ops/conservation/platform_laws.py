@@ -8,7 +8,7 @@ from apps.ops.conservation.sagas_seen import chunks
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.sagas import selectors as sagas
-from apps.sagas.decide import Status
+from apps.sagas.state import Status
 from apps.shipping import selectors as shipping
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from apps.messaging.models import Status
 from apps.ops.conservation.facts import NONE, EndedSaga
-from apps.sagas.decide import Outcome
+from apps.sagas.state import Outcome
 
 # What the row of a step may say, by the last outcome that the saga heard.
 ROWS_AFTER = {

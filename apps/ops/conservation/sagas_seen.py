@@ -15,7 +15,7 @@ from apps.ops.conservation.messages import log_rows
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.sagas import selectors as sagas
-from apps.sagas.decide import Outcome, Status
+from apps.sagas.state import Outcome, Status
 from apps.shipping import selectors as shipping
 
 CHUNK = 1000

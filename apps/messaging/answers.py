@@ -1,0 +1,113 @@
+"""What a participant answers, and what its row says then. No storage."""
+
+import msgspec
+from msgspec.structs import replace
+
+from apps.contracts.base import Compensation, Event, Message, Refusal, Undone
+from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
+from apps.contracts.steps import (
+    OF_ANY_STEP,
+    Fenced,
+    Happened,
+    ResolveOutside,
+    UndoneByHand,
+    UndoRefused,
+)
+from apps.messaging.barrier import Decision, Status
+from apps.messaging.envelope import Envelope
+from apps.messaging.errors import WrongAnswer
+from apps.messaging.handling import CallOutside, Reaction
+from apps.messaging.request import Request
+from apps.messaging.saga_log import Answer, Entry
+from apps.messaging.sorting import Item
+
+
+def checked(item: Item, answer: Event | CallOutside | None) -> Event | CallOutside | None:
+    """Raises WrongAnswer where a handler returned what its request does not allow."""
+    message = item.task.message
+    reacts = isinstance(item.handler, Reaction)
+    if isinstance(answer, CallOutside) and not reacts:
+        return answer
+    if answer is None and reacts:
+        return answer
+    if not isinstance(answer, Event) or not fits(message, answer):
+        raise WrongAnswer(asked=type(message).__name__, answered=type(answer).__name__)
+    return answer
+
+
+def fits(message: msgspec.Struct, answer: Event) -> bool:
+    """Whether an answer is one that its request allows: of a compensation its own, or that it is
+    refused outside; of an action anything else."""
+    if isinstance(message, ResolveOutside):
+        return isinstance(answer, Undone)
+    if isinstance(message, Compensation):
+        return isinstance(answer, message.answer | UndoRefused)
+    return not isinstance(answer, Undone)
+
+
+def status_after(decision: Decision, answer: Event | CallOutside | None) -> Status:
+    """What the row says after a decision that changes it."""
+    if decision in (Decision.BURY, Decision.WITHDRAW):
+        return Status.TOMBSTONE
+    outside = isinstance(answer, CallOutside)
+    if decision is Decision.UNDO:
+        return Status.UNDOING if outside else Status.UNDONE
+    if outside:
+        return Status.DOING
+    return Status.REFUSED if isinstance(answer, Refusal) else Status.DONE
+
+
+def nothing_happened(envelope: Envelope, message: msgspec.Struct | None = None) -> Event:
+    """The answer to a compensation, or to a Fence, of a step that has no effect."""
+    if envelope.request.action is Action.FENCE:
+        return Fenced()
+    message = message or envelope.open()
+    assert isinstance(message, Compensation)
+    return message.answer(nothing_to_undo=True)
+
+
+def by_hand(message: msgspec.Struct) -> UndoneByHand:
+    """The answer where a person has undone what we would have undone ourselves."""
+    assert isinstance(message, ResolveOutside)
+    return UndoneByHand(evidence=message.evidence)
+
+
+def answered_request(item: Item) -> Request:
+    """What an answer repeats: the request; of a reaction, in the mode of what it heard."""
+    return replace(item.task.request, mode=item.envelope.request.mode)
+
+
+def envelope_of(context: str, asked: Envelope, event: Event, request: Request) -> Envelope:
+    """An answer on its way; one that any step may give goes to this context's own events."""
+    topic = EVENT_TOPICS[context] if type(event) in OF_ANY_STEP else ""
+    return asked.answered(event, request, topic=topic)
+
+
+def again(item: Item, entry: Entry) -> Event:
+    """The stored outcome, as the answer to this very request."""
+    fence = item.task.request.action is Action.FENCE
+    if fence and entry.row.status is Status.DONE:
+        return happened(entry.answer)
+    if fence or entry.row.status is Status.TOMBSTONE:
+        return nothing_happened(item.envelope, item.task.message)
+    return stored(entry.answer)
+
+
+def stored(answer: Answer) -> Event:
+    """The event that was answered."""
+    event: Message = msgspec.json.decode(
+        bytes(answer.payload), type=MESSAGES[answer.type, answer.version]
+    )
+    assert isinstance(event, Event)
+    return event
+
+
+def happened(answer: Answer) -> Happened:
+    """The answer to a Fence of a step that had its effect."""
+    payload = msgspec.Raw(bytes(answer.payload))
+    return Happened(type=answer.type, event_version=answer.version, event=payload)
+
+
+def kept_answer(envelope: Envelope) -> Answer:
+    """An answer as the saga log keeps it."""
+    return Answer(envelope.type, envelope.version, envelope.payload)

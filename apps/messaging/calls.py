@@ -1,0 +1,226 @@
+"""Making outside calls: claim an intent, call, record the outcome. For workers.
+
+A call is made in no transaction. Its definite outcome is recorded in one: the saga log's row, the
+business rows, the intent and the answer. A worker that dies in between leaves the intent claimed;
+when its lease has run out, another asks again under the same key.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import transaction
+
+from apps.contracts.base import Compensation, Event, Refusal
+from apps.contracts.catalogue import Action, command_topic
+from apps.contracts.steps import Fenced, StepWaits, UndoneByHand, UndoRefused
+from apps.messaging.answers import envelope_of, happened, kept_answer, nothing_happened
+from apps.messaging.barrier import Status
+from apps.messaging.database import Database
+from apps.messaging.dead_letters import describe
+from apps.messaging.envelope import Envelope
+from apps.messaging.failpoints import reach
+from apps.messaging.handling import CallOutside, StillWaiting, Task, Workspace
+from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, kept
+from apps.messaging.models import IntentStatus
+from apps.messaging.outbox import publish
+from apps.messaging.request import Request
+from apps.messaging.retry import pause_before_call
+from apps.messaging.saga_log import Answer, Entry, SagaLogTable, Settled
+from apps.messaging.waking import wake
+from apps.messaging.wiring import wiring
+
+log = structlog.get_logger()
+
+
+def work(context: str) -> int:
+    """Claim and carry out what is due in one context until nothing is; how many calls were made."""
+    table, made = IntentTable(Database(context)), 0
+    while claimed := table.claim(wiring(context).lease):
+        carry_out(context, claimed)
+        made += 1
+    return made
+
+
+def carry_out(context: str, claimed: Claimed) -> None:
+    """Make one call and record what came of it."""
+    operation = wiring(context).calls[claimed.operation]
+    call = call_of(claimed, operation)
+    reach("intent.claimed", [call.request])
+    try:
+        outcome = operation.make(call)
+        reach("intent.called", [call.request])
+    except StillWaiting as waiting:
+        wait(context, claimed, waiting)
+    except Exception as error:  # whatever it is: the call may have had its effect
+        ask_again(context, claimed, error)
+    else:
+        reach("intent.answered", [call.request])
+        record(context, claimed, outcome)
+        reach("intent.recorded", [call.request])
+
+
+def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
+    """The outcome is not known: never a refusal. The same key again, after a while."""
+    pause = pause_before_call(claimed.attempt)
+    reason = f"{type(error).__name__}: {describe(error)}"
+    log.warning(
+        "outcome_unknown",
+        context=context, saga_id=str(claimed.request.saga_id), step=claimed.request.step,
+        operation=claimed.operation, attempt=claimed.attempt, error=reason, pause=pause,
+    )  # fmt: skip
+    table = IntentTable(Database(context))
+    table.put_off(claimed, IntentStatus.UNKNOWN, reason, seconds=pause)
+
+
+def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
+    """More time is needed: tell whoever waits, and ask again then."""
+    database = Database(context)
+    touched = claimed.attempt > 1 or not waiting.untouched
+    status = IntentStatus.WAITING if touched else IntentStatus.DUE
+    with database.transaction():
+        table = IntentTable(database)
+        asked = table.put_off(claimed, status, waiting.reason, until=waiting.until)
+        if asked is None:
+            return
+        request = kept(asked.undo or asked.request, command_topic(context))
+        event = StepWaits(reason=waiting.reason, until=waiting.until)
+        publish(database, [envelope_of(context, request, event, request.request)])
+
+
+def record(context: str, claimed: Claimed, outcome: Any) -> bool:
+    """Write the definite outcome of a call and answer all who wait for it, in one transaction.
+
+    False where the lease is lost: then nothing is changed and nothing told.
+    """
+    database = Database(context)
+    with database.transaction():
+        recording = Recording(context, claimed)
+        if not recording.hold():
+            log.warning("lease_lost", context=context, saga_id=str(claimed.request.saga_id))
+            return False
+        recording.write(outcome)
+        reach("intent.before_commit", [claimed.request])
+    return True
+
+
+class Recording:
+    """The transaction that writes the outcome of one call."""
+
+    def __init__(self, context: str, claimed: Claimed) -> None:
+        self.context = context
+        self.claimed = claimed
+        self.database = Database(context)
+        self.log = SagaLogTable(self.database)
+        self.intents = IntentTable(self.database)
+        self.operation = wiring(context).calls[claimed.operation]
+        self.call = call_of(claimed, self.operation)
+        self.outgoing: list[Envelope] = []
+        self.entry: Entry
+        self.waiting: Waiting
+
+    def hold(self) -> bool:
+        """Lock the step's row, then the call; whether it is still this worker's."""
+        request = self.claimed.request
+        self.entry = self.log.lock(request.saga_id, request.step)
+        waiting = self.intents.hold(self.claimed)
+        if waiting:
+            self.waiting = waiting
+        return waiting is not None
+
+    def write(self, outcome: Any) -> None:
+        """Everything, as the outcome and those who wait for it have it."""
+        event = self._decide(
+            self.operation.workspace,
+            lambda workspace: self.operation.record(self.call, outcome, workspace),
+            self.call,
+        )
+        assert isinstance(event, Event)
+        if isinstance(event, UndoRefused):
+            self.intents.close(self.claimed, IntentStatus.REFUSED, event.reason)
+        else:
+            self.intents.close(self.claimed, IntentStatus.SETTLED, "")
+        undoing = self.claimed.request.action is Action.UNDO
+        row, kept = self._undo_recorded(event) if undoing else self._action_recorded(event)
+        request = self.claimed.request
+        generation = self.entry.row.generation
+        self.log.settle([Settled(request.saga_id, request.step, row, generation, kept)])
+        publish(self.database, self.outgoing)
+
+    def _undo_recorded(self, event: Event) -> tuple[Status, Answer]:
+        """It is undone; or refused, and stays open for a person."""
+        kept = self._tell(self.waiting.request, event)
+        if isinstance(event, UndoRefused):
+            return Status.UNDOING, self.entry.answer
+        return Status.UNDONE, kept
+
+    def _action_recorded(self, event: Event) -> tuple[Status, Answer]:
+        if isinstance(event, Refusal):
+            return self._refusal_recorded(event)
+        if self.waiting.undo:
+            return self._success_undone(event)
+        kept = self._tell(self.waiting.request, event)
+        if self.waiting.fence:
+            self._tell(self.waiting.fence, happened(kept))
+        return Status.DONE, kept
+
+    def _refusal_recorded(self, event: Event) -> tuple[Status, Answer]:
+        """Where a compensation or a Fence waits, nothing will run here any more."""
+        if self.waiting.fence:
+            self._tell(self.waiting.fence, Fenced())
+        if self.waiting.undo:
+            return Status.TOMBSTONE, self._tell(
+                self.waiting.undo, nothing_happened(self._kept(self.waiting.undo))
+            )
+        kept = self._tell(self.waiting.request, event)
+        return Status.TOMBSTONE if self.waiting.fence else Status.REFUSED, kept
+
+    def _success_undone(self, event: Event) -> tuple[Status, Answer]:
+        """A compensation has waited for this: no success is told, it is undone at once."""
+        asked = self._kept(self.waiting.undo)
+        message = asked.open()
+        assert isinstance(message, Compensation)
+        answer: Event | CallOutside | None = UndoneByHand(evidence="")
+        if handler := wiring(self.context).commands.get((asked.type, asked.version)):
+            answer = self._decide(
+                handler.workspace,
+                lambda workspace: handler.decide(message, workspace),
+                message,
+                asked.request,
+            )
+        if isinstance(answer, CallOutside):
+            self.intents.add([(asked, answer)])
+            transaction.on_commit(partial(wake, self.context), using=self.context)
+            told = envelope_of(
+                self.context, self._kept(self.waiting.request), event, self.call.request
+            )
+            return Status.UNDOING, kept_answer(told)
+        assert isinstance(answer, Event)
+        return Status.UNDONE, self._tell(self.waiting.undo, answer)
+
+    def _decide(
+        self,
+        workspace_type: type[Workspace],
+        decide: Callable[[Workspace], Event | CallOutside | None],
+        message: msgspec.Struct,
+        request: Request | None = None,
+    ) -> Event | CallOutside | None:
+        """Load, decide, save."""
+        request = request or self.call.request
+        workspace = workspace_type.load(self.database, [Task(request, message)])
+        workspace.request = request
+        answer = decide(workspace)
+        workspace.save()
+        return answer
+
+    def _kept(self, headers: str) -> Envelope:
+        return kept(headers, command_topic(self.context))
+
+    def _tell(self, headers: str, event: Event) -> Answer:
+        """Answer one of those who wait."""
+        asked = self._kept(headers)
+        envelope = envelope_of(self.context, asked, event, asked.request)
+        self.outgoing.append(envelope)
+        return kept_answer(envelope)

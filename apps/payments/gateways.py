@@ -1,0 +1,73 @@
+"""What takes cards: a payment gateway outside the house, named by the setting CARD_GATEWAY."""
+
+from functools import lru_cache
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from apps.messaging.handling import Call
+
+LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
+
+
+class CardCharge(msgspec.Struct, frozen=True):
+    """What is asked of the gateway, all of it: no card data is ever here."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str
+    amount_cents: int
+    captured: bool = False  # of an undo: whether there is something to refund, or only a hold
+    reference: str = ""  # the gateway's own, once it has given one
+
+
+class GatewayAnswer(msgspec.Struct, frozen=True):
+    """What the gateway says for good."""
+
+    ok: bool
+    reference: str = ""
+    code: str = ""  # why not
+
+
+class Gateway(Protocol):
+    """A payment gateway. Each call is OutsideCall.make: its answer is definite, anything raised
+    means that the outcome is not known."""
+
+    def authorize(self, call: Call) -> GatewayAnswer:
+        """Hold the amount."""
+
+    def capture(self, call: Call) -> GatewayAnswer:
+        """Take what is held."""
+
+    def give_back(self, call: Call) -> GatewayAnswer:
+        """Release the hold or, after a capture, refund."""
+
+
+@lru_cache(maxsize=1)
+def gateway() -> Gateway | None:
+    """The gateway of this deployment; None where it takes no cards."""
+    return import_string(settings.CARD_GATEWAY)() if settings.CARD_GATEWAY else None
+
+
+def _known() -> Gateway:
+    found = gateway()
+    assert found, "a card payment was begun, so CARD_GATEWAY named a gateway: set it again"
+    return found
+
+
+def authorize(call: Call) -> GatewayAnswer:
+    """Hold the amount on the card."""
+    return _known().authorize(call)
+
+
+def capture(call: Call) -> GatewayAnswer:
+    """Take what is held on the card."""
+    return _known().capture(call)
+
+
+def give_back(call: Call) -> GatewayAnswer:
+    """Release what is held, or refund what was taken."""
+    return _known().give_back(call)
