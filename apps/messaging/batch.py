@@ -130,6 +130,8 @@ class Batch:
             self._ask_handlers()
             self._tell_listeners()
             self._write_notes()
+            after = partial(reach, "batch.after_commit", list(self._requests()))
+            transaction.on_commit(after, using=self.context)
             publish(self.database, self.outgoing)
             if self.calls_wait:
                 transaction.on_commit(partial(wake, self.context), using=self.context)

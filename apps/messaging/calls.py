@@ -59,7 +59,6 @@ def carry_out(context: str, claimed: Claimed) -> None:
     else:
         reach("intent.answered", [call.request])
         record(context, claimed, outcome)
-        reach("intent.recorded", [call.request])
 
 
 def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
@@ -147,6 +146,8 @@ class Recording:
         request = self.claimed.request
         generation = self.entry.row.generation
         self.log.settle([Settled(request.saga_id, request.step, row, generation, kept)])
+        after = partial(reach, "intent.recorded", [request])
+        transaction.on_commit(after, using=self.context)
         publish(self.database, self.outgoing)
 
     def _undo_recorded(self, event: Event) -> tuple[Status, Answer]:

@@ -16,6 +16,7 @@ from apps.messaging.batch import Batch, HandlingFailed
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import DeadLetters, describe
 from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
@@ -117,8 +118,10 @@ class ContextConsumer:
         """Read and carry out at most one batch; how many messages it had."""
         messages = self._take()
         if messages:
-            self._settle([read_record(each) for each in messages])
+            records = [read_record(each) for each in messages]
+            self._settle(records)
             self._note_positions(messages)
+            reach("consumer.before_offsets", (e.envelope.request for e in records if e.envelope))
         self._persistently(self.office.attend)
         self._commit_offsets_when_due(idle=not messages)
         return len(messages)

@@ -7,7 +7,7 @@ a file named by FAILPOINT_SPENT tells the next process that it has happened.
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,9 +54,14 @@ def arm() -> None:
     _armed = Armed(place, step, action, Path(os.environ["FAILPOINT_SPENT"]))
 
 
-def reach(place: str, requests: Iterable[Request]) -> None:
-    """Die here, if this is the armed place and one of the requests is meant."""
+def reach(
+    place: str, requests: Iterable[Request], first: Callable[[], object] | None = None
+) -> None:
+    """Die here, if this is the armed place and one of the requests is meant; `first` is done
+    before, so that what the place promises is true."""
     if _armed and _armed.place == place and any(map(_meant, requests)):
+        if first:
+            first()
         _die(_armed)
 
 

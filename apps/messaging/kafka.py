@@ -35,6 +35,11 @@ def plain_topic(name: str) -> str:
     return name.removeprefix(settings.KAFKA_TOPIC_PREFIX)
 
 
+def group_name(context: str) -> str:
+    """The consumer group of a context, as the cluster knows it."""
+    return settings.KAFKA_TOPIC_PREFIX + context
+
+
 def new_producer() -> Producer:
     """An idempotent producer with acks=all. Make it after a fork, never before."""
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
@@ -42,8 +47,8 @@ def new_producer() -> Producer:
 
 def new_consumer(context: str) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
-    group = settings.KAFKA_TOPIC_PREFIX + context
-    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group}, logger=librdkafka)
+    options = {**settings.KAFKA, **CONSUMER, "group.id": group_name(context)}
+    return Consumer(options, logger=librdkafka)
 
 
 def admin_client() -> AdminClient:

@@ -22,8 +22,13 @@ import psycopg
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from apps.contracts import headers as h
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.messaging.database import Database
+from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_producer, topic_name
+from apps.messaging.request import Request
 
 log = structlog.get_logger()
 
@@ -56,6 +61,13 @@ class Letter(NamedTuple):
     saga_id: UUID
     headers: dict[str, str]
     payload: bytes
+
+
+def request_of(letter: Letter) -> Request:
+    """What a well-formed letter asks or tells of."""
+    told = letter.headers
+    facts = (Action(told[h.ACTION]), int(told[h.GENERATION]), Mode(told[h.MODE]))
+    return Request(letter.saga_id, told[h.STEP_ID], *facts)
 
 
 class Relay:
@@ -97,6 +109,7 @@ class Relay:
                 break
             except KafkaException as error:  # this letter's own: its topic, its size
                 self._leave_to_sweeper([letter], error)
+        reach("relay.produced", map(request_of, letters), first=self.producer.flush)
         self.producer.poll(0)
 
     @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
-from apps.contracts.inventory import StockReservationFailed
+from apps.contracts.inventory import StockReservationFailed, StockReserved
 from apps.contracts.orders import CancelOrder, ConfirmOrder, OrderCancelled, OrderConfirmed
 from apps.contracts.payments import (
     CaptureFailed,
@@ -36,6 +36,11 @@ def hear_refusal(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
     """Tell the customer why."""
     assert isinstance(heard.event, Refusal)
     return _tell(heard, timeline, reason=heard.event.reason)
+
+
+def hear_reservation(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer that the goods are set aside: the first sign that the order is taken on."""
+    return _tell(heard, timeline)
 
 
 def hear_capture(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
@@ -81,6 +86,7 @@ COMMANDS = {
 }
 LISTENERS: dict[type[Event], Listener] = {
     **{refusal: Listener(hear_refusal, Timeline) for refusal in REFUSALS},
+    StockReserved: Listener(hear_reservation, Timeline),
     PaymentCaptured: Listener(hear_capture, Timeline),
     PaymentRefunded: Listener(hear_refund, Timeline),
     ShipmentHandedOver: Listener(hear_hand_over, Timeline),

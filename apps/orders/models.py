@@ -36,6 +36,8 @@ class Order(models.Model):
     plan = models.TextField()  # process/version/mode/steps, fixed when the order was placed
     placed_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    start_told = models.IntegerField(db_default=1)  # how often its saga's start was published
+    start_told_at = models.DateTimeField(db_default=Now())  # the last time
     # Personal data: shown to the customer, masked in the admin, in no log.
     address_name = models.TextField()
     address_street = models.TextField()
@@ -68,6 +70,12 @@ class Order(models.Model):
         indexes = [
             # A customer's orders, newest first, page by page.
             models.Index(fields=["customer_id", "-id"], name="orders_of_customer"),
+            # Orders whose start may have got lost: few among many that ended.
+            models.Index(
+                fields=["start_told_at"],
+                condition=models.Q(status="placed"),
+                name="orders_under_way",
+            ),
             # The admin's filter, and the orders whose saga is still under way.
             models.Index(fields=["status", "-id"], name="orders_by_status"),
         ]

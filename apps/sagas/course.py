@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from apps.contracts.base import Command, Event, Message
-from apps.contracts.catalogue import Action
+from apps.contracts.base import Command, Event, Message, context_of
+from apps.contracts.catalogue import EVENT_TOPICS, Action
 from apps.contracts.plan import Plan
 from apps.processes import Process, Step, process
 
@@ -43,6 +43,14 @@ def course_of(header: str) -> Course:
     """
     plan = Plan.from_header(header)
     return lay_out(process(plan.process, plan.version), plan)
+
+
+def answer_topic(header: str, step: str) -> str:
+    """The topic that answers of a step come from."""
+    asked = course_of(header).legs[step].step
+    owner = asked.command or asked.compensation
+    assert owner  # a definition is checked: the first step has a compensation, others a command
+    return EVENT_TOPICS[context_of(owner)]
 
 
 def lay_out(definition: Process, plan: Plan) -> Course:

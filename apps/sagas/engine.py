@@ -14,9 +14,11 @@ from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.steps import PersonNeeded
 from apps.messaging.database import Database, Row, columns
+from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Outgoing, Task, Workspace
 from apps.messaging.request import Request
+from apps.messaging.starting import new_traceparent
 from apps.processes import process
 from apps.sagas.asking import read_document
 from apps.sagas.course import course_of
@@ -83,6 +85,11 @@ class Known(NamedTuple):
     paused_until: datetime | None
     traceparent: str
     decision: Decision | None = None  # the last one of this batch
+
+    @property
+    def request(self) -> Request | None:
+        """What it waits for."""
+        return self.state.pending if self.state else None
 
 
 class Sagas(Workspace):
@@ -153,6 +160,14 @@ class Sagas(Workspace):
         return [
             Outgoing(told.message, told.request, known.plan, told.topic) for told in decision.sends
         ]
+
+    def envelope(self, out: Outgoing) -> Envelope:
+        """What is sent because of something that is no message: in the trace of its start."""
+        known = self.known[out.request.saga_id]
+        traceparent = known.traceparent or new_traceparent()
+        return new_envelope(
+            out.message, out.request, plan=out.plan, traceparent=traceparent, topic=out.topic
+        )
 
     def note(self, heard: Heard) -> None:
         """Keep that nothing waited for this answer."""

@@ -159,10 +159,10 @@ class Case(models.Model):
     reason = models.TextField()  # why it is on the desk: what was last said
     opened_at = models.DateTimeField()
     owner_id = models.BigIntegerField(null=True)  # a user of the database `default`
-    owner = models.TextField(default="")  # by name
+    owner = models.TextField(db_default="")  # by name
     version = models.IntegerField(db_default=1)  # raised by each change
     closed_at = models.DateTimeField(null=True)
-    closed_by = models.TextField(default="")  # what closed it
+    closed_by = models.TextField(db_default="")  # what closed it
 
     class Meta:
         constraints = [

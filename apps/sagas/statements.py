@@ -9,8 +9,26 @@ FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
 # Start sagas. A rival that started one first keeps it, and the count tells. Of two at the very same
-# moment one may meet the other's order instead: an error that is tried again like any other.
+# moment one may meet the other's order instead: an error that is tried again like any other. Who
+# had missed the start need not look any more.
 START_SAGAS = """
+WITH given AS (
+    SELECT * FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
+            %b::text[], %b::text[], %b::int[],
+            %b::text[], %b::text[], %b::text[], %b::text[],
+            %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
+            %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::text[],
+            %b::float8[])
+        AS given (saga_id, revision, status, inputs, attempt, detours,
+            pending_step, pending_action, pending_generation,
+            cause_step, cause_type, cause, cause_reason,
+            paused_until, wait, until, desk_wait,
+            plan, process, version, mode, order_id, customer_id, traceparent, deadline)
+), found AS (
+    UPDATE sagas_case AS missed
+    SET closed_at = now(), closed_by = 'started', version = missed.version + 1
+    FROM given WHERE missed.saga_id = given.saga_id AND missed.closed_at IS NULL
+)
 INSERT INTO sagas_saga (
     saga_id, revision, status, inputs, attempt, detours,
     pending_step, pending_action, pending_generation,
@@ -24,17 +42,7 @@ SELECT saga_id, revision, status, inputs::jsonb, attempt, detours::jsonb,
     now() + make_interval(secs => wait), now() + make_interval(secs => deadline),
     CASE WHEN pending_step IS NOT NULL THEN now() END,
     CASE WHEN pending_step IS NULL THEN now() END, now(), now()
-FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
-        %b::text[], %b::text[], %b::int[],
-        %b::text[], %b::text[], %b::text[], %b::text[],
-        %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
-        %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::text[],
-        %b::float8[])
-    AS given (saga_id, revision, status, inputs, attempt, detours,
-        pending_step, pending_action, pending_generation,
-        cause_step, cause_type, cause, cause_reason,
-        paused_until, wait, until, desk_wait,
-        plan, process, version, mode, order_id, customer_id, traceparent, deadline)
+FROM given
 ON CONFLICT (saga_id) DO NOTHING
 """
 
@@ -140,17 +148,25 @@ FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::int[])
 ON CONFLICT (id) DO NOTHING
 """
 
-# Live sagas of which something is due, locked, the longest due first; others' locks are passed by.
-# A saga that is paused is due when its pause ends, and not before.
-LOCK_DUE = """
-SELECT saga_id, due_at, coalesce(due_at <= now(), false), coalesce(desk_due_at <= now(), false),
-    coalesce(deadline_at <= now(), false), paused_until IS NOT NULL
-FROM sagas_saga
-WHERE ended_at IS NULL
-  AND CASE WHEN paused_until IS NULL THEN due_at <= now() OR desk_due_at <= now()
-      ELSE paused_until <= now() END
-ORDER BY coalesce(due_at, desk_due_at) LIMIT %b FOR UPDATE SKIP LOCKED
+DUE = """
+ended_at IS NULL AND CASE WHEN paused_until IS NULL THEN due_at <= now() OR desk_due_at <= now()
+                     ELSE paused_until <= now() END
 """
+
+# Live sagas of which something is due, the longest due first. One that is paused is due when its
+# pause ends, and not before.
+FIND_DUE = f"""
+SELECT saga_id, plan, pending_step, due_at FROM sagas_saga WHERE {DUE}
+ORDER BY coalesce(due_at, desk_due_at) LIMIT %b
+"""  # noqa: S608  only constants of this file are put together
+
+# Lock those that are still due; what others hold is passed by.
+LOCK_DUE = f"""
+SELECT saga_id, paused_until IS NOT NULL, coalesce(due_at <= now(), false),
+    coalesce(desk_due_at <= now(), false), coalesce(deadline_at <= now(), false)
+FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) AND {DUE}
+ORDER BY saga_id FOR UPDATE SKIP LOCKED
+"""  # noqa: S608  only constants of this file are put together
 
 # How many sagas live, and how many of these are late: due now, or sent again already.
 COUNT_LATE = """
@@ -160,5 +176,6 @@ FROM sagas_saga WHERE ended_at IS NULL
 
 # Put off what is due while its answer may still be waiting in Kafka.
 DEFER = """
-UPDATE sagas_saga SET due_at = now() + make_interval(secs => %b) WHERE saga_id = ANY(%b::uuid[])
+UPDATE sagas_saga SET due_at = now() + make_interval(secs => %b)
+WHERE saga_id = ANY(%b::uuid[]) AND ended_at IS NULL AND due_at <= now()
 """

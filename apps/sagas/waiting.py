@@ -35,7 +35,10 @@ def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:
         return give_up_waiting(course, saga, leg, said)
     if saga.status is Status.AWAITING_DECISION:
         return Decision(saga, wait=leg.step.patience.longest)
-    if said.restrained or saga.attempt < leg.step.patience.attempts:
+    attempts = leg.step.patience.attempts
+    if said.restrained:  # and afterwards one more wait, however long it was restrained
+        return send_again(course, replace(saga, attempt=min(saga.attempt, max(attempts - 2, 0))))
+    if saga.attempt < attempts:
         return send_again(course, saga)
     return give_up(course, saga, leg)
 

@@ -37,9 +37,10 @@ def envelope(
     action: Action = Action.DO,
     generation: int = 1,
     mode: Mode = Mode.ORCHESTRATED,
+    topic: str = "",
 ) -> Envelope:
     request = Request(saga_id, step, action, generation, mode)
-    return new_envelope(message, request, plan=PLAN.to_header(), traceparent=TRACE)
+    return new_envelope(message, request, plan=PLAN.to_header(), traceparent=TRACE, topic=topic)
 
 
 def record(sent: Envelope, **changes: Any) -> Record:

@@ -24,10 +24,10 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField()),
                 ('opened_at', models.DateTimeField()),
                 ('owner_id', models.BigIntegerField(null=True)),
-                ('owner', models.TextField(default='')),
+                ('owner', models.TextField(db_default='')),
                 ('version', models.IntegerField(db_default=1)),
                 ('closed_at', models.DateTimeField(null=True)),
-                ('closed_by', models.TextField(default='')),
+                ('closed_by', models.TextField(db_default='')),
             ],
         ),
         migrations.CreateModel(

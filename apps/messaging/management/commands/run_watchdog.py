@@ -1,0 +1,91 @@
+import signal
+import time
+from importlib import import_module
+from importlib.util import find_spec
+from types import FrameType
+from typing import Any, Protocol
+
+import django.db
+import psycopg
+import structlog
+from django.core.management import BaseCommand, CommandParser
+
+from apps.messaging.context import contexts
+from apps.messaging.database import Database
+from apps.messaging.dead_letters import describe
+from apps.messaging.failpoints import arm
+from apps.messaging.relay import relay
+from apps.messaging.retry import is_passing
+
+log = structlog.get_logger()
+
+TURN_EVERY_SECONDS = 1.0
+
+
+class Watch(Protocol):
+    """What a context's module `watchdog` has as its class Watchdog."""
+
+    def turn(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Command(BaseCommand):
+    help = "Find what has waited for too long, in each context that watches, until INT or TERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("contexts", nargs="*", default=watching(), metavar="context")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        arm()
+        Rounds(options["contexts"]).run()
+
+
+def watching() -> list[str]:
+    """The contexts that have something to watch over."""
+    labels = [each.label for each in contexts()]
+    return [label for label in labels if find_spec(f"apps.{label}.watchdog")]
+
+
+class Rounds:
+    """Turns of all watchdogs of this process, one after the other, again and again."""
+
+    def __init__(self, labels: list[str]) -> None:
+        self.watches: dict[str, Watch] = {
+            label: import_module(f"apps.{label}.watchdog").Watchdog() for label in labels
+        }
+        self.stopping = False
+
+    def run(self) -> None:
+        """Until a signal; what is begun is finished first."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        for label in self.watches:
+            relay(label).attended = True
+        log.info("watchdog_started", contexts=list(self.watches))
+        while not self.stopping:
+            began = time.monotonic()
+            for label, watch in self.watches.items():
+                self._turn(label, watch)
+            time.sleep(max(0.0, TURN_EVERY_SECONDS - (time.monotonic() - began)))
+        self._close()
+
+    def _turn(self, label: str, watch: Watch) -> None:
+        """One turn; errors that pass cost a turn and no more."""
+        try:
+            watch.turn()
+            relay(label).attend()
+        except (psycopg.Error, django.db.Error) as error:
+            if not is_passing(error):
+                raise
+            log.warning("database_in_the_way", context=label, error=describe(error))
+            Database(label).reconnect()
+
+    def _close(self) -> None:
+        for label, watch in self.watches.items():
+            relay(label).producer.flush(5)
+            relay(label).tidy()
+            watch.close()
+        log.info("watchdog_stopped")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True

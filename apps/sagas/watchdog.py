@@ -1,0 +1,170 @@
+"""The watchdog: finds sagas that have waited for too long, and tells them so. It decides nothing.
+
+Time is the database's. Two brakes keep a stalled consumer from becoming a mass refund: what is due
+is put off while its answer may still be waiting in Kafka, unheard by the engine; and while too
+large a share of the live sagas is late at once, requests are sent again and none is turned back.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import structlog
+from confluent_kafka import KafkaException
+from django.conf import settings
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from apps.contracts.base import Event
+from apps.contracts.catalogue import ALERTS, Action
+from apps.contracts.plan import Mode
+from apps.contracts.sagas import CompensationFree, CompensationHeld
+from apps.messaging.context import context
+from apps.messaging.envelope import Envelope, new_envelope
+from apps.messaging.failpoints import reach
+from apps.messaging.heard import Hearing
+from apps.messaging.leases import HeldLease
+from apps.messaging.outbox import publish
+from apps.messaging.request import Request
+from apps.messaging.starting import new_traceparent
+from apps.messaging.wiring import wiring
+from apps.sagas.course import answer_topic
+from apps.sagas.engine import Sagas
+from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
+from apps.sagas.statements import COUNT_LATE, DEFER, FIND_DUE, LOCK_DUE
+
+log = structlog.get_logger()
+
+MOST_SAGAS = 200  # in one turn
+LEASE_SECONDS = 15
+DEFER_SECONDS = 2
+OF_NO_PLAN = "watchdog/1/orchestrated/watchdog"
+
+
+class Ears(Protocol):
+    """How far the engine has heard; Hearing is one."""
+
+    def look(self) -> None:
+        """Anew. Raises KafkaException."""
+
+    def has_passed(self, topic: str, moment: datetime) -> bool:
+        """Whether everything told there before the moment has been taken."""
+
+
+class Due(NamedTuple):
+    """A saga of which something is due."""
+
+    saga_id: UUID
+    plan: str
+    step: str | None  # that it waits for
+    at: datetime | None
+
+
+class Watchdog:
+    """One process's watch over all sagas; of several, the one with the lease works."""
+
+    def __init__(self, ears: Ears | None = None) -> None:
+        self.database = context("sagas").database
+        self.lease = HeldLease("sagas", "watchdog", LEASE_SECONDS)
+        self.ears = ears or Hearing("sagas", wiring("sagas").topics)
+        self.holding_back = False
+
+    def turn(self) -> int:
+        """Look once; how many sagas were told that something is due."""
+        if not self.lease.take():
+            return 0
+        found = [Due(*row) for row in self.database.fetch(FIND_DUE, [MOST_SAGAS])]
+        ready = self._heard(found) if found else set()
+        deferred = [each.saga_id for each in found if each.saga_id not in ready]
+        if deferred:
+            log.warning("answers_may_be_waiting", sagas=len(deferred))
+            self.database.execute(DEFER, (float(DEFER_SECONDS), deferred))
+        return self._tell(ready, restrained=self._too_many_are_late())
+
+    def close(self) -> None:
+        """Let another one watch."""
+        self.lease.release()
+
+    # --- the first brake
+
+    def _heard(self, found: Collection[Due]) -> set[UUID]:
+        """Those whose answer does not wait in Kafka, and those that wait for none."""
+        try:
+            self.ears.look()
+            return {each.saga_id for each in found if self._has_passed(each)}
+        except KafkaException as error:
+            log.warning("kafka_does_not_tell", error=str(error))
+            return set()
+
+    def _has_passed(self, due: Due) -> bool:
+        if due.step is None or due.at is None:
+            return True
+        return self.ears.has_passed(answer_topic(due.plan, due.step), due.at)
+
+    # --- the second brake
+
+    def _too_many_are_late(self) -> bool:
+        """Whether automatic compensation is held back; a change is told on the alerts."""
+        [(live, late)] = self.database.fetch(COUNT_LATE)
+        hold = late >= settings.WATCHDOG_FEWEST_LATE and late > live * settings.WATCHDOG_LATE_SHARE
+        if hold != self.holding_back:
+            self.holding_back = hold
+            log.warning("compensation_held" if hold else "compensation_free", live=live, late=late)
+            event = (CompensationHeld if hold else CompensationFree)(live=live, late=late)
+            with self.database.transaction():
+                publish(self.database, [alert(event)])
+        return hold
+
+    # --- telling
+
+    def _tell(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
+        if not saga_ids:
+            return 0
+        with self.database.transaction():
+            due = [DueNow(*row) for row in self.database.fetch(LOCK_DUE, [sorted(saga_ids)])]
+            sagas = Sagas.lock(self.database, {each.saga_id for each in due})
+            asked = {each: sagas.known[each.saga_id].request for each in due}
+            sent = [
+                out
+                for each, request in asked.items()
+                for said in due_things(each, request, restrained=restrained)
+                for out in sagas.tell(each.saga_id, said)
+            ]
+            sagas.save()
+            requests = [each for each in asked.values() if each]
+            after = partial(reach, "watchdog.after_commit", requests)
+            transaction.on_commit(after, using="sagas")
+            publish(self.database, [sagas.envelope(each) for each in sent])
+            reach("watchdog.before_commit", requests)
+        return len(due)
+
+
+class DueNow(NamedTuple):
+    """A saga that is locked, and what of it is due."""
+
+    saga_id: UUID
+    paused: bool  # its pause is over
+    pending: bool
+    desk: bool
+    past_deadline: bool
+
+
+def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Iterator[Said]:
+    """What there is to say to a saga that waits for a request."""
+    if due.paused:
+        yield Resume()
+        return
+    if due.desk:
+        yield DeskOverdue()
+    if due.pending and request:
+        yield Overdue(request, past_deadline=due.past_deadline, restrained=restrained)
+
+
+def alert(event: Event) -> Envelope:
+    """News for those who run the platform."""
+    request = Request(uuid7(), "watchdog", Action.DO, 1, Mode.ORCHESTRATED)
+    return new_envelope(
+        event, request, plan=OF_NO_PLAN, traceparent=new_traceparent(), topic=ALERTS
+    )
