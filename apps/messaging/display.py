@@ -10,12 +10,14 @@ from django.utils.safestring import SafeString
 
 # Of every status, outcome, decision and kind that has a meaning beyond being one of several.
 COLOURS = {
-    "success": {"confirmed", "done", "captured", "shipped", "handed_over", "replayed"},
+    "success": {"confirmed", "done", "captured", "shipped", "handed_over", "replayed", "happened",
+                "settled"},
     "info": {"running", "placed", "pending", "authorized", "reserved", "frozen", "booked",
-             "wrapped", "doing", "undoing", "waiting"},
+             "wrapped", "doing", "undoing", "waiting", "skipping", "fencing", "due", "claimed"},
     "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
-                "unwrapped", "tombstone", "superseded"},
-    "danger": {"refused", "parked"},
+                "unwrapped", "tombstone", "superseded", "awaiting_decision", "fenced", "withdrawn",
+                "unknown", "decision"},
+    "danger": {"refused", "parked", "stuck", "start_lost"},
 }  # fmt: skip
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}
 

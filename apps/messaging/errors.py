@@ -44,6 +44,10 @@ class RivalMovedFirst(MessagingError):
     """Another transaction changed what this one had read; the batch is applied again."""
 
 
+class ReasonMissing(MessagingError):
+    """Say why, in words: the reason is kept with what was done."""
+
+
 class NothingToReplay(MessagingError):
     """There is no open parked message of that id: it was settled, or never was."""
 

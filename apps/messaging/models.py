@@ -202,6 +202,37 @@ class DeadLetter(models.Model):
         return f"{self.type or 'unreadable'} from {self.topic}"
 
 
+class OperatorAction(models.Model):
+    """What a person did: who, what, to what, and why. Append-only."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    at = models.DateTimeField()
+    actor_id = models.BigIntegerField(null=True)  # of the database `default`; null: a terminal
+    actor = models.TextField()
+    operation = models.TextField()
+    subject_kind = models.TextField()  # saga, case, dead_letter, …
+    subject_id = models.UUIDField()
+    saga_id = models.UUIDField(null=True, db_index=True)
+    step = models.TextField(default="")
+    version = models.IntegerField()  # of the subject, as the person had seen it
+    reason = models.TextField()
+    parameters = models.JSONField()  # what was asked; no personal data
+    outcome = models.TextField()  # what was done, in words
+
+    class Meta:
+        abstract = True
+        constraints = [
+            # Nobody acts without saying why.
+            models.CheckConstraint(
+                condition=models.Q(reason__regex="[[:alpha:]]"),
+                name="%(app_label)s_action_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} by {self.actor}"
+
+
 class BarrierNote(models.Model):
     """A decision of the barrier that was not the ordinary one. The normal path writes none."""
 

@@ -16,3 +16,20 @@ class UnexpectedAnswer(MessagingError):
 
 class MoveNotAllowed(Exception):
     """A person's move that the saga does not allow now; the message says why, and what to do."""
+
+
+class SagaMoved(MessagingError):
+    """It has changed since you looked: look again, then decide anew."""
+
+
+class UnknownSagaId(MessagingError):
+    """There is no saga of that id: compare it with `manage.py sagas list`, or search for the
+    order."""
+
+
+class UnknownCase(MessagingError):
+    """There is no open case of that id: it was settled, or never was."""
+
+
+class PauseTooLong(MessagingError):
+    """A pause ends in the future, within seven days."""

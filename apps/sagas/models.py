@@ -223,3 +223,10 @@ class BarrierNote(messaging.BarrierNote):
 
     class Meta(messaging.BarrierNote.Meta):
         pass
+
+
+class OperatorAction(messaging.OperatorAction):
+    """What people did to sagas and cases."""
+
+    class Meta(messaging.OperatorAction.Meta):
+        pass

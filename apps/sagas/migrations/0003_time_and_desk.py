@@ -8,7 +8,7 @@ from apps.messaging.append_only import AppendOnly
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sagas', '0001_initial'),
+        ('sagas', '0002_operator_actions'),
     ]
 
     operations = [

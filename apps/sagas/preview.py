@@ -1,0 +1,172 @@
+"""What a move would do, computed from the saga's own history before anybody does it.
+
+A preview is bound to the saga's version: the operation names it, and is refused if the saga has
+moved since. Nothing is written and no other context is read: it speaks of what the saga was told.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from apps.contracts.catalogue import Action
+from apps.contracts.steps import Fenced
+from apps.messaging.context import context
+from apps.messaging.display import money
+from apps.sagas.course import Course, course_of
+from apps.sagas.decide import decide
+from apps.sagas.engine import Sagas
+from apps.sagas.errors import MoveNotAllowed, UnknownSagaId
+from apps.sagas.models import SagaStep
+from apps.sagas.state import (
+    Answer,
+    Decision,
+    Move,
+    Outcome,
+    Resolve,
+    SagaState,
+    Skip,
+    Status,
+)
+
+Facts = Mapping[str, Any]  # of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """A step that would be undone, and what it had done as far as its answer told."""
+
+    step: str
+    first: bool  # the order itself
+    known: bool  # its success was told; otherwise it may have had an effect, or none
+    money_cents: int  # held or taken by it, to be given back
+    pieces: int  # reserved or sent by it, to be put back
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a move would do to a saga as it stands."""
+
+    saga_id: UUID
+    version: int  # of the saga; the operation names it
+    status: str
+    allowed: bool
+    why_not: str  # what stands in the way, and what can be done instead
+    asked_now: tuple[str, ...]  # messages that go out at once
+    undone: tuple[Undoing, ...]  # in this order
+    only_if_fenced: bool  # the undoing depends on the pivot's answer
+    money_cents: int  # given back in all, in the order's currency
+    currency: str
+    pieces: int  # put back in all
+    customer_is_told: tuple[str, ...]
+    cannot_be_undone: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """For the terminal and the admin."""
+        return asdict(self) | {"saga_id": str(self.saga_id)}
+
+
+def preview(*, saga_id: UUID, move: Move) -> Preview:
+    """What a move would do now. Raises UnknownSagaId."""
+    database = context("sagas").database
+    with database.transaction():
+        sagas = Sagas.lock(database, {saga_id})
+        known = sagas.known.get(saga_id)
+        if known is None or known.state is None:
+            raise UnknownSagaId(saga=str(saga_id))
+        told = history(saga_id)
+    return foresee(course_of(known.plan), known.state, known.revision, move, told)
+
+
+def history(saga_id: UUID) -> dict[str, Facts]:
+    """What each step told of its success."""
+    rows = SagaStep.objects.filter(saga_id=saga_id, outcome=Outcome.DONE)
+    return dict(rows.values_list("step", "answer"))
+
+
+def foresee(
+    course: Course, saga: SagaState, version: int, move: Move, told: Mapping[str, Facts]
+) -> Preview:
+    """The consequences of a move, from the decisions that would follow it. Pure."""
+    try:
+        decision: Decision | None = decide(course, saga, move)
+        why_not = ""
+    except MoveNotAllowed as refusal:
+        decision, why_not = None, str(refusal)
+    undone = tuple(undoings(course, decision, told)) if decision else ()
+    return Preview(
+        saga_id=saga.saga_id,
+        version=version,
+        status=saga.status,
+        allowed=decision is not None,
+        why_not=why_not,
+        asked_now=tuple(type(each.message).__name__ for each in decision.sends) if decision else (),
+        undone=undone,
+        only_if_fenced=bool(decision and decision.saga.status is Status.FENCING),
+        money_cents=sum(each.money_cents for each in undone),
+        currency=str(told.get(course.plan.steps[0], {}).get("currency", "")),
+        pieces=sum(each.pieces for each in undone),
+        customer_is_told=tuple(customer_is_told(move, undone)),
+        cannot_be_undone=tuple(cannot_be_undone(course, move, decision, undone))
+        if decision
+        else (),
+    )
+
+
+def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> Iterator[Undoing]:
+    """The steps that would be undone, in order, with what they had done."""
+    first = course.plan.steps[0]
+    for step in undone_after(course, decision):
+        facts = told.get(step, {})
+        lines = () if step == first else facts.get("lines", ())
+        pieces = sum(int(line.get("quantity", 0)) for line in lines)
+        money = int(facts.get("amount_cents", 0))
+        yield Undoing(step, step == first, step in told, money, pieces)
+
+
+def undone_after(course: Course, decision: Decision) -> Iterator[str]:
+    """The steps that would be undone, in order, if every compensation succeeds; after a Fence, if
+    the pivot had not happened."""
+    saga = decision.saga
+    while saga.pending and saga.pending.action is not Action.DO:
+        if saga.pending.action is Action.UNDO:
+            yield saga.pending.step
+        saga = decide(course, saga, well_answered(course, saga)).saga
+
+
+def well_answered(course: Course, saga: SagaState) -> Answer:
+    """The answer that is hoped for."""
+    request = saga.pending
+    assert request
+    if request.action is Action.FENCE:
+        return Answer(request, Fenced())
+    compensation = course.legs[request.step].step.compensation
+    assert compensation
+    return Answer(request, compensation.answer())
+
+
+def customer_is_told(move: Move, undone: Sequence[Undoing]) -> Iterator[str]:
+    """What the customer will read on the order's timeline."""
+    for each in undone:
+        if each.money_cents:
+            yield f"that {money(each.money_cents)} is given back"
+        if each.first:
+            yield "that the order is cancelled"
+    if isinstance(move, Skip):
+        yield f"nothing: the order goes on without {move.step}"
+
+
+def cannot_be_undone(
+    course: Course, move: Move, decision: Decision, undone: Sequence[Undoing]
+) -> Iterator[str]:
+    """What stays, or stays open, whatever is done."""
+    if decision.saga.status is Status.FENCING:
+        yield "If the pivot has happened already, nothing is undone and the saga goes forward."
+    doubtful = [each.step for each in undone if not each.known]
+    if doubtful:
+        yield f"Not known to have happened, undone if it did: {', '.join(doubtful)}."
+    if isinstance(move, Resolve):
+        yield "What was done outside by hand: only the evidence is kept here."
+    skipped = [each for each in decision.saga.detours.skipped if each in course.plan.steps]
+    if skipped:
+        yield f"Skipped steps, which were undone already: {', '.join(skipped)}."

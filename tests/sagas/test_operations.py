@@ -1,0 +1,375 @@
+"""What people do to sagas: each move with its audit row, refused where it must be."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from uuid_utils.compat import uuid7
+
+from apps.contracts.catalogue import Action
+from apps.contracts.steps import Fenced, Happened, UndoRefused
+from apps.messaging.audit import Actor
+from apps.messaging.errors import ReasonMissing
+from apps.sagas import operations
+from apps.sagas.errors import MoveNotAllowed, PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
+from apps.sagas.preview import preview
+from apps.sagas.state import Compensate, Resolve, Retry, Skip
+from apps.sagas.watchdog import Watchdog
+from tests.sagas.listening import created, hear, news
+from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE, WRAPPED
+from tests.sagas.test_watchdog import Desk, Ears
+from tests.threads import at_once
+
+pytestmark = pytest.mark.usefixtures("quiet")
+OPAL = Actor(42, "opal")
+WHY = {"actor": OPAL, "reason": "The customer called"}
+
+
+@pytest.fixture
+def desk(databases: dict[str, psycopg.Connection]) -> Desk:
+    return Desk(databases["sagas"])
+
+
+def version(desk: Desk, saga_id: UUID) -> int:
+    row = desk.owner.execute(
+        "SELECT revision FROM sagas_saga WHERE saga_id = %s", [saga_id]
+    ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def seen(desk: Desk, saga_id: UUID) -> dict[str, Any]:
+    """What a person who looks now has in hand."""
+    return {"saga_id": saga_id, "version": version(desk, saga_id), **WHY}
+
+
+def audit(desk: Desk) -> list[tuple[Any, ...]]:
+    return desk.owner.execute(
+        "SELECT operation, actor_id, actor, subject_kind, step, reason, outcome"
+        " FROM sagas_operatoraction ORDER BY id"
+    ).fetchall()
+
+
+def stuck_undo(desk: Desk) -> UUID:
+    """A saga whose refund was refused for good outside; all else is undone."""
+    saga_id = desk.saga_at("create_shipment")
+    hear(news(saga_id, "create_shipment", REFUSALS["create_shipment"]))
+    refusal = UndoRefused(reason="The card is closed")
+    hear(news(saga_id, "authorize_payment", refusal, action=Action.UNDO))
+    for step in ("freeze_price", "reserve_stock", "create_order"):
+        hear(news(saga_id, step, UNDONE[step], action=Action.UNDO))
+    desk.sent()
+    return saga_id
+
+
+def test_a_saga_is_turned_back(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    desk.sent()
+
+    operations.compensate_saga(**seen(desk, saga_id))
+
+    assert desk.sent() == [("CancelShipment", "create_shipment")]
+    assert desk.saga(saga_id)[:3] == ("compensating", "create_shipment", "undo")
+    assert audit(desk) == [
+        (
+            "compensate", 42, "opal", "saga", "", "The customer called",
+            "running -> compensating, waits for create_shipment (undo)",
+        )
+    ]  # fmt: skip
+
+
+def test_at_the_pivot_it_is_fenced_first(desk: Desk) -> None:
+    saga_id = desk.saga_at("capture_payment")
+    desk.sent()
+    operations.compensate_saga(**seen(desk, saga_id))
+    assert desk.sent() == [("Fence", "capture_payment")]
+    assert desk.saga(saga_id)[:3] == ("fencing", "capture_payment", "fence")
+
+    hear(news(saga_id, "capture_payment", Fenced(), action=Action.FENCE))
+
+    assert desk.saga(saga_id)[:3] == ("compensating", "create_shipment", "undo")
+
+
+def test_a_pivot_that_had_happened_only_goes_forward(desk: Desk) -> None:
+    saga_id = desk.saga_at("capture_payment")
+    operations.compensate_saga(**seen(desk, saga_id))
+    happened = Happened(type="PaymentCaptured", event_version=1, event=b'{"amount_cents":1500}')
+
+    hear(news(saga_id, "capture_payment", happened, action=Action.FENCE))
+
+    assert desk.saga(saga_id)[:3] == ("running", "confirm_order", "do")
+
+
+def test_behind_the_pivot_nothing_is_turned_back(desk: Desk) -> None:
+    saga_id = desk.saga_at("confirm_order")
+    before = desk.saga(saga_id)
+    desk.sent()
+
+    with pytest.raises(MoveNotAllowed, match="only goes forward"):
+        operations.compensate_saga(**seen(desk, saga_id))
+
+    assert (desk.saga(saga_id), desk.sent(), audit(desk)) == (before, [], [])
+
+
+def test_a_step_is_asked_again_at_once(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.sent()
+
+    operations.retry_step(step="freeze_price", **seen(desk, saga_id))
+
+    assert desk.sent() == [("FreezePrice", "freeze_price")]
+    assert audit(desk)[0][0] == "retry"
+
+
+def test_a_gift_is_skipped(desk: Desk) -> None:
+    saga_id = uuid7()
+    plan = WRAPPED.to_header()
+    start = created(saga_id)
+    hear(type(start)(start.message_id, start.request, start.event, plan, ""))
+    for step in WRAPPED.steps[1:4]:
+        hear(news(saga_id, step, SUCCESSES[step]))
+    desk.sent()
+    operations.skip_step(step="wrap_gift", **seen(desk, saga_id))
+    assert desk.sent() == [("UnwrapGift", "wrap_gift")]
+
+    hear(news(saga_id, "wrap_gift", UNDONE["wrap_gift"], action=Action.UNDO))
+
+    assert desk.saga(saga_id)[:3] == ("running", "create_shipment", "do")
+
+
+def test_what_is_not_skippable_is_not_skipped(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    with pytest.raises(MoveNotAllowed, match="definition does not say so"):
+        operations.skip_step(step="freeze_price", **seen(desk, saga_id))
+
+
+def test_a_paused_saga_takes_answers_and_sends_nothing_until_it_is_resumed(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.sent()
+    until = datetime.now(UTC) + timedelta(hours=1)
+    operations.pause_saga(until=until, **seen(desk, saga_id))
+    hear(news(saga_id, "freeze_price", SUCCESSES["freeze_price"]))
+    desk.time_passes("deadline")
+    Watchdog(Ears()).turn()
+    assert desk.sent() == []
+    assert desk.saga(saga_id) == ("running", "authorize_payment", "do", 1, 0)
+
+    operations.resume_saga(**seen(desk, saga_id))
+
+    assert desk.sent() == [("AuthorizePayment", "authorize_payment")]
+    assert [each[0] for each in audit(desk)] == ["pause", "resume"]
+
+
+def test_a_pause_ends_by_itself(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    operations.pause_saga(until=until, **seen(desk, saga_id))
+    desk.sent()
+    desk.time_passes("pause")
+
+    Watchdog(Ears()).turn()
+
+    assert desk.sent() == [("FreezePrice", "freeze_price")]
+    assert desk.events(saga_id)[-1] == "resumed"
+
+
+@pytest.mark.parametrize("hours", [-1, 24 * 8])
+def test_a_pause_has_an_end_within_a_week(desk: Desk, hours: int) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    until = datetime.now(UTC) + timedelta(hours=hours)
+
+    with pytest.raises(PauseTooLong):
+        operations.pause_saga(until=until, **seen(desk, saga_id))
+    assert audit(desk) == []
+
+
+# --- the desk
+
+
+def test_out_of_stuck_by_retry(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+    assert desk.saga(saga_id)[:2] == ("stuck", None)
+    assert desk.cases() == [("stuck", "authorize_payment", "undo", "The card is closed", "")]
+
+    operations.retry_step(step="authorize_payment", **seen(desk, saga_id))
+
+    assert desk.sent() == [("RefundPayment", "authorize_payment")]
+    refunded = news(
+        saga_id, "authorize_payment", UNDONE["authorize_payment"], action=Action.UNDO, generation=2
+    )
+    hear(refunded)
+    assert desk.saga(saga_id)[0] == "undone"
+    assert desk.cases()[0][-1] == "undone"
+
+
+def test_out_of_stuck_by_evidence(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+
+    operations.resolve_step(
+        step="authorize_payment", evidence="transfer 4711", **seen(desk, saga_id)
+    )
+
+    assert desk.sent() == [("ResolveOutside", "authorize_payment")]
+    answer = UNDONE["authorize_payment"]
+    hear(news(saga_id, "authorize_payment", answer, action=Action.UNDO, generation=2))
+    assert desk.saga(saga_id)[0] == "undone"
+
+
+def test_out_of_stuck_by_a_substitute(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+
+    operations.substitute_step(
+        step="authorize_payment", command="CreditInstead", **seen(desk, saga_id)
+    )
+
+    assert desk.sent() == [("CreditInstead", "authorize_payment")]
+    assert desk.events(saga_id)[-1] == "sent_again"
+
+
+def test_what_is_no_substitute_is_named(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+
+    with pytest.raises(MoveNotAllowed, match="there are: CreditInstead"):
+        operations.substitute_step(
+            step="authorize_payment", command="ReleaseStock", **seen(desk, saga_id)
+        )
+
+
+def test_a_stuck_pivot_is_recorded_as_happened(desk: Desk) -> None:
+    saga_id, dog = desk.saga_at("capture_payment"), Watchdog(Ears())
+    for _ in range(5):
+        desk.time_passes()
+        dog.turn()
+    desk.sent()
+
+    operations.record_outcome(step="capture_payment", evidence="seen there", **seen(desk, saga_id))
+
+    assert desk.sent() == [("RecordHappened", "capture_payment")]
+    assert desk.saga(saga_id)[0] == "stuck"  # until its barrier has answered
+
+
+def test_a_case_gets_an_owner_and_notes(desk: Desk) -> None:
+    stuck_undo(desk)
+    row = desk.owner.execute("SELECT id FROM sagas_case").fetchone()
+    assert row
+    mine = {"owner": OPAL, **WHY}
+
+    assert operations.assign_case(case_id=row[0], version=1, **mine) == 2
+    operations.add_note(case_id=row[0], **WHY)
+
+    assert desk.owner.execute("SELECT owner_id, owner FROM sagas_case").fetchall() == [(42, "opal")]
+    assert [each[0] for each in audit(desk)] == ["assign", "note"]
+    with pytest.raises(SagaMoved):
+        operations.assign_case(case_id=row[0], version=1, **mine)
+    with pytest.raises(UnknownCase):
+        operations.assign_case(case_id=uuid7(), version=1, **mine)
+
+
+# --- refused
+
+
+def test_a_saga_that_moved_is_not_touched(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    looked = seen(desk, saga_id)
+    hear(news(saga_id, "freeze_price", SUCCESSES["freeze_price"]))
+    before = desk.saga(saga_id)
+    desk.sent()
+
+    with pytest.raises(SagaMoved, match="look again"):
+        operations.compensate_saga(**looked)
+
+    assert (desk.saga(saga_id), desk.sent(), audit(desk)) == (before, [], [])
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "42 !"])
+def test_nothing_is_done_without_a_reason(desk: Desk, reason: str) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    before = desk.saga(saga_id)
+    desk.sent()
+
+    with pytest.raises(ReasonMissing):
+        operations.compensate_saga(**seen(desk, saga_id) | {"reason": reason})
+
+    assert (desk.saga(saga_id), desk.sent(), audit(desk)) == (before, [], [])
+
+
+def test_a_saga_that_does_not_exist_is_told(desk: Desk) -> None:
+    with pytest.raises(UnknownSagaId):
+        operations.compensate_saga(saga_id=uuid7(), version=1, **WHY)
+
+
+def test_of_two_people_one_wins_and_the_other_is_told(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    looked = seen(desk, saga_id)
+
+    first, second = sorted(
+        at_once(
+            lambda: operations.compensate_saga(**looked),
+            lambda: operations.retry_step(step="freeze_price", **looked),
+        ),
+        key=lambda result: isinstance(result, Exception),
+    )
+
+    assert first == looked["version"] + 1
+    assert isinstance(second, SagaMoved)
+    assert len(audit(desk)) == 1
+
+
+def test_the_runtime_role_cannot_rewrite_the_audit(desk: Desk) -> None:
+    from apps.messaging.database import Database
+
+    for statement in ("UPDATE sagas_operatoraction SET reason = 'x'",
+                      "DELETE FROM sagas_operatoraction"):  # fmt: skip
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            Database("sagas").execute(statement)
+
+
+# --- previews
+
+
+def test_a_preview_tells_what_is_undone_in_money_and_pieces(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    before = desk.saga(saga_id)
+
+    found = preview(saga_id=saga_id, move=Compensate("The customer called"))
+
+    assert found.allowed
+    assert found.version == version(desk, saga_id)
+    assert [each.step for each in found.undone] == [
+        "create_shipment", "authorize_payment", "freeze_price", "reserve_stock", "create_order",
+    ]  # fmt: skip
+    assert (found.money_cents, found.currency, found.pieces) == (1500, "GBP", 6)
+    assert found.asked_now == ("CancelShipment",)
+    assert found.customer_is_told == ("that 15.00 is given back", "that the order is cancelled")
+    assert found.cannot_be_undone == (
+        "Not known to have happened, undone if it did: create_shipment.",
+    )
+    assert desk.saga(saga_id) == before
+
+
+def test_a_preview_at_the_pivot_says_that_a_fence_decides(desk: Desk) -> None:
+    found = preview(saga_id=desk.saga_at("capture_payment"), move=Compensate("why"))
+
+    assert found.only_if_fenced
+    assert found.asked_now == ("Fence",)
+    assert [each.step for each in found.undone][0] == "create_shipment"
+    assert "nothing is undone and the saga goes forward" in found.cannot_be_undone[0]
+
+
+@pytest.mark.parametrize("move", [Skip("freeze_price"), Resolve("freeze_price", "x")])
+def test_a_preview_of_what_is_not_allowed_says_why(desk: Desk, move: Any) -> None:
+    found = preview(saga_id=desk.saga_at("freeze_price"), move=move)
+
+    assert not found.allowed
+    assert found.why_not
+    assert (found.asked_now, found.undone) == ((), ())
+
+
+def test_a_preview_of_a_retry_undoes_nothing(desk: Desk) -> None:
+    found = preview(saga_id=desk.saga_at("freeze_price"), move=Retry("freeze_price"))
+
+    assert (found.allowed, found.asked_now, found.undone) == (True, ("FreezePrice",), ())
