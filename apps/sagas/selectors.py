@@ -1,13 +1,15 @@
 """What others may read of the engine. Ask inside one transaction to see one moment."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from apps.sagas.models import Saga, SagaStep
+from apps.sagas.errors import UnknownCase
+from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
 
 PAGE = 2000
 
@@ -75,3 +77,175 @@ def history_of(saga_ids: Collection[UUID]) -> Iterator[StepFacts]:
 def _facts(found: QuerySet[Saga]) -> Iterator[SagaFacts]:
     for row in found.values_list(*SagaFacts.__slots__).iterator(PAGE):
         yield SagaFacts(*row)
+
+
+# --- for those who look at single sagas
+
+
+@dataclass(frozen=True, slots=True)
+class SagaLine:
+    """One saga in a list."""
+
+    saga_id: UUID
+    order_id: UUID
+    process: str
+    status: str
+    waits_for: str
+    attempt: int
+    turned_back_at: str
+    started_at: datetime
+    ended_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """Something that happened to a saga: an answer, or what it did of itself or was made to do."""
+
+    at: datetime
+    revision: int
+    step: str
+    action: str
+    generation: int
+    what: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSaga:
+    """One saga with all that is known of it."""
+
+    saga_id: UUID
+    order_id: UUID
+    process: str
+    version: int  # of the definition
+    revision: int
+    status: str
+    pending_step: str | None
+    pending_action: str | None
+    pending_generation: int | None
+    attempt: int
+    due_at: datetime | None
+    deadline_at: datetime | None
+    paused_until: datetime | None
+    on_desk: tuple[str, ...]
+    cause_step: str
+    cause_reason: str
+    started_at: datetime
+    ended_at: datetime | None
+    entries: tuple[TimelineEntry, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def waiting(self) -> str:
+        """What it waits for, in words."""
+        if self.pending_step:
+            return f"it waits for {self.pending_step} ({self.pending_action})"
+        return f"on the desk: {', '.join(self.on_desk)}" if self.on_desk else "it waits for nothing"
+
+    def facts(self) -> list[tuple[str, object]]:
+        """Names and values for people; what there is not is left out."""
+        turned_back = f"{self.cause_step}: {self.cause_reason}" if self.cause_step else ""
+        found: list[tuple[str, object]] = [
+            ("saga", self.saga_id), ("order", self.order_id),
+            ("process", f"{self.process}, definition {self.version}"),
+            ("status", self.status), ("version", self.revision), ("waiting", self.waiting()),
+            ("attempt", self.attempt if self.pending_step else ""), ("due", self.due_at),
+            ("deadline", self.deadline_at), ("paused until", self.paused_until),
+            ("on the desk", ", ".join(self.on_desk)), ("turned back", turned_back),
+            ("started", self.started_at), ("ended", self.ended_at),
+        ]  # fmt: skip
+        return [(name, value) for name, value in found if value not in (None, "")]
+
+    def timeline(self) -> list[tuple[object, ...]]:
+        """Rows for people, oldest first."""
+        return [
+            (f"{e.at:%H:%M:%S.%f}"[:-3], e.revision, e.step, e.action, e.generation, e.what, e.text)
+            for e in self.entries
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """Something that stands or stood on the desk."""
+
+    id: UUID
+    kind: str
+    saga_id: UUID
+    step: str
+    action: str
+    reason: str
+    opened_at: datetime
+    owner: str
+    version: int
+    closed_by: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def as_row(self) -> tuple[object, ...]:
+        """For people."""
+        since = f"{self.opened_at:%Y-%m-%d %H:%M:%S}"
+        owner, closed_by = self.owner or "-", self.closed_by or "-"
+        return (self.id, self.kind, self.saga_id, self.step, since, owner, closed_by, self.reason)
+
+
+def newest(status: str, limit: int) -> list[SagaLine]:
+    """The newest sagas, of one status or of all (empty)."""
+    found = Saga.objects.filter(status=status) if status else Saga.objects.all()
+    rows = found.order_by("-saga_id").values_list(
+        "saga_id", "order_id", "process", "status", "pending_step", "attempt", "cause_step",
+        "started_at", "ended_at",
+    )  # fmt: skip
+    return [SagaLine(*row[:4], row[4] or "", *row[5:]) for row in rows[:limit]]
+
+
+def saga_named(id: UUID) -> UUID | None:
+    """The saga of a saga id or an order id."""
+    named = Saga.objects.filter(Q(saga_id=id) | Q(order_id=id))
+    return named.values_list("saga_id", flat=True).first()
+
+
+def whole(saga_id: UUID) -> WholeSaga:
+    """One saga. Raises Saga.DoesNotExist."""
+    saga = Saga.objects.get(saga_id=saga_id)
+    desk = tuple(str(each["step"]) for each in saga.detours.get("desk", ()))
+    names = [each for each in WholeSaga.__slots__ if each not in ("on_desk", "entries")]
+    facts = {name: getattr(saga, name) for name in names}
+    return WholeSaga(**facts, on_desk=desk, entries=tuple(timeline_of(saga_id)))
+
+
+def timeline_of(saga_id: UUID) -> list[TimelineEntry]:
+    """All that happened to a saga, oldest first."""
+    answers = SagaStep.objects.filter(saga_id=saga_id).values_list(
+        "answered_at", "revision", "step", "action", "generation", "outcome", "answer_type"
+    )
+    events = SagaEvent.objects.filter(saga_id=saga_id).values_list(
+        "at", "revision", "step", "action", "generation", "kind", "text"
+    )
+    moves = OperatorAction.objects.filter(saga_id=saga_id).values_list(
+        "at", "version", "step", "operation", "actor", "reason", "outcome"
+    )
+    acted = [
+        TimelineEntry(at, version, step, "", 0, f"{operation} by {actor}", f"{reason}: {outcome}")
+        for at, version, step, operation, actor, reason, outcome in moves
+    ]
+    told = [TimelineEntry(*row) for row in (*answers, *events)]
+    return sorted([*told, *acted], key=lambda entry: (entry.at, entry.revision))
+
+
+def cases(*, open_only: bool) -> list[CaseLine]:
+    """What stands on the desk, the oldest first; or all that ever stood there."""
+    found = Case.objects.filter(closed_at=None) if open_only else Case.objects.all()
+    return [CaseLine(*row) for row in found.order_by("id").values_list(*CaseLine.__slots__)]
+
+
+def case(id: UUID) -> CaseLine:
+    """One case. Raises UnknownCase."""
+    row = Case.objects.filter(id=id).values_list(*CaseLine.__slots__).first()
+    if row is None:
+        raise UnknownCase(case=str(id))
+    return CaseLine(*row)

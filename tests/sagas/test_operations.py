@@ -356,7 +356,7 @@ def test_a_preview_at_the_pivot_says_that_a_fence_decides(desk: Desk) -> None:
 
     assert found.only_if_fenced
     assert found.asked_now == ("Fence",)
-    assert [each.step for each in found.undone][0] == "create_shipment"
+    assert found.undone[0].step == "create_shipment"
     assert "nothing is undone and the saga goes forward" in found.cannot_be_undone[0]
 
 

@@ -1,0 +1,162 @@
+"""`manage.py sagas`: every operation from a terminal."""
+
+import json
+from io import StringIO
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from uuid_utils.compat import uuid7
+
+from apps.contracts.catalogue import Action
+from tests.sagas.listening import hear, news
+from tests.sagas.scenarios import UNDONE
+from tests.sagas.test_operations import audit, stuck_undo
+from tests.sagas.test_watchdog import Desk
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+@pytest.fixture
+def desk(databases: dict[str, psycopg.Connection]) -> Desk:
+    return Desk(databases["sagas"])
+
+
+def sagas(*words: Any) -> str:
+    out = StringIO()
+    call_command("sagas", *map(str, words), stdout=out)
+    return out.getvalue()
+
+
+def act(what: str, *words: Any) -> str:
+    return sagas(what, *words, "--reason", "The customer called", "--yes")
+
+
+def test_a_list_and_one_saga(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    listed = sagas("list", "--status", "running")
+    shown = sagas("show", saga_id)
+
+    assert str(saga_id) in listed
+    assert "freeze_price" in listed
+    assert "it waits for freeze_price (do)" in shown
+    assert "reserve_stock" in shown
+    assert json.loads(sagas("list", "--json"))[0]["saga_id"] == str(saga_id)
+    assert json.loads(sagas("show", saga_id, "--json"))["pending_step"] == "freeze_price"
+
+
+def test_an_empty_desk(desk: Desk) -> None:
+    assert sagas("cases") == "The desk is empty.\n"
+    assert sagas("list") == "There are no such sagas.\n"
+
+
+def test_compensating_shows_what_follows_and_does_it(desk: Desk) -> None:
+    User.objects.create_user("opal")
+    saga_id = desk.saga_at("create_shipment")
+
+    told = act("compensate", saga_id, "--as", "opal")
+
+    assert "Undone in this order: create_shipment, authorize_payment, freeze_price" in told
+    assert "Given back: 15.00 GBP; put back: 6 pieces." in told
+    assert "Done. The saga is compensating; it waits for create_shipment (undo)." in told
+    assert audit(desk)[0][2] == "opal"
+    assert "compensate by opal" in sagas("show", saga_id)
+
+
+def test_an_order_names_its_saga(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    row = desk.owner.execute("SELECT order_id FROM sagas_saga").fetchone()
+    assert row
+
+    assert str(saga_id) in sagas("show", row[0])
+
+
+def settle(saga_id: UUID, generation: int = 2) -> None:
+    answer = UNDONE["authorize_payment"]
+    hear(news(saga_id, "authorize_payment", answer, action=Action.UNDO, generation=generation))
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        (("retry", "authorize_payment"), "RefundPayment"),
+        (("resolve", "authorize_payment", "transfer 4711"), "ResolveOutside"),
+        (("substitute", "authorize_payment", "CreditInstead"), "CreditInstead"),
+    ],
+)
+def test_out_of_stuck_by_each_exit(desk: Desk, words: tuple[str, ...], sent: str) -> None:
+    saga_id = stuck_undo(desk)
+    assert "The card is closed" in sagas("cases")
+
+    act(words[0], saga_id, *words[1:])
+    assert desk.sent() == [(sent, "authorize_payment")]
+    settle(saga_id)
+
+    assert "undone" in sagas("show", saga_id)
+    assert sagas("cases") == "The desk is empty.\n"
+
+
+def test_pause_and_resume(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    act("pause", saga_id, "90m")
+    assert "paused until" in sagas("show", saga_id)
+    act("resume", saga_id)
+
+    assert "paused until" not in sagas("show", saga_id)
+
+
+def test_cases_are_assigned_and_noted(desk: Desk) -> None:
+    User.objects.create_user("opal")
+    stuck_undo(desk)
+    [case] = json.loads(sagas("cases", "--json"))
+
+    act("assign", case["id"], "opal")
+    act("note", case["id"])
+
+    assert "opal" in sagas("cases")
+    assert [each[0] for each in audit(desk)] == ["assign", "note"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("show", "nonsense"), "is no id"),
+        (("show", uuid7()), "There is no saga or order"),
+        (("compensate", uuid7(), "--reason", "x", "--yes"), "There is no saga or order"),
+        (("note", uuid7(), "--reason", "x"), "There is no open case"),
+    ],
+)
+def test_what_is_not_there_is_told(desk: Desk, words: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        sagas(*words)
+
+
+def test_what_is_not_allowed_is_told_and_nothing_is_done(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.sent()
+    with pytest.raises(CommandError, match="does not say so"):
+        act("skip", saga_id, "freeze_price")
+    with pytest.raises(CommandError, match="neither like 90m"):
+        act("pause", saga_id, "soon")
+    with pytest.raises(CommandError, match="There is no user 'nobody'"):
+        act("compensate", saga_id, "--as", "nobody")
+    with pytest.raises(CommandError, match="Say why"):
+        sagas("compensate", saga_id, "--reason", "!", "--yes")
+
+    assert (desk.sent(), audit(desk)) == ([], [])
+
+
+def test_who_is_not_sure_does_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.sent()
+    monkeypatch.setattr("builtins.input", lambda text: "n")
+
+    with pytest.raises(CommandError, match="Nothing was done"):
+        sagas("compensate", saga_id, "--reason", "The customer called")
+
+    assert (desk.sent(), audit(desk)) == ([], [])
