@@ -179,6 +179,7 @@ class OutsideCall:
     workspace: type[Workspace]
     details: type[msgspec.Struct]
     longest: float  # seconds that one call takes at most
+    steps: frozenset[str]  # that stand and fall with it
 
     @property
     def lease(self) -> float:

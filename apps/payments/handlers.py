@@ -164,10 +164,18 @@ def _reference(outcome: GatewayAnswer | ByHand) -> str:
 
 
 def _outside(
-    make: Callable[[Call], GatewayAnswer], record: Callable[[Call, Any, Accounts], Event]
+    step: str,
+    make: Callable[[Call], GatewayAnswer],
+    record: Callable[[Call, Any, Accounts], Event],
 ) -> OutsideCall:
-    longest = gateways.LONGEST_CALL_SECONDS
-    return OutsideCall(make, record, Accounts, details=CardCharge, longest=longest)
+    return OutsideCall(
+        make,
+        record,
+        Accounts,
+        details=CardCharge,
+        longest=gateways.LONGEST_CALL_SECONDS,
+        steps=frozenset({step}),
+    )
 
 
 COMMANDS = {
@@ -177,7 +185,7 @@ COMMANDS = {
     CreditInstead: Handler(credit_instead, Accounts),
 }
 CALLS = {
-    AUTHORIZE: _outside(gateways.authorize, authorization_answered),
-    CAPTURE: _outside(gateways.capture, capture_answered),
-    GIVE_BACK: _outside(gateways.give_back, give_back_answered),
+    AUTHORIZE: _outside("authorize_payment", gateways.authorize, authorization_answered),
+    CAPTURE: _outside("capture_payment", gateways.capture, capture_answered),
+    GIVE_BACK: _outside("authorize_payment", gateways.give_back, give_back_answered),
 }

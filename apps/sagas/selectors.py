@@ -8,8 +8,10 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
+from apps.contracts.catalogue import Action
 from apps.sagas.errors import UnknownCase
 from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
+from apps.sagas.state import Status
 
 PAGE = 2000
 
@@ -24,6 +26,12 @@ class SagaFacts:
     plan: str  # as in the header
     started_at: datetime
     ended_at: datetime | None  # None: it lives
+    detours: dict[str, Any]  # a state.Detours
+
+    @property
+    def skipped(self) -> frozenset[str]:
+        """The steps that it went on without."""
+        return frozenset(self.detours.get("skipped", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,44 @@ def history_of(saga_ids: Collection[UUID]) -> Iterator[StepFacts]:
     found = SagaStep.objects.filter(saga_id__in=saga_ids).order_by("saga_id", "revision")
     for row in found.values_list(*StepFacts.__slots__).iterator(PAGE):
         yield StepFacts(*row)
+
+
+def steps_on_desk(saga_ids: Collection[UUID]) -> dict[UUID, set[str]]:
+    """The steps of these sagas whose undoing stood on the desk at some time."""
+    found: dict[UUID, set[str]] = {}
+    rows = Case.objects.filter(saga_id__in=saga_ids, action=Action.UNDO)
+    for saga_id, step in rows.values_list("saga_id", "step"):
+        found.setdefault(saga_id, set()).add(step)
+    return found
+
+
+def needs_a_person() -> set[UUID]:
+    """Live sagas that are stuck or wait for a decision."""
+    stand = [Status.STUCK, Status.AWAITING_DECISION]
+    return set(Saga.objects.filter(status__in=stand).values_list("saga_id", flat=True))
+
+
+def on_the_desk() -> set[UUID]:
+    """The sagas that the engine has put on the desk, by their open cases."""
+    found = Case.objects.filter(closed_at=None, context="sagas")
+    return set(found.values_list("saga_id", flat=True))
+
+
+# Kinds of events that only a person's move makes.
+BY_PEOPLE = ("paused", "retried", "outcome_recorded", "fencing")
+
+
+def moves_by_people() -> list[tuple[UUID, int, str]]:
+    """What people did to sagas, as the sagas' own timelines tell: saga, version seen, kind."""
+    found = SagaEvent.objects.filter(kind__in=BY_PEOPLE).order_by("saga_id", "revision")
+    rows = found.values_list("saga_id", "revision", "kind")
+    return [(saga_id, revision - 1, kind) for saga_id, revision, kind in rows]
+
+
+def audited() -> set[tuple[UUID, int]]:
+    """What the audit knows: saga, version seen."""
+    found = OperatorAction.objects.filter(subject_kind="saga")
+    return set(found.values_list("subject_id", "version"))
 
 
 def _facts(found: QuerySet[Saga]) -> Iterator[SagaFacts]:

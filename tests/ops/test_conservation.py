@@ -39,7 +39,7 @@ def test_a_sound_platform_breaks_no_law(world):
     proof = prove(AT_ONCE)
     assert [verdict.faults for verdict in proof.verdicts] == [()] * len(proof.verdicts)
     assert {verdict.law.id for verdict in proof.verdicts} == {
-        "I1", "I2", "I3", "I4", "I6", "I7", "I8",
+        "I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9",
     }  # fmt: skip
     assert proof.holds
     checked = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}
@@ -51,6 +51,22 @@ def test_a_sound_platform_breaks_no_law(world):
 
 # Each row: the database, a statement that breaks a law there, the law, and what is said of it.
 BREAKS = [
+    (
+        "sagas",
+        "INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at)"
+        " SELECT gen_random_uuid(), 'stuck', 'sagas', saga_id, 'x', 'undo', 'y', now()"
+        " FROM sagas_saga LIMIT 1",
+        "I1",
+        "has an open case, but needs nobody",
+    ),
+    (
+        "sagas",
+        "INSERT INTO sagas_sagaevent (id, saga_id, revision, at, kind, step, action, generation,"
+        " text) SELECT gen_random_uuid(), saga_id, 3, now(), 'paused', 'x', 'do', 1, ''"
+        " FROM sagas_saga LIMIT 1",
+        "I9",
+        "was paused, but the audit has no row",
+    ),
     (
         "orders",
         "UPDATE orders_order SET status = 'confirmed' WHERE status = 'cancelled'",

@@ -5,6 +5,7 @@ from apps.ops.conservation.messages import outbox_size, overdue_messages
 from apps.ops.conservation.proof import Fault, Tally, View
 from apps.payments import selectors as payments
 from apps.pricing import selectors as pricing
+from apps.sagas import selectors as sagas
 
 
 def accounts(view: View, tally: Tally) -> None:
@@ -83,3 +84,21 @@ def outbox(view: View, tally: Tally) -> None:
         Fault(f"message {each.message_id}", f"of {each.context}, waits for {each.topic}")
         for each in overdue_messages(view.overdue_before)
     ]
+
+
+def cases(view: View, tally: Tally) -> None:
+    needing, standing = sagas.needs_a_person(), sagas.on_the_desk()
+    tally.checked = len(needing | standing)
+    tally.faults += [
+        Fault(f"saga {each}", "needs a person, but no case is open") for each in needing - standing
+    ]
+    tally.faults += [
+        Fault(f"saga {each}", "has an open case, but needs nobody") for each in standing - needing
+    ]
+
+
+def audit(view: View, tally: Tally) -> None:
+    known = sagas.audited()
+    for saga_id, version, kind in sagas.moves_by_people():
+        faults = [] if (saga_id, version) in known else [f"was {kind}, but the audit has no row"]
+        tally.look(f"saga {saga_id}", iter(faults))

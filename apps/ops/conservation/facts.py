@@ -60,6 +60,8 @@ class EndedSaga:
     effects: Mapping[str, Effect]  # by step, of reactions too; a step without any is left out
     order: OrderSeen | None
     payment: PaymentSeen | None
+    skipped: frozenset[str] = frozenset()  # steps that it went on without
+    on_desk: frozenset[str] = frozenset()  # steps whose undoing stood on the desk
 
     @property
     def rows(self) -> Mapping[str, LogRow]:

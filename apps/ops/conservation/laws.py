@@ -27,6 +27,8 @@ REACTIONS = Law("I6", "what is confirmed is handed over and shipped, nothing els
 OUTBOX = Law("I6", "no message waits in an outbox for too long")
 ORDERS = Law("I7", "every accepted order has its saga, and one idempotency key")
 SAGAS = Law("I7", "every saga has its order")
+CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
+AUDIT = Law("I9", "everything that a person did to a saga is in the audit")
 REVERSE = Law("I8", "steps are undone in reverse, each once")
 
 LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
@@ -42,6 +44,8 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     OUTBOX: database_laws.outbox,
     ORDERS: platform_laws.accepted_orders,
     SAGAS: platform_laws.sagas_of_orders,
+    CASES: database_laws.cases,
+    AUDIT: database_laws.audit,
 }
 
 

@@ -13,6 +13,8 @@ ROWS_AFTER = {
     Outcome.REFUSED: {Status.REFUSED, Status.TOMBSTONE},
     Outcome.UNDONE: {Status.UNDONE, Status.TOMBSTONE},
     Outcome.NOTHING_TO_UNDO: {Status.UNDONE, Status.TOMBSTONE},
+    Outcome.HAPPENED: {Status.DONE},
+    Outcome.FENCED: {Status.TOMBSTONE},
 }
 
 
@@ -20,7 +22,7 @@ UNDOING = (Outcome.UNDONE, Outcome.NOTHING_TO_UNDO)
 
 
 def ends_one_way(saga: EndedSaga) -> Iterator[str]:
-    """I1: confirmed with every step done, or undone with nothing left of any."""
+    """I1: confirmed with every step done but skipped ones, or undone with nothing left of any."""
     wanted = "confirmed" if saga.confirmed else "cancelled"
     if saga.order is None:
         yield f"its saga ended {_end(saga)}, but there is no order"
@@ -29,7 +31,7 @@ def ends_one_way(saga: EndedSaga) -> Iterator[str]:
     for step in saga.steps:
         effect = saga.effects.get(step, NONE)
         left = effect.done - effect.undone
-        if left != saga.confirmed:
+        if left != (saga.confirmed and step not in saga.skipped):
             yield f"its saga ended {_end(saga)}, but {step} stands {left} times"
 
 
@@ -93,9 +95,11 @@ def reactions_follow(saga: EndedSaga, reactions: frozenset[str]) -> Iterator[str
 
 
 def compensations_run_in_reverse(saga: EndedSaga) -> Iterator[str]:
-    """I8: undone steps were undone in the reverse order of the plan, each once."""
+    """I8: undone steps were undone in the reverse order of the plan, each once; past one that
+    stands on the desk the others go on, and one that is skipped is undone by itself."""
     undone = [told.step for told in saga.history if told.answer in UNDOING]
-    known = [step for step in undone if step in saga.steps]
+    excused = saga.skipped | saga.on_desk
+    known = [step for step in undone if step in saga.steps and step not in excused]
     if known != sorted(known, key=saga.steps.index, reverse=True):
         yield f"its steps were undone in the order {', '.join(undone)}"
     yield from (f"{step} was undone {n} times" for step, n in Counter(undone).items() if n > 1)

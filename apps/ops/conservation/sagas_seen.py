@@ -46,6 +46,7 @@ class Columns:
         placed = {each.saga_id: _order(each) for each in orders.facts_of_sagas(saga_ids)}
         paid = {saga_id: _payment(row) for saga_id, row in self._payments.of(saga_ids).items()}
         done = self._effects(saga_ids, placed)
+        desk = sagas.steps_on_desk(saga_ids)
         for each in ended:
             assert each.ended_at is not None
             saga_id = each.saga_id
@@ -59,6 +60,8 @@ class Columns:
                 effects=done[saga_id],
                 order=placed.get(saga_id),
                 payment=paid.get(saga_id),
+                skipped=each.skipped,
+                on_desk=frozenset(desk.get(saga_id, ())),
             )
 
     def _effects(

@@ -1,0 +1,24 @@
+"""Waits that do not fit together are refused at every start."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from apps.messaging.wiring import wiring
+from apps.sagas.checks import waits_fit
+
+
+def test_the_shipped_waits_fit() -> None:
+    assert waits_fit(None) == []
+
+
+def test_a_lease_that_outlasts_its_steps_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Any = wiring("payments").calls
+    monkeypatch.setitem(calls, "capture", replace(calls["capture"], longest=60.0))
+
+    found = waits_fit(None)
+
+    assert {each.id for each in found} == {"sagas.E001"}
+    assert "place_order.capture_payment waits 90 s" in found[-1].msg
+    assert "lease of 125 s" in found[-1].msg
