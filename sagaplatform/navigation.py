@@ -61,6 +61,7 @@ SIDEBAR: list[Item] = [
         "Orders & sagas",
         page("orders.order", "Orders", "receipt_long"),
         page("sagas.saga", "Sagas", "account_tree"),
+        page("sagas.case", "Desk", "front_hand"),
     ),
     pages(
         "Stock",
@@ -78,6 +79,7 @@ SIDEBAR: list[Item] = [
         "Payments",
         page("payments.payment", "Payments", "payments"),
         page("payments.account", "Store credit", "account_balance_wallet"),
+        page("payments.intent", "Calls outside", "call_made"),
         page("payments.ledgerentry", "Ledger", "menu_book"),
     ),
     pages(

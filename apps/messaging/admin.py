@@ -127,6 +127,20 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         return format_html(shown, letter.error_type, letter.error)
 
 
+class IntentAdmin(ReadOnlyAdmin):
+    """Calls to the outside world: those to be made, under way, and made."""
+
+    list_display = (
+        "created_at", "status", "operation", "step", "action", "attempt", "due_at", "reason",
+        "saga_id",
+    )  # fmt: skip
+    list_filter = ("status", "operation")
+    search_fields = ("=saga_id", "=subject", "=key")
+    search_help_text = "Saga id, subject or key, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    exclude = ("details", "request", "undo", "fence")  # may hold personal data
+
+
 class BarrierNoteAdmin(ReadOnlyAdmin):
     """Decisions of the barrier that were not the ordinary ones."""
 

@@ -5,6 +5,7 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    IntentAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
@@ -12,6 +13,7 @@ from apps.payments.models import (
     Account,
     BarrierNote,
     DeadLetter,
+    Intent,
     LedgerEntry,
     OutboxMessage,
     Payment,
@@ -58,6 +60,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     ordering = ("-authorized_at",)
 
 
+admin.site.register(Intent, IntentAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)

@@ -18,7 +18,7 @@ from apps.messaging.admin import (
 )
 from apps.messaging.display import took, words
 from apps.processes import LIVE
-from apps.sagas.models import BarrierNote, DeadLetter, OutboxMessage, Saga
+from apps.sagas.models import BarrierNote, Case, DeadLetter, OutboxMessage, Saga
 from apps.sagas.page import sections_of
 
 LONGEST_NUMBER = 18  # digits that fit a bigint
@@ -117,6 +117,19 @@ class SagaAdmin(ReadOnlyAdmin):
         sections = sections_of(saga) if shown else []
         context = {**(extra_context or {}), "sections": sections}
         return super().change_view(request, object_id, form_url, context)
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnlyAdmin):
+    """What a person should look at, and what was settled."""
+
+    list_display = (
+        "opened_at", "kind", "step", "reason", "owner", "closed_at", "closed_by", "saga_id",
+    )  # fmt: skip
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
+    search_fields = ("=saga_id", "=owner")
+    search_help_text = "Saga id or owner, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
 
 
 def named_by(term: str) -> Q:

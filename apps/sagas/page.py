@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
 from apps.messaging.display import clock, in_one_line, label, money, took, words
-from apps.sagas.models import Saga, SagaStep
+from apps.sagas.models import Saga, SagaEvent, SagaStep
 
 FORWARD = ("Step", "Action", "Asked", "Took", "Answer")
 BACK = ("Compensation", "Asked", "Took")
@@ -35,7 +35,11 @@ SECTIONS: list[Callable[[Saga], Iterable[Section]]] = []
 
 def sections_of(saga: Saga) -> list[Section]:
     """All that the page shows below the saga's own fields; a section without rows is left out."""
-    found = [steps_of(saga), *(section for find in SECTIONS for section in find(saga))]
+    found = [
+        steps_of(saga),
+        events_of(saga),
+        *(section for find in SECTIONS for section in find(saga)),
+    ]
     return [section for section in found if section.rows]
 
 
@@ -50,6 +54,16 @@ def steps_of(saga: Saga) -> Section:
         return Section("Steps", FORWARD, rows)
     both = [row + _back(saga, step, told) for row, step in zip(rows, steps, strict=True)]
     return Section("Steps", FORWARD + BACK, both)
+
+
+def events_of(saga: Saga) -> Section:
+    """What happened beside the answers: sent again, stuck, moved by people."""
+    found = SagaEvent.objects.filter(saga_id=saga.saga_id).order_by("id")
+    rows = [
+        [clock(each.at), words(each.kind), words(each.step), each.action, each.text]
+        for each in found
+    ]
+    return Section("Beside the answers", ("At", "What", "Step", "Action", "Said"), rows)
 
 
 def _forward(saga: Saga, step: str, told: Told) -> list[object]:

@@ -21,4 +21,6 @@ WEB = Process(
     " --worker-class gthread --workers 1 --threads 16 --graceful-timeout 10 --no-control-socket",
 )
 CONSUMERS = tuple(Process(name, f"python manage.py run_consumer {name}") for name in CONTEXTS)
-PLATFORM = (WEB, *CONSUMERS)
+WATCHDOG = Process("watchdog", "python manage.py run_watchdog")
+ALERTS = Process("alerts", "python manage.py run_alerts")
+PLATFORM = (WEB, *CONSUMERS, WATCHDOG, ALERTS)

@@ -67,9 +67,26 @@ def note_for(databases: Databases, saga_id: UUID, context: str = "inventory") ->
     databases[context].execute(statement, [uuid7(), saga_id, uuid7()])
 
 
+# A call that was made for a saga, and a case that it had.
+CALL = """
+INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, subject, details,
+  key, status, due_at, request, created_at, changed_at)
+VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '{}', 'x',
+  'settled', now(), '{}', now(), now())
+"""
+CASE = """
+INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at, closed_at,
+  closed_by)
+VALUES (gen_random_uuid(), 'stuck', 'sagas', %s, 'authorize_payment', 'undo', 'The card is closed',
+  now(), now(), 'undone')
+"""
+
+
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
+    databases["payments"].execute(CALL, [order.saga_id])
+    databases["sagas"].execute(CASE, [order.saga_id])
     Group.objects.create(name="support")
     start_promotions(promotions=[NewPromotion("tea", 400)])
     for context in CONTEXTS:
