@@ -99,6 +99,7 @@ SIDEBAR: list[Item] = [
         page("auth.user", "Users", "person"),
         page("auth.group", "Groups", "group"),
         page("waffle.switch", "Flags", "toggle_on"),
+        page("django_celery_beat.periodictask", "Sweeps", "schedule"),
     ),
 ]
 TABS: list[Item] = [tabs("outboxmessage"), tabs("deadletter"), tabs("barriernote")]

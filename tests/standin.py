@@ -55,6 +55,9 @@ class StandInGateway:
         if what == "wait":
             until = datetime.now(UTC) + timedelta(seconds=float(detail))
             raise StillWaiting("The bank asks its customer", until)
+        if what == "breaker":
+            until = datetime.now(UTC) + timedelta(seconds=float(detail))
+            raise StillWaiting("The breaker is open", until, untouched=True)
         if what == "slow":
             time.sleep(float(detail))
         ok = self._effect(call, declined=what == "decline" or call.unwanted)
@@ -87,7 +90,7 @@ class StandInGateway:
 
     def will(self, operation: str, *what: str) -> Self:
         """What the next calls of an operation meet: `well`, `decline`, `away`, `lost`, `slow:1`,
-        `wait:60`."""
+        `wait:60`, `breaker:60`."""
         with self._ledger() as ledger:
             ledger.executemany(
                 "INSERT INTO script (operation, what) VALUES (?, ?)",

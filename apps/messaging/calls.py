@@ -77,7 +77,7 @@ def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
 def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
     """More time is needed: tell whoever waits, and ask again then."""
     database = Database(context)
-    touched = claimed.attempt > 1 or not waiting.untouched
+    touched = claimed.called_before or not waiting.untouched
     status = IntentStatus.WAITING if touched else IntentStatus.DUE
     with database.transaction():
         table = IntentTable(database)

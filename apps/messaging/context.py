@@ -29,3 +29,8 @@ def context(label: str) -> ContextConfig:
 def contexts() -> list[ContextConfig]:
     """All contexts that are installed."""
     return [each for each in apps.get_app_configs() if isinstance(each, ContextConfig)]
+
+
+def contexts_with_intents() -> list[str]:
+    """The contexts that make calls to the outside world: those with a table for them."""
+    return [each.label for each in contexts() if "intent" in each.models]

@@ -72,9 +72,9 @@ WHERE intent.id = given.id
 CLAIM = """
 UPDATE {context}_intent AS intent
 SET status = 'claimed', lease = %b, leased_until = now() + make_interval(secs => %b),
-    attempt = attempt + 1, called_at = coalesce(called_at, now()), changed_at = now()
-WHERE id = (
-  SELECT id FROM {context}_intent AS candidate
+    attempt = attempt + 1, called_at = coalesce(intent.called_at, now()), changed_at = now()
+FROM (
+  SELECT id, called_at FROM {context}_intent AS candidate
   WHERE (status IN ('due', 'unknown', 'waiting') AND due_at <= now()
          OR status = 'claimed' AND leased_until <= now())
     AND NOT EXISTS (
@@ -82,9 +82,10 @@ WHERE id = (
       WHERE other.subject = candidate.subject AND other.id <> candidate.id
         AND (other.status IN ('claimed', 'unknown', 'waiting')
              OR other.status = 'due' AND other.id < candidate.id))
-  ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING id, saga_id, step, action, generation, operation, subject, key, details, attempt,
-          called_at, undo, fence
+  ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen
+WHERE intent.id = chosen.id
+RETURNING intent.id, saga_id, step, action, generation, operation, subject, key, details, attempt,
+          intent.called_at, chosen.called_at IS NOT NULL, undo, fence
 """
 
 # What waits for a call that is still this worker's, locked until its outcome is recorded.
@@ -150,6 +151,7 @@ class Claimed(NamedTuple):
     details: bytes
     attempt: int
     called_at: datetime
+    called_before: bool  # it was claimed before, so it may have been made already
     unwanted: bool
 
 
@@ -299,7 +301,7 @@ def _open(row: Row) -> OpenIntent:
 
 def _claimed(lease: UUID, row: Row) -> Claimed:
     id, saga_id, step, action, generation, operation, subject, key, details, *rest = row
-    attempt, called_at, undo, fence = rest
+    attempt, called_at, called_before, undo, fence = rest
     request = _request(saga_id, step, action, generation)
-    facts = (operation, subject, key, bytes(details), attempt, called_at)
+    facts = (operation, subject, key, bytes(details), attempt, called_at, called_before)
     return Claimed(id, lease, request, *facts, bool(undo or fence))

@@ -4,18 +4,19 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from django.conf import settings
 
-from apps.contracts.catalogue import TOPICS
+from apps.contracts.catalogue import TOPICS, WAKE_UPS
 from apps.messaging.dead_letters import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import topic_name
 
 TIMEOUT_SECONDS = 15
 SESSION_TIMEOUT = "group.consumer.session.timeout.ms"
 LONGEST_SESSION_TIMEOUT_MS = 30_000
+WAKE_UP_RETENTION_MS = "60000"  # an old wake-up is worth nothing
 
 
 def all_topics() -> list[str]:
-    """Every topic of the platform, each with the one for its dead letters."""
-    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS)]
+    """Every topic of the platform, each with the one for its dead letters; and Celery's."""
+    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS), WAKE_UPS]
 
 
 def create_topics(client: AdminClient) -> list[str]:
@@ -41,11 +42,14 @@ def session_timeout_ms(client: AdminClient) -> int | None:
 
 
 def _new_topic(name: str) -> NewTopic:
+    config = {"min.insync.replicas": str(settings.KAFKA_MIN_INSYNC)}
+    if name == topic_name(WAKE_UPS):
+        config |= {"retention.ms": WAKE_UP_RETENTION_MS, "segment.ms": WAKE_UP_RETENTION_MS}
     return NewTopic(
         name,
         num_partitions=settings.KAFKA_PARTITIONS,
         replication_factor=settings.KAFKA_REPLICATION,
-        config={"min.insync.replicas": str(settings.KAFKA_MIN_INSYNC)},
+        config=config,
     )
 
 

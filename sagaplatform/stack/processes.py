@@ -21,6 +21,12 @@ WEB = Process(
     " --worker-class gthread --workers 1 --threads 16 --graceful-timeout 10 --no-control-socket",
 )
 CONSUMERS = tuple(Process(name, f"python manage.py run_consumer {name}") for name in CONTEXTS)
+WORKER = Process(
+    "worker",
+    "celery --app sagaplatform.celery worker --pool threads --concurrency 4 --loglevel WARNING"
+    " --without-gossip --without-mingle --without-heartbeat",
+)
+BEAT = Process("beat", "celery --app sagaplatform.celery beat --loglevel WARNING")
 WATCHDOG = Process("watchdog", "python manage.py run_watchdog")
 ALERTS = Process("alerts", "python manage.py run_alerts")
-PLATFORM = (WEB, *CONSUMERS, WATCHDOG, ALERTS)
+PLATFORM = (WEB, *CONSUMERS, WORKER, BEAT, WATCHDOG, ALERTS)

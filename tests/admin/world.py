@@ -12,6 +12,7 @@ from apps.contracts.values import PaymentMethod
 from apps.messaging.consumer import Failure, park
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
+from sagaplatform.celery import create_missing_schedules
 from sagaplatform.env import CONTEXTS
 from tests.messaging.kit import envelope, record
 from tests.ops.world import buy, deliver
@@ -85,6 +86,7 @@ VALUES (gen_random_uuid(), 'stuck', 'sagas', %s, 'authorize_payment', 'undo', 'T
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
+    create_missing_schedules()
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     Group.objects.create(name="support")

@@ -416,6 +416,33 @@ def test_waiting_is_told_and_ends_by_itself(till: Till) -> None:
     assert till.told()[1:] == [("do", AUTHORIZED)]
 
 
+def test_a_call_that_an_open_breaker_keeps_back_can_still_be_withdrawn(till: Till) -> None:
+    till.gateway.will("authorize", "breaker:60", "breaker:60")
+    till.authorize()
+    for _ in range(2):
+        work("payments")
+        till.time_passes()
+    assert till.intents() == [("authorize", "due", 1)]
+    till.undo()
+
+    assert till.told()[-1] == ("undo", PaymentRefunded(nothing_to_undo=True))
+    assert till.intents() == [("authorize", "withdrawn", 1)]
+
+
+def test_a_call_that_may_have_been_made_is_not_withdrawn_by_a_breaker(till: Till) -> None:
+    till.gateway.will("authorize", "lost", "breaker:60")
+    till.authorize()
+    for _ in range(2):
+        work("payments")
+        till.time_passes()
+    assert till.intents() == [("authorize", "waiting", 1)]
+    till.undo()
+
+    work("payments")
+    assert till.told()[-1] == ("undo", REFUNDED)
+    assert till.gateway.standing() == []
+
+
 def test_a_worker_whose_lease_ran_out_records_nothing(till: Till) -> None:
     till.authorize()
     table = IntentTable(Database("payments"))

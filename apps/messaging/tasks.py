@@ -1,0 +1,11 @@
+"""What Celery runs. Woken by name; the rows say what there is to do."""
+
+from celery import shared_task
+
+from apps.messaging.calls import work
+
+
+@shared_task(name="messaging.work_intents", ignore_result=True)
+def work_intents(context: str) -> None:
+    """Carry out the outside calls of a context that are due."""
+    work(context)
