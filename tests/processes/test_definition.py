@@ -316,6 +316,14 @@ def test_waits_without_backoff_are_all_the_same() -> None:
     assert {Patience(timeout=7, backoff=1).wait(attempt) for attempt in range(1, 2000)} == {7}
 
 
+def test_a_request_that_is_sent_for_ever_still_waits_its_longest() -> None:
+    """A pivot that is stuck is sent every five minutes: in four days more often than 2.0 can be
+    doubled."""
+    assert Patience(timeout=10, backoff=2, longest=300).wait(1100) == 300
+    assert Patience(timeout=300, backoff=1e9, longest=300).wait(1) == 300
+    assert Patience(timeout=0.5, backoff=1e9, longest=300).wait(40) == 300
+
+
 def test_a_personal_field_is_one_of_the_starting_event() -> None:
     with pytest.raises(DefinitionError, match=r"^trip\.enter: the starting event has no visa$"):
         trip(ENTER, BOOK, PAY, personal=("visa",))
