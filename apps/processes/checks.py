@@ -99,7 +99,7 @@ def refusals(steps: Steps) -> Problems:
         waits = step.on_refusal is OnRefusal.WAIT
         if waits and not step.refusal:
             yield step.name, "it waits for a decision on its refusal, but has none"
-        if waits != (step.decide_within > 0):
+        if step.decide_within < 0 or waits != (step.decide_within > 0):
             yield step.name, "decide_within says how long a refusal waits, there and only there"
 
 

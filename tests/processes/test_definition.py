@@ -239,6 +239,10 @@ MISTAKES = {
         (ENTER, BOOK, changed(PAY, decide_within=60)),
         "trip.pay: decide_within says how long a refusal waits, there and only there",
     ),
+    "a decision of less than no time": (
+        (ENTER, changed(BOOK, decide_within=-60), PAY),
+        "trip.book: decide_within says how long a refusal waits, there and only there",
+    ),
     "a first step that can be skipped": (
         (changed(ENTER, skippable=True), BOOK, PAY),
         "trip.enter: only a compensatable step behind the first can be skipped",
