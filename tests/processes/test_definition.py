@@ -36,6 +36,11 @@ class SendByBus(Compensation, frozen=True, kw_only=True):
     answer = PassengerSent
 
 
+class SendByTaxi(Compensation, frozen=True, kw_only=True):
+    answer = SeatsReturned
+    taxi: str
+
+
 class BookSeats(Command, frozen=True, kw_only=True):
     order_id: int
     seats: tuple[int, ...]
@@ -266,6 +271,14 @@ MISTAKES = {
     "a substitute that is answered in another way": (
         (ENTER, changed(BOOK, substitutes=(GiveVoucher, SendByBus)), PAY),
         "trip.book: SendByBus must be answered like its compensation",
+    ),
+    "a compensation that wants to be told something": (
+        (ENTER, changed(BOOK, compensation=SendByTaxi), PAY),
+        "trip.book: SendByTaxi carries no inputs, who will tell it taxi?",
+    ),
+    "a substitute that wants to be told something": (
+        (ENTER, changed(BOOK, substitutes=(GiveVoucher, SendByTaxi)), PAY),
+        "trip.book: SendByTaxi carries no inputs, who will tell it taxi?",
     ),
 }
 
