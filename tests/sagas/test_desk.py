@@ -250,6 +250,14 @@ def test_what_had_been_undone_before_the_letter_came_counts_as_well() -> None:
     scenario.stands(Status.UNDONE)
 
 
+def test_where_nothing_had_been_done_nothing_was_undone_by_hand_either() -> None:
+    scenario = only_the_desk_is_open().resolves("authorize_payment", "Bank letter 17")
+
+    scenario.answers_on_desk("authorize_payment", UndoneByHand(nothing_to_undo=True))
+
+    assert scenario.stands(Status.UNDONE).outcome is Outcome.NOTHING_TO_UNDO
+
+
 def test_a_substitute_is_asked_in_place_of_the_compensation() -> None:
     scenario = refunding().undo_is_refused(NO).substitutes("authorize_payment", "CreditInstead")
 
