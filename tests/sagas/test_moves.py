@@ -271,6 +271,12 @@ def test_nothing_is_asked_again_of_a_paused_saga(move: Move) -> None:
     waiting_for("freeze_price").pauses().forbids(move, PAUSED)
 
 
+def test_no_outcome_is_recorded_of_a_paused_saga() -> None:
+    scenario = waiting_for("capture_payment").times_out().pauses()
+
+    scenario.forbids(RecordOutcome("capture_payment", "Bank letter 17"), PAUSED)
+
+
 def test_a_decision_that_is_awaited_is_awaited_anew_after_a_pause() -> None:
     scenario = (
         awaiting_decision()
