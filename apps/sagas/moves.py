@@ -123,17 +123,19 @@ def substitute(course: Course, saga: SagaState, move: Substitute) -> Decision:
 
 
 def record_outcome(course: Course, saga: SagaState, move: RecordOutcome) -> Decision:
-    """Tell the step's barrier that its outside call happened; its answer comes from there."""
+    """Tell the step's barrier that its outside call happened; its answer comes from there, or to a
+    stuck Fence when that is asked again."""
     request = _pending(saga, "recorded")
     _not_paused(saga)
     leg = course.legs[request.step]
-    forward = request.step == move.step and request.action is Action.DO
+    forward = request.step == move.step and request.action is not Action.UNDO
     if not forward or leg.step.kind is Kind.COMPENSATABLE or saga.status is not Status.STUCK:
         raise MoveNotAllowed(
             f"Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; "
             f"{move.step} is not."
         )
-    told = told_of(leg, request, RecordHappened(evidence=move.evidence))
+    done = replace(request, action=Action.DO)
+    told = told_of(leg, done, RecordHappened(evidence=move.evidence))
     return Decision(saga, sends=(told,), notes=(Note("outcome_recorded", request, ""),))
 
 

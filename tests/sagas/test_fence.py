@@ -9,10 +9,18 @@ from apps.contracts.plan import Mode
 from apps.contracts.pricing import FreezePrice, PriceFreezeFailed, PriceFrozen
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
-from apps.contracts.steps import Fence, Fenced, Happened
+from apps.contracts.steps import Fence, Fenced, Happened, RecordHappened
 from apps.processes import PLACE_ORDER, Kind, Process, Step
 from apps.sagas.errors import UnexpectedAnswer
-from apps.sagas.state import Cause, Compensate, Concern, Outcome, Status, concerns
+from apps.sagas.state import (
+    Cause,
+    Compensate,
+    Concern,
+    Outcome,
+    RecordOutcome,
+    Status,
+    concerns,
+)
 from tests.sagas.scenarios import (
     COMMANDS,
     CREATED,
@@ -192,3 +200,25 @@ def test_a_saga_that_is_being_fenced_is_turning_back_already() -> None:
     fencing().forbids(
         Compensate("again"), "It is turning back already: capture_payment is asked."
     ).stands(Status.FENCING)
+
+
+def test_that_the_pivot_happened_can_be_recorded_while_its_fence_is_stuck() -> None:
+    """The Fence waits for a call whose outcome nobody tells; a person has seen it at the bank."""
+    scenario = fencing().times_out()
+    before = scenario.saga
+
+    scenario.records(PIVOT, "Bank letter 17")
+
+    assert [each.message for each in scenario.said] == [RecordHappened(evidence="Bank letter 17")]
+    assert scenario.asked == [(PIVOT, Action.DO, 1)]
+    assert scenario.saga is before
+    scenario.is_overdue().expects(Fence())
+    scenario.happened(SUCCESSES[PIVOT]).expects(COMMANDS["confirm_order"])
+
+
+def test_a_fence_that_is_not_stuck_is_left_to_its_answer() -> None:
+    fencing().forbids(
+        RecordOutcome(PIVOT, "Bank letter 17"),
+        "Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; "
+        "capture_payment is not.",
+    )
