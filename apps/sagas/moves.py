@@ -96,10 +96,10 @@ def pause(course: Course, saga: SagaState, move: Pause) -> Decision:
 
 
 def end_pause(course: Course, saga: SagaState, move: Resume) -> Decision:
-    """Send what was held back."""
+    """Send what was held back; past the deadline turn back where that still can be."""
     if not saga.paused:
         raise MoveNotAllowed("The saga is not paused.")
-    return resume(course, saga)
+    return resume(course, saga, move)
 
 
 def resolve(course: Course, saga: SagaState, move: Resolve) -> Decision:

@@ -263,8 +263,8 @@ class Scenario:
     def pauses(self) -> Self:
         return self.says(Pause())
 
-    def resumes(self) -> Self:
-        return self.says(Resume())
+    def resumes(self, *, past_deadline: bool = False) -> Self:
+        return self.says(Resume(past_deadline))
 
     def resolves(self, step: str, evidence: str) -> Self:
         return self.says(Resolve(step, evidence))

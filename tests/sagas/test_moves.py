@@ -314,6 +314,39 @@ def test_a_pivot_that_a_pause_held_back_may_still_be_turned_back(how: str) -> No
     scenario.resumes().expects_undo_of("create_shipment")
 
 
+def test_a_deadline_that_a_pause_outlasted_turns_back_before_the_pivot_is_sent() -> None:
+    scenario = waiting_for("create_shipment").pauses().answers(SUCCESSES["create_shipment"])
+
+    scenario.resumes(past_deadline=True).expects_undo_of("create_shipment")
+
+    scenario.stands(Status.COMPENSATING)
+    scenario.notes_that(("resumed", ""), ("turned_back", "The order took too long"))
+    assert scenario.saga
+    assert not scenario.saga.paused
+
+
+def test_a_decision_that_was_awaited_past_the_deadline_is_not_awaited_anew() -> None:
+    scenario = awaiting_decision().pauses().resumes(past_deadline=True)
+
+    scenario.expects_undo_of("freeze_price").stands(Status.COMPENSATING)
+
+
+@pytest.mark.parametrize("step", WRAPPED.steps[6:])
+def test_past_the_deadline_too_what_the_pivot_may_have_decided_is_sent_after_a_pause(
+    step: str,
+) -> None:
+    scenario = waiting_for(step).pauses().resumes(past_deadline=True)
+
+    scenario.expects(COMMANDS[step]).stands(Status.RUNNING).notes_that(("resumed", ""))
+
+
+def test_past_the_deadline_too_an_undoing_goes_on_after_a_pause() -> None:
+    scenario = compensating().pauses().resumes(past_deadline=True)
+
+    scenario.expects_undo_of("authorize_payment").notes_that(("resumed", ""))
+    only_the_desk_is_open().pauses().resumes(past_deadline=True).expects().stands(Status.STUCK)
+
+
 def test_a_pivot_that_was_sent_before_the_pause_is_not_turned_back_by_a_wish() -> None:
     scenario = waiting_for("capture_payment").pauses().wishes_to_cancel(WHY)
 
