@@ -18,7 +18,7 @@ from apps.contracts.sagas import SagaEnded
 from apps.messaging import barrier
 from apps.messaging.request import Request
 from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
-from apps.sagas.course import lay_out
+from apps.sagas.course import Course, lay_out
 from apps.sagas.decide import decide
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.state import (
@@ -115,13 +115,16 @@ def definitions(draw: st.DrawFn) -> Process:
 class World:
     """One saga, its services, and all that was ever sent. The laws are looked at in each step."""
 
-    definition: Process
-    plan: Plan
+    course: Course
     services: Participants
     saga: SagaState | None = None
     sent: list[Told] = field(default_factory=list)  # commands, any of which may arrive at any time
     ends: int = 0
     must_turn_back: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        return self.course.plan
 
     def __repr__(self) -> str:
         return f"World({self.plan.to_header()}, {self.saga})"
@@ -135,7 +138,7 @@ class World:
     def say(self, said: Said) -> None:
         before, sent_pivot = self.saga, self.was_asked("pivot")
         try:
-            decision = decide(lay_out(self.definition, self.plan), before, said)
+            decision = decide(self.course, before, said)
         except MoveNotAllowed:
             return
         self.saga = decision.saga
@@ -168,6 +171,7 @@ class World:
     def all_behind_is_undone(self, step: str) -> None:
         """But for what stands on the desk; and never if the pivot has happened, or still may."""
         assert self.saga
+        assert not self.skipped(step)
         on_desk = {each.step for each in self.saga.detours.desk}
         behind = self.plan.steps[self.plan.steps.index(step) + 1 :]
         for each in behind:
@@ -195,7 +199,8 @@ def worlds(draw: st.DrawFn) -> tuple[World, Random]:
     wished = draw(st.sets(st.sampled_from(sorted(definition.wishes)))) if definition.wishes else ()
     chance = draw(st.randoms(use_true_random=True))
     services = Participants(definition, EVENTS, once_in=lambda times: not chance.randrange(times))
-    return World(definition, definition.plan(wished, Mode.ORCHESTRATED), services), chance
+    plan = definition.plan(wished, Mode.ORCHESTRATED)
+    return World(lay_out(definition, plan), services), chance
 
 
 # --- anything happens
