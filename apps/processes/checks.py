@@ -83,6 +83,15 @@ def kinds(steps: Steps) -> Problems:
             yield step.name, "the pivot is always in the plan"
 
 
+def undoings(steps: Steps) -> Problems:
+    for step in steps:
+        usual = (step.compensation,) if step.compensation else ()
+        for each in (*usual, *step.substitutes):
+            if unknown := sorted(field.name for field in fields(each) if field.required):
+                told = ", ".join(unknown)
+                yield step.name, f"{each.__name__} carries no inputs, who will tell it {told}?"
+
+
 def patience(steps: Steps) -> Problems:
     for step in steps:
         times = step.patience
@@ -99,7 +108,7 @@ def refusals(steps: Steps) -> Problems:
         waits = step.on_refusal is OnRefusal.WAIT
         if waits and not step.refusal:
             yield step.name, "it waits for a decision on its refusal, but has none"
-        if waits != (step.decide_within > 0):
+        if step.decide_within < 0 or waits != (step.decide_within > 0):
             yield step.name, "decide_within says how long a refusal waits, there and only there"
 
 
@@ -171,5 +180,5 @@ def _fields_of(message: type[Message] | None) -> tuple[FieldInfo, ...]:
 
 
 CHECKS: tuple[Callable[[Steps], Problems], ...] = (
-    names, start, order_of_kinds, kinds, gifts, inputs, patience, refusals, detours,
+    names, start, order_of_kinds, kinds, undoings, gifts, inputs, patience, refusals, detours,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """How long a saga waits, and what it does when something is refused. Times are in seconds."""
 
 import enum
+import math
 from dataclasses import dataclass
 
 
@@ -22,4 +23,7 @@ class Patience:
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after the sending of that number (1 is the first), without jitter."""
-        return min(self.timeout * self.backoff ** (attempt - 1), self.longest)
+        growth = (attempt - 1) * math.log(self.backoff)  # a power of thousands would overflow
+        if growth >= math.log(self.longest / self.timeout):
+            return self.longest
+        return self.timeout * self.backoff ** (attempt - 1)

@@ -11,7 +11,7 @@ from apps.contracts.sagas import SagaEnded
 from apps.contracts.steps import Fence
 from apps.messaging.request import Request
 from apps.sagas.course import Course, Leg
-from apps.sagas.state import Decision, OnDesk, SagaState, Status, Told
+from apps.sagas.state import Cause, Decision, OnDesk, SagaState, Status, Told
 
 
 def ask(course: Course, saga: SagaState, status: Status, step: str, action: Action) -> Decision:
@@ -95,9 +95,15 @@ def end(
 ) -> Decision:
     """Nothing is open any more, and whoever listens is told."""
     saga = replace(saga, status=status, pending=None, inputs="{}", paused=False)
-    refused_step = saga.cause.step if saga.cause else None
-    ended = SagaEnded(process=course.plan.process, outcome=ending, refused_step=refused_step)
+    refused = refused_step(course, saga.cause)
+    ended = SagaEnded(process=course.plan.process, outcome=ending, refused_step=refused)
     return Decision(saga, sends=(Told(ended, request),))
+
+
+def refused_step(course: Course, cause: Cause | None) -> str | None:
+    """The step whose refusal turned a saga back; None where it was time, a wish or a person."""
+    refusal = course.legs[cause.step].step.refusal if cause else None
+    return cause.step if cause and refusal and refusal.__name__ == cause.type else None
 
 
 # --- inputs

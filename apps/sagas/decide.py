@@ -92,12 +92,13 @@ def matches(open_request: Request | None, request: Request) -> bool:
 def outcome_of(leg: Leg, answer: Answer) -> Outcome:
     """What an answer says. Raises UnexpectedAnswer where the definition does not know it."""
     event, action = answer.event, answer.request.action
-    if known := OF_ANY_STEP.get((type(event), action)):
-        return known
-    if leg.answers.get(type(event)) is not action:
+    known = OF_ANY_STEP.get((type(event), action))
+    if known is None and leg.answers.get(type(event)) is not action:
         raise UnexpectedAnswer(step=leg.step.name, action=action, told=type(event).__name__)
     if isinstance(event, Undone):
         return Outcome.NOTHING_TO_UNDO if event.nothing_to_undo else Outcome.UNDONE
+    if known:
+        return known
     return Outcome.REFUSED if isinstance(event, Refusal) else Outcome.DONE
 
 

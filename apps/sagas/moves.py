@@ -59,8 +59,7 @@ def compensate(course: Course, saga: SagaState, move: Compensate) -> Decision:
 def retry(course: Course, saga: SagaState, move: Retry) -> Decision:
     """Ask a step again now: after a definite refusal under a higher generation, otherwise the same
     request."""
-    if saga.paused:
-        raise MoveNotAllowed("The saga is paused; resume it first.")
+    _not_paused(saga)
     if on_desk := _on_desk(saga, move.step):
         again = replace(on_desk, generation=on_desk.generation + on_desk.refused, refused=False)
         return ask_on_desk(course, saga, on_desk, again)
@@ -97,10 +96,10 @@ def pause(course: Course, saga: SagaState, move: Pause) -> Decision:
 
 
 def end_pause(course: Course, saga: SagaState, move: Resume) -> Decision:
-    """Send what was held back."""
+    """Send what was held back; past the deadline turn back where that still can be."""
     if not saga.paused:
         raise MoveNotAllowed("The saga is not paused.")
-    return resume(course, saga)
+    return resume(course, saga, move)
 
 
 def resolve(course: Course, saga: SagaState, move: Resolve) -> Decision:
@@ -124,16 +123,19 @@ def substitute(course: Course, saga: SagaState, move: Substitute) -> Decision:
 
 
 def record_outcome(course: Course, saga: SagaState, move: RecordOutcome) -> Decision:
-    """Tell the step's barrier that its outside call happened; its answer comes from there."""
+    """Tell the step's barrier that its outside call happened; its answer comes from there, or to a
+    stuck Fence when that is asked again."""
     request = _pending(saga, "recorded")
+    _not_paused(saga)
     leg = course.legs[request.step]
-    forward = request.step == move.step and request.action is Action.DO
+    forward = request.step == move.step and request.action is not Action.UNDO
     if not forward or leg.step.kind is Kind.COMPENSATABLE or saga.status is not Status.STUCK:
         raise MoveNotAllowed(
             f"Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; "
             f"{move.step} is not."
         )
-    told = told_of(leg, request, RecordHappened(evidence=move.evidence))
+    done = replace(request, action=Action.DO)
+    told = told_of(leg, done, RecordHappened(evidence=move.evidence))
     return Decision(saga, sends=(told,), notes=(Note("outcome_recorded", request, ""),))
 
 
@@ -141,8 +143,7 @@ def _instead(course: Course, saga: SagaState, step: str, command: str, payload: 
     """Ask a step on the desk with another compensation: a higher generation replaces the undo
     whose call was never made or was refused."""
     on_desk = _on_desk(saga, step)
-    if saga.paused:
-        raise MoveNotAllowed("The saga is paused; resume it first.")
+    _not_paused(saga)
     if on_desk is None:
         raise MoveNotAllowed(f"The undoing of {step} does not stand on the desk.")
     again = OnDesk(step, on_desk.generation + 1, 0, command=command, payload=payload)
@@ -159,6 +160,11 @@ def ask_on_desk(course: Course, saga: SagaState, asked: OnDesk, again: OnDesk) -
     saga = replace(saga, detours=replace(saga.detours, desk=desk))
     note = Note("sent_again", request, again.command or f"Sending {again.attempt}")
     return Decision(saga, sends=(told,), desk_wait=leg.step.patience.longest, notes=(note,))
+
+
+def _not_paused(saga: SagaState) -> None:
+    if saga.paused:
+        raise MoveNotAllowed("The saga is paused; resume it first.")
 
 
 def _on_desk(saga: SagaState, step: str) -> OnDesk | None:

@@ -176,6 +176,8 @@ class Pause(NamedTuple):
 class Resume(NamedTuple):
     """A person ends a pause, or its time is over."""
 
+    past_deadline: bool = False  # the saga's, which ran on
+
 
 class Resolve(NamedTuple):
     """A person has undone a step outside."""

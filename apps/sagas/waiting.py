@@ -18,6 +18,7 @@ from apps.sagas.state import (
     Note,
     OnDesk,
     Overdue,
+    Resume,
     SagaState,
     Status,
     Wish,
@@ -32,7 +33,7 @@ def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:
     leg = course.legs[request.step]
     late = said.past_deadline or saga.status is Status.AWAITING_DECISION
     if late and not said.restrained and may_turn_back(leg, saga):
-        return give_up_waiting(course, saga, leg, said)
+        return give_up_waiting(course, saga, leg)
     if saga.status is Status.AWAITING_DECISION:
         return Decision(saga, wait=leg.step.patience.longest)
     attempts = leg.step.patience.attempts
@@ -43,12 +44,17 @@ def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:
     return give_up(course, saga, leg)
 
 
-def resume(course: Course, saga: SagaState) -> Decision:
-    """Send what was held back; what had been sent before the pause is asked again."""
+def resume(course: Course, saga: SagaState, said: Resume) -> Decision:
+    """Send what was held back; what had been sent before the pause is asked again. A deadline that
+    passed meanwhile turns back, before a pivot that was held back is sent."""
     saga = replace(saga, paused=False)
     note = Note("resumed", saga.pending, "")
+    leg = course.legs[saga.pending.step] if saga.pending else None
+    if leg and said.past_deadline and may_turn_back(leg, saga):
+        decision = give_up_waiting(course, saga, leg)
+        return decision._replace(notes=(note, *decision.notes))
     if saga.pending is None or saga.status is Status.AWAITING_DECISION:
-        wait = course.legs[saga.pending.step].step.decide_within if saga.pending else None
+        wait = leg.step.decide_within if leg else None
         return Decision(saga, wait=wait, notes=(note,))
     return send(course, saga)._replace(notes=(note,))
 
@@ -87,7 +93,7 @@ def give_up(course: Course, saga: SagaState, leg: Leg) -> Decision:
     return decision._replace(notes=(Note("stuck", request, text),))
 
 
-def give_up_waiting(course: Course, saga: SagaState, leg: Leg, said: Overdue) -> Decision:
+def give_up_waiting(course: Course, saga: SagaState, leg: Leg) -> Decision:
     """The saga's deadline is over, or the time for a decision."""
     if saga.status is Status.AWAITING_DECISION:
         cause = saga.cause

@@ -5,7 +5,7 @@ import pytest
 
 from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
 from apps.contracts.plan import Mode, Plan
-from apps.processes.definition import Kind, Process, Step
+from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
 from apps.processes.errors import DefinitionError, UnknownStep, UnknownWish
 
 COMPENSATABLE, PIVOT, RETRIABLE = Kind
@@ -23,6 +23,22 @@ class SeatsReturned(Undone, frozen=True, kw_only=True): ...
 
 class ReturnSeats(Compensation, frozen=True, kw_only=True):
     answer = SeatsReturned
+
+
+class GiveVoucher(Compensation, frozen=True, kw_only=True):
+    answer = SeatsReturned
+
+
+class PassengerSent(Undone, frozen=True, kw_only=True): ...
+
+
+class SendByBus(Compensation, frozen=True, kw_only=True):
+    answer = PassengerSent
+
+
+class SendByTaxi(Compensation, frozen=True, kw_only=True):
+    answer = SeatsReturned
+    taxi: str
 
 
 class BookSeats(Command, frozen=True, kw_only=True):
@@ -82,6 +98,7 @@ BOOK = Step(
 )
 PAY = Step("pay", PIVOT, Pay, success=Paid, refusal=Refused)
 TELL = Step("tell", RETRIABLE, Tell, success=Told)
+MEAL = Step("meal", COMPENSATABLE, Tell, success=Told, refusal=Refused, compensation=ReturnSeats)
 
 
 def changed(step: Step, **changes: object) -> Step:
@@ -199,6 +216,70 @@ MISTAKES = {
         (ENTER, changed(BOOK, wish="seat"), PAY),
         "trip.book: an optional step gives nothing, and the first one gives everything",
     ),
+    "no time to answer": (
+        (ENTER, changed(BOOK, patience=Patience(timeout=0)), PAY),
+        "trip.book: its timeout must be above 0, and its longest wait not shorter",
+    ),
+    "a longest wait that is shorter than the first": (
+        (ENTER, BOOK, changed(PAY, patience=Patience(timeout=20, longest=19))),
+        "trip.pay: its timeout must be above 0, and its longest wait not shorter",
+    ),
+    "a step that is never sent": (
+        (ENTER, changed(BOOK, patience=Patience(attempts=0)), PAY),
+        "trip.book: it is sent at least once: attempts must be 1 or more",
+    ),
+    "waits that shrink": (
+        (ENTER, BOOK, PAY, changed(TELL, patience=Patience(backoff=0.5))),
+        "trip.tell: waits do not shrink: backoff must be 1 or more",
+    ),
+    "a decision on a refusal that cannot come": (
+        (ENTER, BOOK, PAY, changed(TELL, on_refusal=OnRefusal.WAIT, decide_within=60)),
+        "trip.tell: it waits for a decision on its refusal, but has none",
+    ),
+    "a decision without a time": (
+        (ENTER, changed(BOOK, on_refusal=OnRefusal.WAIT), PAY),
+        "trip.book: decide_within says how long a refusal waits, there and only there",
+    ),
+    "a time without a decision": (
+        (ENTER, BOOK, changed(PAY, decide_within=60)),
+        "trip.pay: decide_within says how long a refusal waits, there and only there",
+    ),
+    "a decision of less than no time": (
+        (ENTER, changed(BOOK, decide_within=-60), PAY),
+        "trip.book: decide_within says how long a refusal waits, there and only there",
+    ),
+    "a first step that can be skipped": (
+        (changed(ENTER, skippable=True), BOOK, PAY),
+        "trip.enter: only a compensatable step behind the first can be skipped",
+    ),
+    "a pivot that can be skipped": (
+        (ENTER, BOOK, changed(PAY, skippable=True)),
+        "trip.pay: only a compensatable step behind the first can be skipped",
+    ),
+    "a retriable step that can be skipped": (
+        (ENTER, BOOK, PAY, changed(TELL, skippable=True)),
+        "trip.tell: only a compensatable step behind the first can be skipped",
+    ),
+    "a gift of a step that can be skipped": (
+        (ENTER, changed(BOOK, skippable=True), PAY),
+        "trip.book: a step that can be skipped gives nothing to later ones",
+    ),
+    "a substitute for nothing": (
+        (ENTER, BOOK, changed(PAY, substitutes=(GiveVoucher,))),
+        "trip.pay: a substitute stands for a compensation, and it has none",
+    ),
+    "a substitute that is answered in another way": (
+        (ENTER, changed(BOOK, substitutes=(GiveVoucher, SendByBus)), PAY),
+        "trip.book: SendByBus must be answered like its compensation",
+    ),
+    "a compensation that wants to be told something": (
+        (ENTER, changed(BOOK, compensation=SendByTaxi), PAY),
+        "trip.book: SendByTaxi carries no inputs, who will tell it taxi?",
+    ),
+    "a substitute that wants to be told something": (
+        (ENTER, changed(BOOK, substitutes=(GiveVoucher, SendByTaxi)), PAY),
+        "trip.book: SendByTaxi carries no inputs, who will tell it taxi?",
+    ),
 }
 
 
@@ -207,6 +288,57 @@ def test_a_mistake_is_refused(steps: tuple[Step, ...], message: str) -> None:
     with pytest.raises(DefinitionError) as refused:
         trip(*steps)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        changed(BOOK, patience=Patience(timeout=600, longest=600)),
+        changed(BOOK, on_refusal=OnRefusal.WAIT, decide_within=600),
+    ],
+    ids=["for an answer", "for a decision"],
+)
+def test_no_step_waits_as_long_as_the_whole_process(waiting: Step) -> None:
+    message = r"^trip\.book: it may wait longer than the process, whose deadline is 600 s$"
+    with pytest.raises(DefinitionError, match=message):
+        trip(ENTER, waiting, PAY, deadline=600)
+
+    assert trip(ENTER, waiting, PAY, deadline=601).step("book") is waiting
+
+
+def test_what_is_not_said_of_a_steps_patience_is_valid() -> None:
+    process = trip(ENTER, BOOK, PAY, TELL)
+
+    assert process.deadline == 3600
+    assert {each.patience for each in process.steps} == {
+        Patience(timeout=10, attempts=4, backoff=2, longest=300)
+    }
+    assert {each.on_refusal for each in process.steps} == {OnRefusal.TURN_BACK}
+
+
+def test_a_step_may_wait_for_a_decision_be_skipped_and_have_substitutes() -> None:
+    meal = changed(MEAL, on_refusal=OnRefusal.WAIT, decide_within=60, skippable=True)
+    book = changed(BOOK, substitutes=(GiveVoucher,))
+
+    assert trip(ENTER, book, meal, PAY).steps == (ENTER, book, meal, PAY)
+
+
+def test_each_wait_is_longer_than_the_one_before_up_to_the_longest() -> None:
+    waits = Patience(timeout=10, backoff=2, longest=90).wait
+
+    assert [waits(attempt) for attempt in (1, 2, 3, 4, 5, 6)] == [10, 20, 40, 80, 90, 90]
+
+
+def test_waits_without_backoff_are_all_the_same() -> None:
+    assert {Patience(timeout=7, backoff=1).wait(attempt) for attempt in range(1, 2000)} == {7}
+
+
+def test_a_request_that_is_sent_for_ever_still_waits_its_longest() -> None:
+    """A pivot that is stuck is sent every five minutes: in four days more often than 2.0 can be
+    doubled."""
+    assert Patience(timeout=10, backoff=2, longest=300).wait(1100) == 300
+    assert Patience(timeout=300, backoff=1e9, longest=300).wait(1) == 300
+    assert Patience(timeout=0.5, backoff=1e9, longest=300).wait(40) == 300
 
 
 def test_a_personal_field_is_one_of_the_starting_event() -> None:

@@ -1,16 +1,20 @@
 """Sagas as a conversation: given an order, expect a command, given its answer, expect the next.
 
-scenario = Scenario.of_order(gift_wrap=True)
+scenario = Scenario.of_order(WRAPPED)
 scenario.starts().expects(ReserveStock(...))
 scenario.answers(StockReserved(lines=LINES)).expects(FreezePrice(...))
+scenario.times_out().expects_undo_of("freeze_price").stands(Status.COMPENSATING)
+scenario.forbids(Skip("freeze_price"), "freeze_price cannot be skipped: ...")
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from apps.contracts.base import Command, Compensation, Event, Message
 from apps.contracts.catalogue import Action
@@ -45,6 +49,7 @@ from apps.contracts.shipping import (
     ShipmentRefused,
     WrapGift,
 )
+from apps.contracts.steps import Fenced, Happened, StepWaits, UndoRefused
 from apps.contracts.values import (
     Address,
     Line,
@@ -54,10 +59,32 @@ from apps.contracts.values import (
     Shortage,
 )
 from apps.messaging.request import Request
-from apps.processes import PLACE_ORDER
+from apps.processes import PLACE_ORDER, Process, Step
 from apps.sagas.course import Course, course_of, lay_out
 from apps.sagas.decide import decide
-from apps.sagas.state import Answer, Outcome, SagaState, Told
+from apps.sagas.errors import MoveNotAllowed
+from apps.sagas.state import (
+    Answer,
+    Compensate,
+    DeskOverdue,
+    Move,
+    Note,
+    OnDesk,
+    Outcome,
+    Overdue,
+    Pause,
+    RecordOutcome,
+    Resolve,
+    Resume,
+    Retry,
+    SagaState,
+    Said,
+    Skip,
+    Status,
+    Substitute,
+    Told,
+    Wish,
+)
 
 SAGA = UUID("0199f0f0-0000-7000-8000-000000000001")
 ORDER = UUID("0199f0f0-0000-7000-8000-000000000002")
@@ -127,6 +154,15 @@ PLAIN = PLACE_ORDER.plan((), Mode.ORCHESTRATED)
 WRAPPED = PLACE_ORDER.plan({"gift_wrap"}, Mode.ORCHESTRATED)
 
 
+def with_step(definition: Process, name: str, **changes: Any) -> Process:
+    """The definition, in which one step is another."""
+
+    def changed(step: Step) -> Step:
+        return replace(step, **changes) if step.name == name else step
+
+    return replace(definition, steps=tuple(map(changed, definition.steps)))
+
+
 @dataclass
 class Scenario:
     """One saga, and what was said last."""
@@ -135,6 +171,9 @@ class Scenario:
     saga: SagaState | None = None
     said: tuple[Told, ...] = ()
     outcome: Outcome | None = None
+    wait: float | datetime | None = None
+    desk_wait: float | None = None
+    notes: tuple[Note, ...] = ()
     outcomes: list[tuple[str, Outcome]] = field(default_factory=list)
 
     @classmethod
@@ -148,19 +187,104 @@ class Scenario:
     def starts(self, event: Event = CREATED) -> Self:
         return self.told(self.course.plan.steps[0], Action.DO, event)
 
+    def says(self, said: Said) -> Self:
+        """Anything that can be said to a saga."""
+        decision = decide(self.course, self.saga, said)
+        self.saga, self.outcome, self.said = decision.saga, decision.outcome, decision.sends
+        self.wait, self.desk_wait, self.notes = decision.wait, decision.desk_wait, decision.notes
+        return self
+
+    # --- answers
+
     def told(self, step: str, action: Action, event: Event, *, generation: int = 1) -> Self:
         """Any fact at all, asked for or not."""
-        request = Request(SAGA, step, action, generation, Mode.ORCHESTRATED)
-        decision = decide(self.course, self.saga, Answer(request, event))
-        self.saga, self.outcome, self.said = decision.saga, decision.outcome, decision.sends
-        if decision.outcome:
-            self.outcomes.append((step, decision.outcome))
+        self.says(Answer(Request(SAGA, step, action, generation, Mode.ORCHESTRATED), event))
+        if self.outcome:
+            self.outcomes.append((step, self.outcome))
         return self
 
     def answers(self, event: Event) -> Self:
         """The answer to what is pending."""
         pending = self.pending
         return self.told(pending.step, pending.action, event, generation=pending.generation)
+
+    def answers_on_desk(self, step: str, event: Event) -> Self:
+        """The answer to what stands on the desk."""
+        [asked] = [each for each in self.desk if each.step == step]
+        return self.told(step, Action.UNDO, event, generation=asked.generation)
+
+    def waits(self, until: datetime, reason: str) -> Self:
+        return self.answers(StepWaits(until=until, reason=reason))
+
+    def undo_is_refused(self, reason: str) -> Self:
+        return self.answers(UndoRefused(reason=reason))
+
+    def is_fenced(self) -> Self:
+        return self.answers(Fenced())
+
+    def happened(self, event: Event) -> Self:
+        """What a Fence is answered where the step has told this event."""
+        told = msgspec.Raw(msgspec.json.encode(event))
+        name = type(event).__name__
+        return self.answers(Happened(type=name, event_version=event.version, event=told))
+
+    # --- time
+
+    def is_overdue(self, *, past_deadline: bool = False, restrained: bool = False) -> Self:
+        return self.says(Overdue(self.pending, past_deadline, restrained))
+
+    def past_deadline(self) -> Self:
+        return self.is_overdue(past_deadline=True)
+
+    def times_out(self) -> Self:
+        """What is pending is sent as often as it may be, and overdue after the last time too."""
+        attempts = self.course.legs[self.pending.step].step.patience.attempts
+        while self.saga and self.saga.attempt < attempts:
+            self.is_overdue()
+        return self.is_overdue()
+
+    def desk_is_due(self) -> Self:
+        return self.says(DeskOverdue())
+
+    # --- people
+
+    def wishes_to_cancel(self, reason: str) -> Self:
+        return self.says(Wish(reason))
+
+    def compensates(self, reason: str) -> Self:
+        return self.says(Compensate(reason))
+
+    def retries(self, step: str) -> Self:
+        return self.says(Retry(step))
+
+    def skips(self, step: str) -> Self:
+        return self.says(Skip(step))
+
+    def pauses(self) -> Self:
+        return self.says(Pause())
+
+    def resumes(self, *, past_deadline: bool = False) -> Self:
+        return self.says(Resume(past_deadline))
+
+    def resolves(self, step: str, evidence: str) -> Self:
+        return self.says(Resolve(step, evidence))
+
+    def substitutes(self, step: str, command: str) -> Self:
+        return self.says(Substitute(step, command))
+
+    def records(self, step: str, evidence: str) -> Self:
+        return self.says(RecordOutcome(step, evidence))
+
+    def forbids(self, move: Move, words: str) -> Self:
+        """The move is refused in these words, and nothing changes."""
+        before = (self.saga, self.said)
+        with pytest.raises(MoveNotAllowed) as refused:
+            self.says(move)
+        assert str(refused.value) == words
+        assert (self.saga, self.said) == before
+        return self
+
+    # --- what is so
 
     @property
     def pending(self) -> Request:
@@ -173,6 +297,16 @@ class Scenario:
         assert self.saga
         return dict(msgspec.json.decode(self.saga.inputs))
 
+    @property
+    def desk(self) -> tuple[OnDesk, ...]:
+        assert self.saga
+        return self.saga.detours.desk
+
+    @property
+    def asked(self) -> list[tuple[str, Action, int]]:
+        """Under which requests something was sent."""
+        return [(it.step, it.action, it.generation) for it in (each.request for each in self.said)]
+
     def expects(self, *messages: Message) -> Self:
         """Exactly these messages; a command is asked under the pending request."""
         assert [each.message for each in self.said] == list(messages)
@@ -181,11 +315,27 @@ class Scenario:
                 assert each.request == self.pending
         return self
 
-    def expects_undo_of(self, step: str) -> Self:
+    def expects_undo_of(self, step: str, *, generation: int = 1) -> Self:
         compensation = self.course.legs[step].step.compensation
         assert compensation
-        assert self.pending == Request(SAGA, step, Action.UNDO, 1, Mode.ORCHESTRATED)
+        assert self.pending == Request(SAGA, step, Action.UNDO, generation, Mode.ORCHESTRATED)
         return self.expects(compensation())
+
+    def expects_of_desk(self, *asked: tuple[str, int, Message]) -> Self:
+        """Exactly these (step, generation, message) are asked of what stands on the desk."""
+        assert self.asked == [(step, Action.UNDO, generation) for step, generation, _ in asked]
+        assert [each.message for each in self.said] == [message for *_, message in asked]
+        return self
+
+    def stands(self, status: Status) -> Self:
+        assert self.saga
+        assert self.saga.status is status
+        return self
+
+    def notes_that(self, *notes: tuple[str, str]) -> Self:
+        """Exactly these (kind, text) are for the timeline."""
+        assert [(each.kind, each.text) for each in self.notes] == list(notes)
+        return self
 
     def expects_end(self, ended: SagaEnded) -> Self:
         assert self.saga
@@ -194,12 +344,18 @@ class Scenario:
         assert self.saga.status == str(ended.outcome)
         return self.expects(ended)
 
-    def changes_nothing(self, step: str, action: Action, event: Event, generation: int = 1) -> Self:
+    def ignores(self, said: Said) -> Self:
+        """It is said, and nothing follows."""
         before = self.saga
-        self.told(step, action, event, generation=generation)
+        self.says(said)
         assert self.saga is before
-        assert self.outcome is None
+        assert (self.outcome, self.wait, self.desk_wait, self.notes) == (None, None, None, ())
         return self.expects()
+
+    def changes_nothing(self, step: str, action: Action, event: Event, generation: int = 1) -> Self:
+        """A fact that nobody waits for."""
+        request = Request(SAGA, step, action, generation, Mode.ORCHESTRATED)
+        return self.ignores(Answer(request, event))
 
     def succeeds_at(self, steps: Iterable[str]) -> Self:
         """These steps, the first included, are done one after the other."""

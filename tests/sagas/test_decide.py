@@ -88,6 +88,14 @@ def test_the_refusal_is_remembered_with_its_reason() -> None:
     )
 
 
+def test_an_end_that_nobody_refused_names_no_refused_step() -> None:
+    scenario = Scenario.of_order().starts().wishes_to_cancel("Ordered by mistake")
+
+    scenario.answers(UNDONE["reserve_stock"]).answers(UNDONE["create_order"])
+
+    scenario.expects_end(SagaEnded(process="place_order", outcome=Ending.UNDONE))
+
+
 def test_nothing_to_undo_goes_on_like_undone() -> None:
     scenario = Scenario.of_order().succeeds_at(PLAIN.steps[:2])
     scenario.answers(REFUSALS["freeze_price"]).expects_undo_of("reserve_stock")
