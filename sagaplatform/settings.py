@@ -128,7 +128,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "replication_factor": KAFKA_REPLICATION,
     "kafka_common_config": KAFKA,  # all servers, and how to log in
     # A worker that was killed gives its partitions back by the broker's own session timeout.
-    "kafka_consumer_config": {"group.protocol": "consumer", "auto.offset.reset": "latest"},
+    "kafka_consumer_config": {"group.protocol": "consumer"},
     "kafka_producer_config": {"message.timeout.ms": 5000},  # a wake-up that late wakes nobody
 } if not ENV["CELERY_BROKER_URL"] else {}  # fmt: skip
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -88,6 +88,12 @@ class StandInGateway:
 
     # --- for tests
 
+    def forget(self) -> Self:
+        """Begin anew."""
+        with self._ledger() as ledger:
+            ledger.executescript("DELETE FROM answers; DELETE FROM calls; DELETE FROM script;")
+        return self
+
     def will(self, operation: str, *what: str) -> Self:
         """What the next calls of an operation meet: `well`, `decline`, `away`, `lost`, `slow:1`,
         `wait:60`, `breaker:60`."""

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 PATIENCE_SECONDS = 60
 WORKER = (
     "-m", "celery", "--app", "sagaplatform.celery", "worker", "--pool", "threads", "--concurrency",
-    "2", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING",
+    "2", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
 )  # fmt: skip
 BEAT = ("-m", "celery", "--app", "sagaplatform.celery", "beat", "--loglevel", "WARNING")
 
@@ -91,7 +91,7 @@ def till(
     monkeypatch.setenv(VARIABLE, hands.environ[VARIABLE])
     settings.CARD_GATEWAY = "tests.standin.StandInGateway"
     gateways.gateway.cache_clear()
-    return Till(databases["payments"], StandInGateway())
+    return Till(databases["payments"], StandInGateway().forget())
 
 
 def answered(till: Till) -> bool:
