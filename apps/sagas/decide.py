@@ -169,10 +169,11 @@ def fenced(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decisio
 
 
 def waits(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
-    """Give it the time that it needs."""
+    """Give it the time that it needs, and afterwards all its attempts again: it did answer."""
     told = answer.event
     assert isinstance(told, StepWaits)
     note = Note("waits", answer.request, told.reason)
+    saga = replace(saga, attempt=min(saga.attempt, 1))
     return Decision(saga, wait=told.until, notes=(note,))
 
 
@@ -210,8 +211,8 @@ def hear_on_desk(course: Course, saga: SagaState, asked: OnDesk, answer: Answer)
     """A compensation that was given to the desk is answered after all."""
     leg = course.legs[asked.step]
     outcome = outcome_of(leg, answer)
-    if outcome is Outcome.WAITS:
-        return waits(course, saga, leg, answer)._replace(outcome=outcome, wait=None)
+    if isinstance(told := answer.event, StepWaits):
+        return Decision(saga, outcome, notes=(Note("waits", answer.request, told.reason),))
     others = tuple(each for each in saga.detours.desk if each is not asked)
     if outcome is Outcome.UNDO_REFUSED:
         told = answer.event

@@ -41,7 +41,7 @@ def compensate(course: Course, saga: SagaState, move: Compensate) -> Decision:
     can."""
     request = _pending(saga, "turned back")
     leg = course.legs[request.step]
-    cause = Cause(leg.step.name, "TurnedBack", "{}", move.reason)
+    cause = saga.cause or Cause(leg.step.name, "TurnedBack", "{}", move.reason)
     if may_turn_back(leg, saga):
         return turn_back_doubting(course, saga, leg, cause)
     if leg.step.kind is Kind.PIVOT and request.action is Action.DO:

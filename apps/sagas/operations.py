@@ -37,6 +37,8 @@ from apps.sagas.state import (
 # A pause has an end, within a week: what is forgotten goes on by itself.
 WITHIN_A_WEEK = "SELECT %b::timestamptz BETWEEN now() AND now() + interval '7 days'"
 
+PAST_DEADLINE = "SELECT deadline_at <= now() FROM sagas_saga WHERE saga_id = %b"
+
 # Give an open case to somebody, unless it changed meanwhile.
 ASSIGN = """
 UPDATE sagas_case SET owner_id = %b, owner = %b, version = version + 1
@@ -73,8 +75,10 @@ def pause_saga(*, saga_id: UUID, until: datetime, version: int, actor: Actor, re
 
 
 def resume_saga(*, saga_id: UUID, version: int, actor: Actor, reason: str) -> int:
-    """End a pause and send what was held back."""
-    return _move(saga_id, version, Resume(), actor, reason)
+    """End a pause and send what was held back; past its deadline the saga turns back instead."""
+    rows = context("sagas").database.fetch(PAST_DEADLINE, [saga_id])
+    past_deadline = bool(rows and rows[0][0])
+    return _move(saga_id, version, Resume(past_deadline=past_deadline), actor, reason)
 
 
 def resolve_step(

@@ -89,6 +89,8 @@ def give_up(course: Course, saga: SagaState, leg: Leg) -> Decision:
         decision = undo_from(course, given, leg.previous, request)
         notes = (note, *decision.notes)
         return decision._replace(desk_wait=leg.step.patience.longest, notes=notes)
+    if saga.status is Status.STUCK:
+        return send_again(course, saga)
     decision = send(course, replace(saga, status=Status.STUCK))
     return decision._replace(notes=(Note("stuck", request, text),))
 

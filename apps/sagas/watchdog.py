@@ -154,7 +154,7 @@ class DueNow(NamedTuple):
 def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Iterator[Said]:
     """What there is to say to a saga that waits for a request."""
     if due.paused:
-        yield Resume()
+        yield Resume(past_deadline=due.past_deadline)
         return
     if due.desk:
         yield DeskOverdue()

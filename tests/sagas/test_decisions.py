@@ -132,13 +132,14 @@ def test_restrained_a_decision_is_waited_for_longer() -> None:
 
 
 def test_a_person_turns_it_back() -> None:
-    scenario = refused("authorize_payment").compensates("The customer does not answer")
+    """The refusal stays the cause: it is why the customer has no order."""
+    scenario = refused("authorize_payment")
+    assert scenario.saga
+    refusal = scenario.saga.cause
+    scenario.compensates("The customer does not answer")
 
     scenario.expects_undo_of("freeze_price").stands(Status.COMPENSATING)
-    assert scenario.saga
-    assert scenario.saga.cause == Cause(
-        "authorize_payment", "TurnedBack", "{}", "The customer does not answer"
-    )
+    assert scenario.saga.cause == refusal
 
 
 def test_the_refused_pivot_may_be_turned_back_or_tried_again() -> None:

@@ -152,7 +152,7 @@ def test_a_paused_saga_takes_answers_and_sends_nothing_until_it_is_resumed(desk:
     until = datetime.now(UTC) + timedelta(hours=1)
     operations.pause_saga(until=until, **seen(desk, saga_id))
     hear(news(saga_id, "freeze_price", SUCCESSES["freeze_price"]))
-    desk.time_passes("deadline")
+    desk.time_passes()
     Watchdog(Ears()).turn()
     assert desk.sent() == []
     assert desk.saga(saga_id) == ("running", "authorize_payment", "do", 1, 0)
@@ -161,6 +161,19 @@ def test_a_paused_saga_takes_answers_and_sends_nothing_until_it_is_resumed(desk:
 
     assert desk.sent() == [("AuthorizePayment", "authorize_payment")]
     assert [each[0] for each in audit(desk)] == ["pause", "resume"]
+
+
+def test_a_saga_whose_deadline_passes_in_a_pause_turns_back_when_it_is_resumed(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    operations.pause_saga(until=until, **seen(desk, saga_id))
+    hear(news(saga_id, "create_shipment", SUCCESSES["create_shipment"]))
+    desk.time_passes("deadline")
+    desk.sent()
+
+    operations.resume_saga(**seen(desk, saga_id))
+
+    assert desk.sent() == [("CancelShipment", "create_shipment")]  # the pivot was never sent
 
 
 def test_a_pause_ends_by_itself(desk: Desk) -> None:

@@ -140,7 +140,7 @@ def test_the_pivot_is_never_turned_back_by_time() -> None:
     scenario.notes_that(("stuck", "No answer after 5 sendings"))
     for sendings in (6, 7, 8):
         scenario.is_overdue().expects(COMMANDS["capture_payment"]).stands(Status.STUCK)
-        scenario.notes_that(("stuck", f"No answer after {sendings} sendings"))
+        scenario.notes_that(("sent_again", f"Sending {sendings + 1}"))
 
 
 @pytest.mark.parametrize("silent", FROM_PIVOT[1:])
@@ -223,11 +223,12 @@ def test_past_the_deadline_an_undoing_goes_on() -> None:
 @pytest.mark.parametrize("silent", PLAIN.steps[1:])
 def test_restrained_a_saga_only_sends_again(silent: str, past_deadline: bool) -> None:
     scenario = waiting_for(silent)
+    attempts = scenario.course.legs[silent].step.patience.attempts
 
     for attempt in range(2, 9):
         scenario.is_overdue(past_deadline=past_deadline, restrained=True)
         scenario.expects(COMMANDS[silent]).stands(Status.RUNNING)
-        scenario.notes_that(("sent_again", f"Sending {attempt}"))
+        scenario.notes_that(("sent_again", f"Sending {min(attempt, attempts - 1)}"))
 
 
 def test_restrained_a_compensation_does_not_come_onto_the_desk() -> None:
@@ -239,13 +240,14 @@ def test_restrained_a_compensation_does_not_come_onto_the_desk() -> None:
     assert scenario.stands(Status.COMPENSATING).desk == ()
 
 
-def test_what_was_restrained_gives_up_once_it_is_free() -> None:
+def test_what_was_restrained_has_one_more_wait_once_it_is_free() -> None:
     scenario = waiting_for("reserve_stock")
     for _ in range(8):
         scenario.is_overdue(restrained=True)
 
+    scenario.is_overdue().expects(COMMANDS["reserve_stock"]).stands(Status.RUNNING)
     scenario.is_overdue().expects_undo_of("reserve_stock").stands(Status.COMPENSATING)
-    scenario.notes_that(("turned_back", "No answer after 9 sendings"))
+    scenario.notes_that(("turned_back", "No answer after 4 sendings"))
 
 
 # --- a step that says that it waits
@@ -258,12 +260,23 @@ def test_a_step_that_waits_has_the_time_that_it_needs(step: str) -> None:
 
     scenario.waits(NOON, "The customer is asked by the bank").expects().stands(Status.RUNNING)
 
-    assert scenario.saga is before
+    assert scenario.saga == before
     assert scenario.wait == NOON
     assert scenario.outcome is Outcome.WAITS
     scenario.notes_that(("waits", "The customer is asked by the bank"))
     scenario.answers(SUCCESSES[step])
     assert scenario.outcome is Outcome.DONE
+
+
+def test_a_step_that_waited_has_all_its_attempts_again() -> None:
+    scenario = waiting_for("reserve_stock")
+    for _ in range(3):
+        scenario.is_overdue()
+    scenario.waits(NOON, "The shelf is being counted")
+
+    for _ in range(3):
+        scenario.is_overdue().expects(COMMANDS["reserve_stock"])
+    scenario.is_overdue().expects_undo_of("reserve_stock")
 
 
 def test_a_compensation_may_wait_too() -> None:
