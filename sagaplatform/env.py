@@ -47,6 +47,7 @@ SETTINGS = (
     Setting("KAFKA_REPLICATION", "int", 1, "copies of each partition; 3 in production"),
     Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
     Setting("CELERY_BROKER_URL", "str", "", "redis:// or amqp://; empty: the Kafka cluster itself"),
+    Setting("CALLS_AT_ONCE", "int", 4, "outside calls of one context, in one worker process"),
     Setting("WATCHDOG_LATE_SHARE", "float", 0.25, "of live sagas; more late: none turns back"),
     Setting("WATCHDOG_FEWEST_LATE", "int", 20, "fewer late sagas than this are always turned back"),
     Setting("ALERT_MAIL_TO", "list", [], "who gets alerts by mail, comma-separated; empty: nobody"),

@@ -131,8 +131,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "kafka_consumer_config": {"group.protocol": "consumer"},
     "kafka_producer_config": {"message.timeout.ms": 5000},  # a wake-up that late wakes nobody
 } if not ENV["CELERY_BROKER_URL"] else {}  # fmt: skip
+CALLS_AT_ONCE = ENV["CALLS_AT_ONCE"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_POOL = "solo"  # a task only wakes the crew, whose threads are ours
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from apps.messaging.calls import work
+from apps.messaging.crew import crew
 
 
 @shared_task(name="messaging.work_intents", ignore_result=True)
 def work_intents(context: str) -> None:
-    """Carry out the outside calls of a context that are due."""
-    work(context)
+    """Have the outside calls of a context that are due carried out; returns at once."""
+    crew(context).wake()

@@ -23,8 +23,9 @@ WEB = Process(
 CONSUMERS = tuple(Process(name, f"python manage.py run_consumer {name}") for name in CONTEXTS)
 WORKER = Process(
     "worker",
-    "celery --app sagaplatform.celery worker --pool threads --concurrency 4 --loglevel WARNING"
+    "celery --app sagaplatform.celery worker --loglevel WARNING"
     " --without-gossip --without-mingle --without-heartbeat",
+    patience=30,  # as long as one call may take
 )
 BEAT = Process("beat", "celery --app sagaplatform.celery beat --loglevel WARNING")
 WATCHDOG = Process("watchdog", "python manage.py run_watchdog")

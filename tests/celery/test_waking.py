@@ -27,8 +27,8 @@ from tests.standin import VARIABLE, StandInGateway
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_SECONDS = 60
 WORKER = (
-    "-m", "celery", "--app", "sagaplatform.celery", "worker", "--pool", "threads", "--concurrency",
-    "2", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
+    "-m", "celery", "--app", "sagaplatform.celery", "worker", "--loglevel", "INFO",
+    "--without-gossip", "--without-mingle", "--without-heartbeat",
 )  # fmt: skip
 BEAT = ("-m", "celery", "--app", "sagaplatform.celery", "beat", "--loglevel", "WARNING")
 
@@ -129,6 +129,7 @@ def test_a_worker_that_is_killed_costs_the_others_nothing(till: Till, hands: Han
         lambda: till.intents()[0][1] == "claimed", "nobody claimed the call", again=sweep
     )
     first.kill()
+    first.wait()
     hands.processes.remove(first)
     till.time_passes()
 
