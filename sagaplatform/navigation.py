@@ -91,6 +91,7 @@ SIDEBAR: list[Item] = [
         page("orders.outboxmessage", "Outboxes", "outbox"),
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
+        page("orders.operatoraction", "Operators' actions", "history_edu"),
     ),
     pages(
         "Users & flags",
@@ -99,4 +100,9 @@ SIDEBAR: list[Item] = [
         page("waffle.switch", "Flags", "toggle_on"),
     ),
 ]
-TABS: list[Item] = [tabs("outboxmessage"), tabs("deadletter"), tabs("barriernote")]
+TABS: list[Item] = [
+    tabs("outboxmessage"),
+    tabs("deadletter"),
+    tabs("barriernote"),
+    tabs("operatoraction"),
+]

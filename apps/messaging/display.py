@@ -14,7 +14,7 @@ COLOURS = {
     "info": {"running", "placed", "pending", "authorized", "reserved", "frozen", "booked",
              "wrapped", "doing", "undoing", "waiting"},
     "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
-                "unwrapped", "tombstone", "superseded"},
+                "unwrapped", "tombstone", "superseded", "discarded"},
     "danger": {"refused", "parked"},
 }  # fmt: skip
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}

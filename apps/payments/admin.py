@@ -5,6 +5,7 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
@@ -13,6 +14,7 @@ from apps.payments.models import (
     BarrierNote,
     DeadLetter,
     LedgerEntry,
+    OperatorAction,
     OutboxMessage,
     Payment,
 )
@@ -61,3 +63,4 @@ class PaymentAdmin(ReadOnlyAdmin):
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -132,3 +132,10 @@ class BarrierNote(messaging.BarrierNote):
 
     class Meta(messaging.BarrierNote.Meta):
         pass
+
+
+class OperatorAction(messaging.OperatorAction):
+    """What people did by hand with sagas, and with what the engine could not make sense of."""
+
+    class Meta(messaging.OperatorAction.Meta):
+        pass
