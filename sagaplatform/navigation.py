@@ -93,6 +93,7 @@ SIDEBAR: list[Item] = [
         page("orders.outboxmessage", "Outboxes", "outbox"),
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
+        page("orders.operatoraction", "Operators' actions", "history_edu"),
     ),
     pages(
         "Users & flags",
@@ -102,4 +103,9 @@ SIDEBAR: list[Item] = [
         page("django_celery_beat.periodictask", "Sweeps", "schedule"),
     ),
 ]
-TABS: list[Item] = [tabs("outboxmessage"), tabs("deadletter"), tabs("barriernote")]
+TABS: list[Item] = [
+    tabs("outboxmessage"),
+    tabs("deadletter"),
+    tabs("barriernote"),
+    tabs("operatoraction"),
+]

@@ -5,6 +5,7 @@ from django.contrib import admin
 from apps.inventory.models import (
     BarrierNote,
     DeadLetter,
+    OperatorAction,
     OutboxMessage,
     ReservationListing,
     Stock,
@@ -13,6 +14,7 @@ from apps.inventory.models import (
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
@@ -56,3 +58,4 @@ class StockMovementAdmin(ReadOnlyAdmin):
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -183,3 +183,10 @@ class BarrierNote(messaging.BarrierNote):
 
     class Meta(messaging.BarrierNote.Meta):
         pass
+
+
+class OperatorAction(messaging.OperatorAction):
+    """What people did by hand in inventory."""
+
+    class Meta(messaging.OperatorAction.Meta):
+        pass

@@ -113,10 +113,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         "parked_at", "status", "saga_id", "step", "type", "cause", "settled_at",
     )  # fmt: skip
     list_filter = ("status",)
-    search_fields = ("=saga_id", "=message_id", "=error_type")
-    search_help_text = "Saga id, message id or type of error, in full"
+    search_fields = ("=saga_id", "=message_id", "=error_type", "=fingerprint")
+    search_help_text = "Saga id, message id, type of error or fingerprint, in full"
     ordering = ("-id",)  # UUIDv7: the newest first
-    exclude = ("payload", "key")  # may hold personal data
+    exclude = ("payload", "edited_payload", "key")  # may hold personal data
 
     @display(description="error", ordering="error_type")
     def cause(self, letter: DeadLetter) -> SafeString | str:
@@ -147,6 +147,18 @@ class BarrierNoteAdmin(ReadOnlyAdmin):
     list_display = ("noted_at", "decision", "saga_id", "step", "action", "generation")
     search_fields = ("=saga_id", "=message_id")
     search_help_text = "Saga id or message id, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+
+
+class OperatorActionAdmin(ReadOnlyAdmin):
+    """What people did by hand, to what, and why."""
+
+    list_display = (
+        "at", "actor", "operation", "subject_kind", "saga_id", "step", "reason", "outcome",
+    )  # fmt: skip
+    list_filter = ("operation", "subject_kind", "at")
+    search_fields = ("=saga_id", "=subject_id", "=actor")
+    search_help_text = "Saga id, subject's id or actor, in full"
     ordering = ("-id",)  # UUIDv7: the newest first
 
 

@@ -1,12 +1,13 @@
 """A context's database, for statements written by hand: few, set-wise, binary."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from django.db import connections, transaction
 
 Row = tuple[Any, ...]
+Parameters = Sequence[object] | Mapping[str, object]
 
 
 class Database:
@@ -24,12 +25,12 @@ class Database:
         """Whether a transaction is open on this very connection."""
         return connections[self.alias].in_atomic_block
 
-    def fetch(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+    def fetch(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """Run a statement; its rows."""
         with self._cursor() as cursor:
             return cursor.execute(self._own(statement), parameters).fetchall()
 
-    def execute(self, statement: str, parameters: Sequence[object] = ()) -> int:
+    def execute(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement; how many rows it touched."""
         with self._cursor() as cursor:
             return cursor.execute(self._own(statement), parameters).rowcount

@@ -2,8 +2,8 @@
 
 Later actions of its saga in this context wait behind a parked action. A compensation always
 passes: it buries the step and supersedes the parked action in the same transaction. A re-sent
-command takes the place of its parked copy. When nothing of a saga is parked any more, what waited
-is published again.
+command takes the place of its parked copy. When no action of a saga is parked any more, what waited
+is published again. What people do with parked messages is in dead_letter_operations.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from apps.contracts import headers as h
 from apps.contracts.catalogue import Action
 from apps.messaging.database import Database, columns
-from apps.messaging.errors import NothingToReplay
+from apps.messaging.fingerprint import fingerprint_of
 from apps.messaging.models import ParkedStatus
 from apps.messaging.outbox import encode_headers, post
 from apps.messaging.record import Record
@@ -28,34 +28,52 @@ from apps.messaging.request import Request
 
 DEAD_LETTER_SUFFIX = "_dlq"
 
-# What of these sagas is parked.
+# What of these sagas is parked and asked of this context. Held until the end of the transaction:
+# what one batch lets wait behind a parked action is there when another lets go what waited.
 PARKED = """
-SELECT id, saga_id, step, generation FROM {context}_deadletter
-WHERE saga_id = ANY(%b::uuid[]) AND status = 'parked' AND blocks_saga
+SELECT id, saga_id, step, action, generation FROM {context}_deadletter
+WHERE saga_id = ANY(%b::uuid[]) AND status = 'parked' AND (blocks_saga OR closes_step)
+ORDER BY id FOR UPDATE
 """
 
-COLUMNS = """
-  (id, status, blocks_saga, message_id, saga_id, step, action, generation, type, topic, partition,
-   "offset", key, headers, payload, error_type, error, attempts, replays, parked_at)
+# Keep one message. A record that is read again after a crash is there already, settled or not; a
+# request of which a copy is parked is REPLACEd.
+KEEP = """
+INSERT INTO {context}_deadletter
+  (id, status, version, blocks_saga, closes_step, message_id, saga_id, step, action, generation,
+   type, topic, partition, "offset", key, headers, payload, error_type, error, fingerprint,
+   attempts, replays, parked_at, failed_at)
+VALUES
+  (%(id)b, %(status)b, 0, %(blocks_saga)b, %(closes_step)b, %(message_id)b, %(saga_id)b, %(step)b,
+   %(action)b, %(generation)b, %(type)b, %(topic)b, %(partition)b, %(offset)b, %(key)b,
+   %(headers)b, %(payload)b, %(error_type)b, %(error)b, %(fingerprint)b, %(attempts)b, 0, now(),
+   CASE WHEN %(status)b = 'parked' THEN now() END)
+ON CONFLICT DO NOTHING
 """
-VALUES = f"VALUES ({', '.join(['%b'] * 18)}, 0, now())"
 
-# Keep one message. A record that is read again after a crash is there already.
-KEEP = f"INSERT INTO {{context}}_deadletter {COLUMNS} {VALUES} ON CONFLICT DO NOTHING"
-
-# Park an action; a copy of the same request that is parked already gives way to it.
-PARK_ACTION = f"""
-INSERT INTO {{context}}_deadletter AS parked {COLUMNS} {VALUES}
-ON CONFLICT (saga_id, step, action, generation) WHERE status = 'parked' AND blocks_saga
-DO UPDATE SET message_id = excluded.message_id, topic = excluded.topic,
-  partition = excluded.partition, "offset" = excluded."offset", headers = excluded.headers,
-  payload = excluded.payload, error_type = excluded.error_type, error = excluded.error,
-  attempts = parked.attempts + excluded.attempts
+# A request that failed again takes the place of its parked copy, unless this very record was
+# settled before. Where it is an operator's correction that failed, the original stays beside it.
+REPLACE = """
+UPDATE {context}_deadletter AS parked
+SET version = version + 1, message_id = %(message_id)b, topic = %(topic)b,
+    partition = %(partition)b, "offset" = %(offset)b,
+    headers = CASE WHEN edited_payload = %(payload)b THEN headers ELSE %(headers)b END,
+    payload = CASE WHEN edited_payload = %(payload)b THEN payload ELSE %(payload)b END,
+    error_type = %(error_type)b, error = %(error)b, fingerprint = %(fingerprint)b,
+    attempts = attempts + %(attempts)b, failed_at = now()
+WHERE saga_id = %(saga_id)b AND step = %(step)b AND action = %(action)b
+  AND generation = %(generation)b AND status = 'parked' AND (blocks_saga OR closes_step)
+  AND NOT EXISTS (
+    SELECT FROM {context}_deadletter AS other
+    WHERE other.topic = %(topic)b AND other.partition = %(partition)b
+      AND other."offset" = %(offset)b AND other.message_id = %(message_id)b
+      AND other.id <> parked.id)
 """
 
 # parked or waiting -> settled.
 SETTLE = """
-UPDATE {context}_deadletter AS letter SET status = settled.status, settled_at = now()
+UPDATE {context}_deadletter AS letter
+SET status = settled.status, version = version + 1, settled_at = now()
 FROM unnest(%b::uuid[], %b::text[]) AS settled (id, status)
 WHERE letter.id = settled.id AND letter.status IN ('parked', 'waiting')
 """
@@ -70,29 +88,20 @@ WHERE saga_id = ANY(%b::uuid[]) AND status = 'waiting'
 ORDER BY id FOR UPDATE
 """
 
-# The parked message of an id, held until it is settled.
-TAKE_PARKED = """
-SELECT id, topic, saga_id, headers, payload, blocks_saga FROM {context}_deadletter
-WHERE id = %b AND status = 'parked' FOR UPDATE
-"""
 
-# Count a replay. An action stays parked until its request is carried out.
-COUNT_REPLAY = """
-UPDATE {context}_deadletter
-SET replays = replays + 1,
-    status = CASE WHEN blocks_saga THEN status ELSE 'replayed' END,
-    settled_at = CASE WHEN blocks_saga THEN NULL ELSE now() END
-WHERE id = %b
-"""
-
-
-class ParkedAction(NamedTuple):
-    """An action that stands in the dead letters."""
+class ParkedRequest(NamedTuple):
+    """What stands in the dead letters and was asked of this context."""
 
     id: UUID
     saga_id: UUID
     step: str
+    action: str
     generation: int
+
+    @property
+    def blocks_saga(self) -> bool:
+        """Whether later actions of its saga wait behind it."""
+        return self.action == Action.DO
 
 
 class DeadLetters:
@@ -101,91 +110,79 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def parked_of(self, sagas: Iterable[UUID]) -> list[ParkedAction]:
-        """The parked actions of these sagas."""
+    def parked_of(self, sagas: Iterable[UUID]) -> list[ParkedRequest]:
+        """The parked requests of these sagas, locked."""
         rows = self.database.fetch(PARKED, [list(set(sagas))])
-        return [ParkedAction(*row) for row in rows]
+        return [ParkedRequest(*row) for row in rows]
 
     def park(
         self, record: Record, request: Request | None, error: BaseException, attempts: int
     ) -> None:
         """Keep a message that failed so often, and send a copy to `<topic>_dlq`.
 
-        `request` is the action that waits to be carried out, which later actions of its saga wait
-        for; None where the message asks this context for nothing.
+        `request` is what it asks of this context, of which one copy is kept; None where it asks
+        for nothing.
         """
-        statement = PARK_ACTION if request else KEEP
         row = _row(record, request, ParkedStatus.PARKED, error, attempts)
-        self.database.execute(statement, row)
+        self._keep(row)
         post(self.database, [_copy_for_dead_letter_topic(record, error, attempts)])
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        """One of three takes it: nothing was there, a copy was, or a copy is settled meanwhile."""
+        for statement in (KEEP, REPLACE, KEEP):
+            if self.database.execute(statement, row):
+                return
 
     def wait(self, record: Record, request: Request) -> None:
         """Keep an action until nothing of its saga is parked any more."""
-        row = _row(record, request, ParkedStatus.WAITING, None, 0)
-        self.database.execute(KEEP, row)
+        self.database.execute(KEEP, _row(record, request, ParkedStatus.WAITING, None, 0))
 
-    def settle(self, outcomes: Sequence[tuple[ParkedAction, ParkedStatus]]) -> None:
-        """Close parked actions, and let go what waited behind them."""
-        rows = [(action.id, status) for action, status in outcomes]
+    def settle(self, outcomes: Sequence[tuple[UUID, UUID | None, ParkedStatus]]) -> None:
+        """Close parked messages, each (id, saga, outcome), and let go what waited behind them."""
+        rows = [(id, status) for id, _, status in outcomes]
         self.database.execute(SETTLE, columns(rows, 2))
-        self._release({action.saga_id for action, _ in outcomes})
+        self._release({saga_id for _, saga_id, _ in outcomes if saga_id})
 
     def _release(self, sagas: Iterable[UUID]) -> None:
         rows = self.database.fetch(RELEASABLE, [list(sagas)])
-        post(self.database, [_again(*row) for row in rows])
+        post(self.database, [sent_again(*row[1:]) for row in rows])
         settled = [(row[0], ParkedStatus.RELEASED) for row in rows]
         self.database.execute(SETTLE, columns(settled, 2))
 
-    def replay(self, letter_id: UUID) -> None:
-        """Publish a parked message again, in one transaction. Raises NothingToReplay."""
-        with self.database.transaction():
-            found = self.database.fetch(TAKE_PARKED, [letter_id])
-            if not found:
-                raise NothingToReplay(id=str(letter_id), context=self.database.alias)
-            post(self.database, [_again(*found[0][:5])])
-            self.database.execute(COUNT_REPLAY, [letter_id])
-
 
 class ParkedBehind:
-    """The parked actions that concern one batch: who waits for them, and who settles them."""
+    """The parked requests that concern one batch: who waits for them, and who settles them."""
 
     def __init__(self, letters: DeadLetters, sagas: Iterable[UUID]) -> None:
         self.letters = letters
-        self.parked: dict[UUID, list[ParkedAction]] = defaultdict(list)
-        self.settled: list[tuple[ParkedAction, ParkedStatus]] = []
-        for action in letters.parked_of(sagas):
-            self.parked[action.saga_id].append(action)
+        self.parked: dict[UUID, list[ParkedRequest]] = defaultdict(list)
+        self.settled: list[tuple[UUID, UUID | None, ParkedStatus]] = []
+        for each in letters.parked_of(sagas):
+            self.parked[each.saga_id].append(each)
 
     def must_wait(self, request: Request) -> bool:
-        """Only actions wait, and a re-sent or replayed one does not wait for its own copy."""
+        """Only actions wait. A re-sent or replayed one waits neither for its own copy nor for those
+        that were parked after it: they wait for it."""
         if not self.parked or request.action is not Action.DO:
             return False
-        return any(not _is_copy(each, request) for each in self.parked[request.saga_id])
+        for each in self.parked[request.saga_id]:  # the oldest first
+            if each.blocks_saga:
+                return not _is_copy(each, request)
+        return False
 
     def carried_out(self, request: Request) -> None:
         """A request was decided: its parked copy is settled; a compensation supersedes it."""
         if not self.parked:
             return
-        superseding = request.action is not Action.DO
-        outcome = ParkedStatus.SUPERSEDED if superseding else ParkedStatus.REPLAYED
         for each in list(self.parked[request.saga_id]):
-            if each.step == request.step and (superseding or _is_copy(each, request)):
+            if outcome := _outcome(each, request):
                 self.parked[request.saga_id].remove(each)
-                self.settled.append((each, outcome))
+                self.settled.append((each.id, each.saga_id, outcome))
 
     def save(self) -> None:
         """Write what was settled."""
         if self.settled:
             self.letters.settle(self.settled)
-
-
-def replay_parked(*, context: str, letter_id: UUID) -> None:
-    """Send a parked message to its topic again. Raises NothingToReplay if it is not parked.
-
-    An action stays parked until its request is carried out: if that fails again, it is parked
-    where it was, and what waits behind it goes on waiting.
-    """
-    DeadLetters(Database(context)).replay(letter_id)
 
 
 def describe(error: BaseException) -> str:
@@ -195,8 +192,26 @@ def describe(error: BaseException) -> str:
     return str(error)[:500].replace("\0", "\\0")  # which PostgreSQL's text cannot hold
 
 
-def _is_copy(parked: ParkedAction, request: Request) -> bool:
-    return parked.step == request.step and request.generation >= parked.generation
+def sent_again(topic: str, saga_id: UUID | None, headers: str, payload: bytes) -> Letter:
+    """A kept message as it is published once more, with a message id of its own."""
+    message_id = uuid7()
+    texts = msgspec.json.decode(headers, type=dict[str, str]) | {h.MESSAGE_ID: str(message_id)}
+    return Letter(message_id, topic, saga_id or uuid7(), texts, bytes(payload))
+
+
+def _is_copy(parked: ParkedRequest, request: Request) -> bool:
+    """Whether carrying out the request carries out what is parked."""
+    return (parked.step, parked.action) == (request.step, request.action) and (
+        request.generation >= parked.generation
+    )
+
+
+def _outcome(parked: ParkedRequest, request: Request) -> ParkedStatus | None:
+    """What becomes of a parked request when another of its saga is carried out; None: nothing."""
+    if _is_copy(parked, request):
+        return ParkedStatus.REPLAYED
+    closed = parked.step == request.step and request.action is not Action.DO
+    return ParkedStatus.SUPERSEDED if closed and parked.blocks_saga else None
 
 
 def _row(
@@ -205,29 +220,39 @@ def _row(
     status: ParkedStatus,
     error: BaseException | None,
     attempts: int,
-) -> list[Any]:
+) -> dict[str, Any]:
     envelope = record.envelope
     told = request or (envelope.request if envelope else None)
-    return [
-        uuid7(),
-        status.value,
-        request is not None,
-        envelope.message_id if envelope else _made_up_id(record),
-        record.saga_id,
-        told.step if told else "",
-        told.action.value if told else "",
-        told.generation if told else 0,
-        envelope.type if envelope else "",
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        encode_headers(_as_text(record)),
-        record.payload,
-        type(error).__name__ if error else "",
-        describe(error) if error else "",
-        attempts,
-    ]
+    step = told.step if told else ""
+    type_name = envelope.type if envelope else ""
+    return {
+        "id": uuid7(),
+        "status": status.value,
+        "blocks_saga": request is not None and request.action is Action.DO,
+        "closes_step": request is not None and request.action is not Action.DO,
+        "message_id": envelope.message_id if envelope else _made_up_id(record),
+        "saga_id": record.saga_id,
+        "step": step,
+        "action": told.action.value if told else "",
+        "generation": told.generation if told else 0,
+        "type": type_name,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "key": record.key,
+        "headers": encode_headers(_as_text(record)),
+        "payload": record.payload,
+        "attempts": attempts,
+        **_why(error, type_name, step),
+    }
+
+
+def _why(error: BaseException | None, type_name: str, step: str) -> dict[str, str]:
+    """Empty for a message that only waits."""
+    if error is None:
+        return {"error_type": "", "error": "", "fingerprint": ""}
+    facts = {"error_type": type(error).__name__, "error": describe(error)}
+    return {**facts, "fingerprint": fingerprint_of(**facts, type=type_name, step=step)}
 
 
 def _made_up_id(record: Record) -> UUID:
@@ -253,9 +278,3 @@ def _copy_for_dead_letter_topic(record: Record, error: BaseException, attempts: 
     }
     saga_id = record.saga_id or uuid7()
     return Letter(uuid7(), record.topic + DEAD_LETTER_SUFFIX, saga_id, headers, record.payload)
-
-
-def _again(id: UUID, topic: str, saga_id: UUID | None, headers: str, payload: bytes) -> Letter:
-    message_id = uuid7()
-    texts = msgspec.json.decode(headers, type=dict[str, str]) | {h.MESSAGE_ID: str(message_id)}
-    return Letter(message_id, topic, saga_id or uuid7(), texts, bytes(payload))

@@ -16,7 +16,7 @@ COLOURS = {
              "wrapped", "doing", "undoing", "waiting", "skipping", "fencing", "due", "claimed"},
     "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
                 "unwrapped", "tombstone", "superseded", "awaiting_decision", "fenced", "withdrawn",
-                "unknown", "decision"},
+                "unknown", "decision", "discarded"},
     "danger": {"refused", "parked", "stuck", "start_lost"},
 }  # fmt: skip
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}

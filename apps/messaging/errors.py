@@ -44,12 +44,30 @@ class RivalMovedFirst(MessagingError):
     """Another transaction changed what this one had read; the batch is applied again."""
 
 
-class ReasonMissing(MessagingError):
-    """Say why, in words: the reason is kept with what was done."""
-
-
 class NothingToReplay(MessagingError):
-    """There is no open parked message of that id: it was settled, or never was."""
+    """There is no open parked message of that id: it was settled, or never was. Look at the list of
+    those that are open."""
+
+
+class LetterMoved(MessagingError):
+    """The parked message has changed since you looked at it. Look at it again, then decide."""
+
+
+class NothingAlike(MessagingError):
+    """No message with that fingerprint is parked here. Look at the groups that are."""
+
+
+class NoSuchLetter(MessagingError):
+    """There is no dead letter of that id in this context. Look at the list, and at the context."""
+
+
+class EditRefused(MessagingError):
+    """The corrected message was not sent, and nothing was changed. Correct what is named here, then
+    try again."""
+
+
+class ReasonMissing(MessagingError):
+    """Give a reason, in words: whoever reads the audit later must understand why this was done."""
 
 
 class TopicsMissing(MessagingError):

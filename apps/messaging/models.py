@@ -148,14 +148,20 @@ class ParkedStatus(models.TextChoices):
     RELEASED = "released"  # waiting -> published again
     REPLAYED = "replayed"  # parked -> its request was carried out after all
     SUPERSEDED = "superseded"  # parked -> its step was compensated before it ran
+    DISCARDED = "discarded"  # parked -> an operator gave it up; the audit says who and why
 
 
 class DeadLetter(models.Model):
-    """A message that could not be handled, or waits behind one, exactly as it was read."""
+    """A message that could not be handled, or waits behind one, exactly as it was read.
+
+    What an operator corrected stands beside it, and is what is sent again.
+    """
 
     id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
     status = models.TextField(choices=ParkedStatus)
+    version = models.IntegerField(db_default=0)  # raised by every change: what a person has seen
     blocks_saga = models.BooleanField()  # an action: later actions of its saga wait behind it
+    closes_step = models.BooleanField(db_default=False)  # a compensation or fence: it never waits
     message_id = models.UUIDField(null=True)  # made from its place where it cannot be read
     saga_id = models.UUIDField(null=True)
     step = models.TextField(default="")
@@ -170,19 +176,42 @@ class DeadLetter(models.Model):
     payload = models.BinaryField()
     error_type = models.TextField(default="")
     error = models.TextField(default="")
+    fingerprint = models.TextField(db_default="")  # alike for messages that failed alike
     attempts = models.IntegerField(default=0)
     replays = models.IntegerField(default=0)
+    edited_payload = models.BinaryField(null=True)
+    edited_headers = models.TextField(null=True)  # all of them, as headers
+    edited_by = models.TextField(db_default="")
     parked_at = models.DateTimeField()
+    failed_at = models.DateTimeField(null=True)  # the last time
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
         abstract = True
         constraints = [
-            # One copy per request: a re-sent command replaces its parked copy.
+            # One copy per request: a re-sent command replaces its parked copy. An event that is
+            # only listened to is no request: two of one step may tell different things.
             models.UniqueConstraint(
                 fields=["saga_id", "step", "action", "generation"],
-                condition=models.Q(status="parked", blocks_saga=True),
+                condition=models.Q(status="parked")
+                & (models.Q(blocks_saga=True) | models.Q(closes_step=True)),
                 name="%(app_label)s_one_parked_copy",
+            ),
+            # A request is an action or it closes the step.
+            models.CheckConstraint(
+                condition=~models.Q(blocks_saga=True, closes_step=True),
+                name="%(app_label)s_letter_asks_one_thing",
+            ),
+            # Payload and headers were corrected together, by somebody.
+            models.CheckConstraint(
+                condition=models.Q(
+                    edited_payload__isnull=True, edited_headers__isnull=True, edited_by=""
+                )
+                | (
+                    models.Q(edited_payload__isnull=False, edited_headers__isnull=False)
+                    & ~models.Q(edited_by="")
+                ),
+                name="%(app_label)s_letter_edited_by_somebody",
             ),
             # A message that is read again after a crash is not parked again.
             models.UniqueConstraint(
@@ -196,41 +225,15 @@ class DeadLetter(models.Model):
                 condition=models.Q(status__in=["parked", "waiting"]),
                 name="%(app_label)s_open_letters",
             ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.type or 'unreadable'} from {self.topic}"
-
-
-class OperatorAction(models.Model):
-    """What a person did: who, what, to what, and why. Append-only."""
-
-    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
-    at = models.DateTimeField()
-    actor_id = models.BigIntegerField(null=True)  # of the database `default`; null: a terminal
-    actor = models.TextField()
-    operation = models.TextField()
-    subject_kind = models.TextField()  # saga, case, dead_letter, …
-    subject_id = models.UUIDField()
-    saga_id = models.UUIDField(null=True, db_index=True)
-    step = models.TextField(default="")
-    version = models.IntegerField()  # of the subject, as the person had seen it
-    reason = models.TextField()
-    parameters = models.JSONField()  # what was asked; no personal data
-    outcome = models.TextField()  # what was done, in words
-
-    class Meta:
-        abstract = True
-        constraints = [
-            # Nobody acts without saying why.
-            models.CheckConstraint(
-                condition=models.Q(reason__regex="[[:alpha:]]"),
-                name="%(app_label)s_action_has_a_reason",
+            models.Index(
+                fields=["fingerprint"],
+                condition=models.Q(status="parked"),
+                name="%(app_label)s_parked_alike",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} by {self.actor}"
+        return f"{self.type or 'unreadable'} from {self.topic}"
 
 
 class BarrierNote(models.Model):
@@ -250,3 +253,52 @@ class BarrierNote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step}: {self.decision}"
+
+
+class SubjectKind(models.TextChoices):
+    """What an operator's action was about."""
+
+    DEAD_LETTER = "dead_letter"
+    SAGA = "saga"
+    INTENT = "intent"
+    CASE = "case"
+
+
+class OperatorAction(models.Model):
+    """What a person did by hand, and why. Append-only, written in the action's own transaction."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    at = models.DateTimeField()
+    actor_id = models.BigIntegerField(null=True)  # a user of `default`; null: a terminal's user
+    actor = models.TextField()  # the name, which outlives the user
+    operation = models.TextField()  # replay, discard, …
+    subject_kind = models.TextField(choices=SubjectKind)
+    subject_id = models.UUIDField()
+    saga_id = models.UUIDField(null=True)
+    step = models.TextField(db_default="")
+    version = models.BigIntegerField()  # of the subject, as the person had seen it
+    reason = models.TextField()
+    parameters = models.JSONField()  # what was asked; no personal data
+    outcome = models.TextField()  # what was done, in words
+
+    class Meta:
+        abstract = True
+        constraints = [
+            # Dots and dashes are no reason. A letter beyond ASCII is one in no locale's own way,
+            # so that this does not depend on how the database was made.
+            models.CheckConstraint(
+                condition=models.Q(reason__regex="[A-Za-z]|[^ -~[:space:]]"),
+                name="%(app_label)s_action_has_a_reason",
+            ),
+            # Nobody acts unnamed.
+            models.CheckConstraint(
+                condition=~models.Q(actor=""), name="%(app_label)s_action_has_an_actor"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["saga_id"], name="%(app_label)s_actions_of_saga"),
+            models.Index(fields=["subject_id"], name="%(app_label)s_actions_on"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} by {self.actor}"

@@ -82,9 +82,10 @@ def item_of(table: Wiring, record: Record, envelope: Envelope, message: Message)
 
 
 def request_to_park(context: str, record: Record) -> Request | None:
-    """The action that later actions of its saga wait for while this record is parked.
+    """What a record asks of this context, of which one copy is parked: an action, which later
+    actions of its saga wait for, or a compensation or fence, which nobody waits for.
 
-    None where it asks for no action, or cannot be understood at all.
+    None where it is an event that is only listened to, or cannot be understood at all.
     """
     envelope = record.envelope
     if envelope is None:
@@ -92,9 +93,7 @@ def request_to_park(context: str, record: Record) -> Request | None:
     table = wiring(context)
     if reaction := table.reactions.get(key_of(envelope)):
         return replace(envelope.request, step=reaction.step, action=Action.DO, generation=1)
-    if record.topic == command_topic(context) and envelope.request.action is Action.DO:
-        return envelope.request
-    return None
+    return envelope.request if record.topic == command_topic(context) else None
 
 
 def heard_in(envelope: Envelope, message: Message) -> Heard:

@@ -2,11 +2,15 @@
 
 import getpass
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, CommandParser
+from django.core.management.base import OutputWrapper
 
 from apps.messaging.audit import Actor
 
@@ -18,28 +22,41 @@ def add_acting(parser: CommandParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def actor_named(name: str) -> Actor:
-    """The user of that name; without a name, whoever sits at the terminal."""
-    if not name:
-        return Actor(None, f"terminal:{getpass.getuser()}")
+def actor_named(username: str | None) -> Actor:
+    """The user of that name; without one, the user of the operating system. Raises CommandError."""
+    if not username:
+        return Actor(None, f"terminal:{terminal_user()}")
     users = get_user_model()
     try:
-        user = users.objects.get_by_natural_key(name)
-    except users.DoesNotExist:
-        raise CommandError(f"There is no user {name!r}; name one, or leave out --as.") from None
+        user = users.objects.get_by_natural_key(username)
+    except users.DoesNotExist as error:
+        raise CommandError(
+            f"There is no user {username!r}. Name one that can log in to the admin, or leave out"
+            " --as."
+        ) from error
+    except ImproperlyConfigured as error:
+        raise CommandError(
+            "The database of users is not configured here (DATABASE_URL_DEFAULT): leave out --as."
+        ) from error
     return Actor(user.pk, user.get_username())
 
 
-def confirm(text: str, *, yes: bool) -> None:
+def terminal_user() -> str:
+    """The operating system's name for whoever runs this; its number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return str(os.getuid())
+
+
+def confirm(text: str, *, yes: bool, out: OutputWrapper) -> None:
     """Ask whether to go on. Raises CommandError where the answer is not yes."""
     if yes:
         return
-    try:
-        answer = input(f"{text} [y/N] ")
-    except EOFError:
-        raise CommandError("Nobody is there to confirm; nothing was done. Add --yes.") from None
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise CommandError("Nothing was done.")
+    out.write(f"{text} [y/N] ", ending="")
+    out.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was done. Answer y, or add --yes, to do it.")
 
 
 def as_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

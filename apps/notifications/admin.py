@@ -5,10 +5,17 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
-from apps.notifications.models import BarrierNote, CustomerMessage, DeadLetter, OutboxMessage
+from apps.notifications.models import (
+    BarrierNote,
+    CustomerMessage,
+    DeadLetter,
+    OperatorAction,
+    OutboxMessage,
+)
 
 
 @admin.register(CustomerMessage)
@@ -27,3 +34,4 @@ class CustomerMessageAdmin(ReadOnlyAdmin):
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

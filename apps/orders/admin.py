@@ -13,12 +13,21 @@ from unfold.admin import TabularInline
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnly,
     ReadOnlyAdmin,
 )
 from apps.messaging.display import moment, money, words
-from apps.orders.models import BarrierNote, DeadLetter, Order, OrderEvent, OrderLine, OutboxMessage
+from apps.orders.models import (
+    BarrierNote,
+    DeadLetter,
+    OperatorAction,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OutboxMessage,
+)
 from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
 
 
@@ -134,3 +143,4 @@ def _uuid(text: str) -> UUID | None:
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -197,3 +197,10 @@ class BarrierNote(messaging.BarrierNote):
 
     class Meta(messaging.BarrierNote.Meta):
         abstract = False
+
+
+class OperatorAction(messaging.OperatorAction):
+    """What people did by hand in orders."""
+
+    class Meta(messaging.OperatorAction.Meta):
+        abstract = False

@@ -6,6 +6,7 @@ from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
     IntentAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
@@ -15,6 +16,7 @@ from apps.payments.models import (
     DeadLetter,
     Intent,
     LedgerEntry,
+    OperatorAction,
     OutboxMessage,
     Payment,
 )
@@ -64,3 +66,4 @@ admin.site.register(Intent, IntentAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

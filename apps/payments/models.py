@@ -206,3 +206,10 @@ class BarrierNote(messaging.BarrierNote):
 
     class Meta(messaging.BarrierNote.Meta):
         pass
+
+
+class OperatorAction(messaging.OperatorAction):
+    """What people did by hand in payments."""
+
+    class Meta(messaging.OperatorAction.Meta):
+        pass

@@ -5,6 +5,7 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
@@ -12,6 +13,7 @@ from apps.pricing.models import (
     BarrierNote,
     DeadLetter,
     ListPrice,
+    OperatorAction,
     OutboxMessage,
     PriceFreeze,
     Promotion,
@@ -53,3 +55,4 @@ class PriceFreezeAdmin(ReadOnlyAdmin):
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

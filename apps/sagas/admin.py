@@ -13,12 +13,20 @@ from apps.contracts.catalogue import Action
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
 from apps.messaging.display import took, words
 from apps.processes import LIVE
-from apps.sagas.models import BarrierNote, Case, DeadLetter, OutboxMessage, Saga
+from apps.sagas.models import (
+    BarrierNote,
+    Case,
+    DeadLetter,
+    OperatorAction,
+    OutboxMessage,
+    Saga,
+)
 from apps.sagas.page import sections_of
 
 LONGEST_NUMBER = 18  # digits that fit a bigint
@@ -146,3 +154,4 @@ def named_by(term: str) -> Q:
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -226,7 +226,7 @@ class BarrierNote(messaging.BarrierNote):
 
 
 class OperatorAction(messaging.OperatorAction):
-    """What people did to sagas and cases."""
+    """What people did by hand: to sagas, cases, and what the engine could not make sense of."""
 
     class Meta(messaging.OperatorAction.Meta):
         pass

@@ -19,6 +19,7 @@ from apps.messaging.audit import Actor
 from apps.messaging.context import context
 from apps.messaging.database import Database
 from apps.messaging.failpoints import reach
+from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.sagas.engine import Known, Sagas
 from apps.sagas.errors import PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
@@ -160,7 +161,7 @@ def write_down(
         database,
         actor=actor,
         operation=operation.lower(),
-        subject_kind="saga",
+        subject_kind=SubjectKind.SAGA,
         subject_id=saga_id,
         saga_id=saga_id,
         step=str(parameters.get("step", "")),
@@ -232,7 +233,7 @@ def _write_down_case(
         database,
         actor=actor,
         operation=operation,
-        subject_kind="case",
+        subject_kind=SubjectKind.CASE,
         subject_id=case_id,
         saga_id=saga_id,
         step=step,

@@ -5,10 +5,18 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
 )
-from apps.shipping.models import BarrierNote, DeadLetter, GiftWrap, OutboxMessage, Shipment
+from apps.shipping.models import (
+    BarrierNote,
+    DeadLetter,
+    GiftWrap,
+    OperatorAction,
+    OutboxMessage,
+    Shipment,
+)
 
 
 @admin.register(GiftWrap)
@@ -41,3 +49,4 @@ class ShipmentAdmin(ReadOnlyAdmin):
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -9,7 +9,10 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.payments import AuthorizePayment
 from apps.contracts.values import PaymentMethod
+from apps.messaging.audit import Actor, write_down
 from apps.messaging.consumer import Failure, park
+from apps.messaging.database import Database
+from apps.messaging.models import SubjectKind
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
 from sagaplatform.celery import create_missing_schedules
@@ -83,6 +86,18 @@ VALUES (gen_random_uuid(), 'stuck', 'sagas', %s, 'authorize_payment', 'undo', 'T
 """
 
 
+def act_on(saga_id: UUID, context: str) -> None:
+    """What a person did by hand in that context."""
+    database = Database(context)
+    with database.transaction():
+        write_down(
+            database, actor=Actor(None, "terminal:ada"), operation="discard",
+            subject_kind=SubjectKind.DEAD_LETTER, subject_id=uuid7(), saga_id=saga_id,
+            step="authorize_payment", version=1, reason="it was a test", parameters={},
+            outcome="discarded",
+        )  # fmt: skip
+
+
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
@@ -94,3 +109,4 @@ def fill_every_table(databases: Databases) -> None:
     for context in CONTEXTS:
         park_for(order.saga_id, context)  # leaves a copy in the outbox, too
         note_for(databases, order.saga_id, context)
+        act_on(order.saga_id, context)

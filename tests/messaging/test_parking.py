@@ -5,19 +5,25 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
 
-from apps.contracts.inventory import StockReleased, StockReservationFailed, StockReserved
+from apps.contracts.catalogue import Action
+from apps.contracts.inventory import (
+    ReleaseStock,
+    StockReleased,
+    StockReservationFailed,
+    StockReserved,
+)
 from apps.contracts.values import Line
 from apps.inventory import handlers
+from apps.messaging.audit import Actor
 from apps.messaging.consumer import Failure, carry_out, park
-from apps.messaging.dead_letters import replay_parked
-from apps.messaging.envelope import read_envelope
-from apps.messaging.errors import NothingToReplay
+from apps.messaging.dead_letter_operations import preview_replay, replay_letter
 from apps.messaging.handling import Handler, Reaction
-from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
-from tests.messaging.kit import Shelf, handed_over, new_saga, record, release, reserve
+from tests.messaging.kit import Shelf, envelope, handed_over, new_saga, record, release, reserve
+from tests.messaging.parking import Breakable, garbled, parked, resent
 
 pytestmark = pytest.mark.usefixtures("quiet")
 TEA = (Line(product_id="tea", quantity=1),)
@@ -42,12 +48,6 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[UUID], None]:
         sick[:] = [saga] if saga else []
 
     return break_for
-
-
-def parked(records: list[Record]) -> list[Failure]:
-    failures = carry_out("inventory", records)
-    park("inventory", failures)
-    return failures
 
 
 def test_a_poison_message_is_parked_and_others_go_on(shelf: Shelf, broken: Any) -> None:
@@ -90,7 +90,7 @@ def test_later_actions_of_the_saga_wait_and_go_on_after_a_replay(shelf: Shelf, b
     ]
     broken(None)
     [letter_id] = shelf.one("SELECT id FROM inventory_deadletter WHERE status = 'parked'")
-    replay_parked(context="inventory", letter_id=letter_id)
+    replay(letter_id)
     carry_out("inventory", [resent(shelf, "inventory-commands")])
     assert shelf.levels() == (9, 1, 0)
     assert [each[0] for each in shelf.letters()] == ["replayed", "released"]
@@ -103,7 +103,7 @@ def test_a_replay_that_fails_again_is_parked_where_it_was(shelf: Shelf, broken: 
     broken(saga)
     parked([reserve(saga)])
     [letter_id] = shelf.one("SELECT id FROM inventory_deadletter")
-    replay_parked(context="inventory", letter_id=letter_id)
+    replay(letter_id)
     parked([resent(shelf, "inventory-commands")])
     assert shelf.one("SELECT id, status, replays, attempts FROM inventory_deadletter") == (
         letter_id,
@@ -153,6 +153,79 @@ def test_a_re_sent_command_replaces_its_parked_copy(shelf: Shelf, broken: Any) -
     carry_out("inventory", [reserve(saga)])
     assert shelf.levels() == (9, 1, 0)
     assert [each[0] for each in shelf.letters()] == ["replayed"]
+
+
+@pytest.fixture
+def cannot_undo(monkeypatch: pytest.MonkeyPatch) -> Breakable:
+    """The handler of the compensation, to break."""
+    return Breakable(monkeypatch, ReleaseStock)
+
+
+def test_a_re_sent_compensation_replaces_its_parked_copy(
+    shelf: Shelf, cannot_undo: Breakable
+) -> None:
+    saga = new_saga()
+    cannot_undo.break_for(saga)
+    carry_out("inventory", [reserve(saga)])
+    parked([release(saga)])
+    parked([again := release(saga)])
+    assert shelf.one('SELECT count(*), min(attempts), min("offset") FROM inventory_deadletter') == (
+        1,
+        8,
+        again.offset,
+    )
+
+
+def test_a_parked_compensation_holds_up_nobody(shelf: Shelf, cannot_undo: Breakable) -> None:
+    saga = new_saga()
+    cannot_undo.break_for(saga)
+    carry_out("inventory", [reserve(saga)])
+    parked([release(saga)])
+    assert parked([handed_over(saga)]) == []
+    assert shelf.levels() == (9, 0, 1)
+    assert shelf.letters() == [("parked", "reserve_stock", "undo", "RuntimeError")]
+
+
+def test_a_compensation_that_is_carried_out_after_all_settles_its_parked_copy(
+    shelf: Shelf, cannot_undo: Breakable
+) -> None:
+    saga = new_saga()
+    cannot_undo.break_for(saga)
+    carry_out("inventory", [reserve(saga)])
+    parked([release(saga)])
+    cannot_undo.mend()
+    carry_out("inventory", [release(saga)])
+    assert shelf.levels() == (10, 0, 0)
+    assert shelf.letters() == [("replayed", "reserve_stock", "undo", "RuntimeError")]
+
+
+def test_a_parked_fence_is_kept_once_beside_the_compensation(shelf: Shelf) -> None:
+    saga, error = new_saga(), RuntimeError("no")
+    for each in (Action.FENCE, Action.UNDO, Action.FENCE, Action.UNDO):
+        asked = record(envelope(ReleaseStock(), saga, action=each))
+        park("inventory", [Failure(asked, error)])
+    assert [each[:3] for each in shelf.letters()] == [
+        ("parked", "reserve_stock", "fence"),
+        ("parked", "reserve_stock", "undo"),
+    ]
+
+
+def test_a_retry_of_a_higher_generation_is_a_request_of_its_own(shelf: Shelf) -> None:
+    saga = new_saga()
+    for generation in (1, 2):
+        park("inventory", [Failure(release(saga, generation=generation), RuntimeError("no"))])
+    assert len(shelf.letters()) == 2
+
+
+def test_events_that_a_listener_could_not_hear_are_kept_each(
+    databases: dict[str, psycopg.Connection],
+) -> None:
+    """Two events of one saga and step may tell different things."""
+    saga = new_saga()
+    for _ in range(2):
+        park("orders", [Failure(handed_over(saga), RuntimeError("no"))])
+    count = databases["orders"].execute("SELECT count(*) FROM orders_deadletter").fetchone()
+    assert count == (2,)
 
 
 def test_what_is_read_again_after_a_crash_is_parked_once(shelf: Shelf, broken: Any) -> None:
@@ -229,11 +302,6 @@ def test_what_cannot_be_read_is_parked_as_it_was(
     assert payload == spoilt.payload
 
 
-def test_only_what_is_parked_can_be_replayed(shelf: Shelf) -> None:
-    with pytest.raises(NothingToReplay, match="settled, or never was"):
-        replay_parked(context="inventory", letter_id=new_saga())
-
-
 def test_a_wrong_answer_of_a_handler_is_an_error_of_its_message(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,19 +318,12 @@ def test_a_refusal_is_no_error(shelf: Shelf) -> None:
     assert [type(each) for each in shelf.messages()] == [StockReservationFailed]
 
 
-def resent(shelf: Shelf, topic: str) -> Record:
-    """The newest message in the outbox for a topic, as its consumer will read it."""
-    headers, payload = shelf.one(
-        "SELECT headers, payload FROM inventory_outboxmessage WHERE topic = %s"
-        " ORDER BY created_at DESC, id DESC LIMIT 1",
-        topic,
+def replay(letter_id: UUID) -> None:
+    seen = preview_replay(context="inventory", letter_id=letter_id)
+    replay_letter(
+        context="inventory",
+        letter_id=letter_id,
+        version=seen.version,
+        actor=Actor(1, "ops"),
+        reason="the handler is mended",
     )
-    raw = {name: value.encode() for name, value in msgspec.json.decode(headers).items()}
-    return record(read_envelope(topic, raw, payload))
-
-
-def garbled(sound: Record, changes: dict[str, bytes | None]) -> Record:
-    """The record with some headers or the payload spoilt."""
-    headers = {name: changes.get(name, value) for name, value in sound.headers.items()}
-    payload = changes.get("payload", sound.payload) or b""
-    return Record(sound.topic, 0, sound.offset, sound.key, headers, payload)

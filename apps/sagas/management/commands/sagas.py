@@ -153,7 +153,7 @@ class Command(BaseCommand):
         if "until" in arguments:
             arguments["until"] = moment_of(given.until)
         actor = actor_named(given.actor)
-        confirm(f"{given.what.capitalize()}?", yes=given.yes)
+        confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
         act(
             saga_id=saga_id, version=foreseen.version, actor=actor, reason=given.reason, **arguments
         )
@@ -164,7 +164,7 @@ class Command(BaseCommand):
         case = selectors.case(uuid_of(given.case))
         actor = actor_named(given.actor)
         owner = actor_named(given.owner)
-        confirm(f"Give the case of {case.step} to {owner.name}?", yes=given.yes)
+        confirm(f"Give the case of {case.step} to {owner.name}?", yes=given.yes, out=self.stdout)
         operations.assign_case(
             case_id=case.id, owner=owner, version=case.version, actor=actor, reason=given.reason
         )

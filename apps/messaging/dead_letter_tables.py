@@ -1,0 +1,122 @@
+"""Dead letters as a terminal shows them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from apps.messaging.dead_letter_edits import masked
+from apps.messaging.dead_letter_previews import GroupPreview, Preview
+from apps.messaging.dead_letter_rows import Group, ParkedLetter
+
+COPIED = ("id", "fingerprint", "example")  # into the next command: in one piece
+
+
+def as_json(context: str, letter: ParkedLetter) -> dict[str, Any]:
+    """A letter as plain values, with the fields of its payload only."""
+    hidden = {"payload", "edited_payload", "headers", "edited_headers"}
+    plain = {
+        name: value if isinstance(value, str | int | None) else _text(value)
+        for name, value in letter._asdict().items()
+        if name not in hidden
+    }
+    return {"context": context, **plain}
+
+
+def print_letters(console: Console, letters: Sequence[tuple[str, ParkedLetter]]) -> None:
+    """A line for each."""
+    rows = [
+        (context, each.id, each.status, f"{each.step} {each.action}".strip(), each.type,
+         f"{each.error_type}: {each.error}" if each.error_type else "-", _text(each.parked_at))
+        for context, each in letters
+    ]  # fmt: skip
+    titles = ("context", "id", "status", "step", "type", "error", "parked")
+    _print_table(console, titles, rows)
+
+
+def print_groups(console: Console, groups: Sequence[Group]) -> None:
+    """A line for each."""
+    rows = [
+        (each.parked, each.fingerprint, each.type, each.step, f"{each.error_type}: {each.error}",
+         _text(each.first_seen), _text(each.last_seen), each.example)
+        for each in groups
+    ]  # fmt: skip
+    titles = ("parked", "fingerprint", "type", "step", "error", "first", "last", "example")
+    _print_table(console, titles, rows)
+
+
+def print_letter(console: Console, context: str, letter: ParkedLetter) -> None:
+    """All of one, its payload by its fields only."""
+    for name, value in as_json(context, letter).items():
+        if value not in (None, ""):
+            _print(console, f"{name:>16}  {value}")
+    for name, value in letter.sent_headers.items():
+        _print(console, f"{'header':>16}  {name}: {value}")
+    _print(console, f"{'payload':>16}  {masked(letter.sent_payload)}")
+
+
+def print_preview(console: Console, preview: Preview) -> None:
+    """What would become of one."""
+    of = f" of saga {preview.saga_id}" if preview.saga_id else ""
+    asked = f"{preview.action} {preview.step}".strip()
+    _print(console, f"{preview.type or 'unreadable'} ({asked}){of} in {preview.context}")
+    _print(console, f"failed with {preview.error}")
+    if preview.edited_by:
+        _print(console, f"corrected by {preview.edited_by}: the correction is sent")
+    for change in preview.changes:
+        _print(console, f"changes {change}")
+    for line in preview.consequences:
+        _print(console, line)
+    for each in preview.behind:
+        _print(console, f"behind it: {each.type} ({each.step}), {each.id}")
+    _print_warnings(console, preview.warnings)
+
+
+def print_group_preview(console: Console, preview: GroupPreview) -> None:
+    """What would become of those that are sent."""
+    count, parked = len(preview.letters), preview.parked
+    _print(console, f"{count} of {parked} parked messages in {preview.context} are sent again:")
+    for each in preview.letters:
+        _print(console, f"{each.letter_id}  {each.type} ({each.action} {each.step})")
+    _print_warnings(console, preview.warnings)
+
+
+def harmless(text: str) -> str:
+    """Without control characters: a parked message may have any, and a terminal would obey."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def shown(text: str) -> str:
+    """A text as it is, for rich: neither markup nor control characters."""
+    return escape(harmless(text))
+
+
+def _print_warnings(console: Console, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        console.print(f"Warning: {shown(warning)}", style="yellow", highlight=False)
+
+
+def _print_table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    if not rows:
+        console.print("There is none.")
+        return
+    table = Table(show_edge=False, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title in COPIED)
+    for row in rows:
+        table.add_row(*(shown(str(cell)) for cell in row))
+    console.print(table)
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(shown(line), highlight=False, soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
