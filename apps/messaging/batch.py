@@ -20,6 +20,7 @@ from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.errors import WrongAnswer
 from apps.messaging.handling import Reaction, Task, Workspace
+from apps.messaging.logs import hand
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
 from apps.messaging.request import Request
@@ -64,9 +65,10 @@ class blamed_on:
         self.record = record
 
     def __enter__(self) -> None:
-        return None
+        hand.message = self.record
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        hand.message = None
         if isinstance(error, Exception):
             raise HandlingFailed(self.record, error) from error
 

@@ -17,6 +17,7 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letters import DeadLetters, describe
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.logs import at_hand
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
@@ -71,14 +72,13 @@ def park(context: str, failures: Sequence[Failure]) -> None:
         request = request_to_park(context, record)
         with database.transaction():
             DeadLetters(database).park(record, request, error, ATTEMPTS)
-        log.error(
-            "message_parked",
-            context=context,
-            saga_id=str(record.saga_id),
-            place=f"{record.topic}/{record.partition}/{record.offset}",
-            error=describe(error),
-            error_type=type(error).__name__,
-        )
+        with at_hand(record):
+            log.error(
+                "message_parked",
+                context=context,
+                error=describe(error),
+                error_type=type(error).__name__,
+            )
 
 
 class ContextConsumer:
@@ -98,6 +98,7 @@ class ContextConsumer:
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
+        structlog.contextvars.bind_contextvars(context=self.context)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         self.open()
