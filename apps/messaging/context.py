@@ -1,6 +1,7 @@
 """A bounded context: one Django app, one database, one consumer."""
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 
 from apps.messaging.database import Database
 
@@ -29,3 +30,18 @@ def context(label: str) -> ContextConfig:
 def contexts() -> list[ContextConfig]:
     """All contexts that are installed."""
     return [each for each in apps.get_app_configs() if isinstance(each, ContextConfig)]
+
+
+def own_contexts() -> list[ContextConfig]:
+    """Those whose database this process is given."""
+    configured = configured_databases()
+    return [each for each in contexts() if each.label in configured]
+
+
+def configured_databases() -> list[str]:
+    """The aliases that have an address."""
+    return [
+        alias
+        for alias, database in settings.DATABASES.items()
+        if database.get("ENGINE", "") not in ("", "django.db.backends.dummy")
+    ]

@@ -1,6 +1,8 @@
 """The clients of Kafka: how we connect, produce and consume, and why each option is set."""
 
 import logging
+import os
+from functools import lru_cache
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
@@ -35,6 +37,11 @@ def plain_topic(name: str) -> str:
     return name.removeprefix(settings.KAFKA_TOPIC_PREFIX)
 
 
+def group_name(context: str) -> str:
+    """The consumer group of a context, as the cluster knows it."""
+    return settings.KAFKA_TOPIC_PREFIX + context
+
+
 def new_producer() -> Producer:
     """An idempotent producer with acks=all. Make it after a fork, never before."""
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
@@ -42,10 +49,20 @@ def new_producer() -> Producer:
 
 def new_consumer(context: str) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
-    group = settings.KAFKA_TOPIC_PREFIX + context
-    return Consumer({**settings.KAFKA, **CONSUMER, "group.id": group}, logger=librdkafka)
+    config = {**settings.KAFKA, **CONSUMER, "group.id": group_name(context)}
+    return Consumer(config, logger=librdkafka)
 
 
 def admin_client() -> AdminClient:
     """For topics and the cluster's settings."""
-    return AdminClient(dict(settings.KAFKA))
+    return AdminClient(dict(settings.KAFKA), logger=librdkafka)
+
+
+def standing_client() -> AdminClient:
+    """One for this process to ask again and again, as metrics and health do."""
+    return _standing_client(os.getpid(), settings.KAFKA["bootstrap.servers"])
+
+
+@lru_cache(maxsize=4)
+def _standing_client(pid: int, servers: str) -> AdminClient:
+    return admin_client()
