@@ -21,6 +21,7 @@ from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.errors import WrongAnswer
 from apps.messaging.handling import Reaction, Task, Workspace
 from apps.messaging.logs import hand
+from apps.messaging.metrics import count_decisions
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
 from apps.messaging.request import Request
@@ -229,6 +230,7 @@ class Batch:
         ]
         if rows:
             self.database.execute(NOTE, columns(rows, 7))
+            count_decisions(self.database, (decision for _, decision in self.notes))
 
 
 # --- answers

@@ -18,6 +18,7 @@ from apps.messaging.dead_letters import DeadLetters, describe
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.logs import at_hand
+from apps.messaging.metrics import begin, observe_batch
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
@@ -112,13 +113,14 @@ class ContextConsumer:
         """Join the context's group."""
         topics = [topic_name(each) for each in wiring(self.context).topics]
         self.consumer.subscribe(topics, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        begin(self.context)
         log.info("consumer_started", context=self.context, topics=topics)
 
     def turn(self) -> int:
         """Read and carry out at most one batch; how many messages it had."""
         messages = self._take()
         if messages:
-            self._settle([read_record(each) for each in messages])
+            self._settle_and_tell(messages)
             self._note_positions(messages)
         self._persistently(self.office.attend)
         self._commit_offsets_when_due(idle=not messages)
@@ -150,16 +152,23 @@ class ContextConsumer:
 
     # --- carrying out
 
-    def _settle(self, records: Sequence[Record]) -> None:
-        """Carry out all of them: at once, after repetitions, or by parking."""
+    def _settle_and_tell(self, messages: Sequence[Message]) -> None:
+        began = time.perf_counter()
+        parked = self._settle([read_record(each) for each in messages])
+        seconds = time.perf_counter() - began
+        observe_batch(self.context, messages=len(messages), parked=parked, seconds=seconds)
+
+    def _settle(self, records: Sequence[Record]) -> int:
+        """Carry out all of them: at once, after repetitions, or by parking; how many these were."""
         failures = self._persistently(partial(carry_out, self.context, records))
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
-                return
+                return 0
             self._rest(pause_before(attempt))
             failed = [each.record for each in failures]
             failures = self._persistently(partial(carry_out, self.context, failed))
         self._persistently(partial(park, self.context, failures))
+        return len(failures)
 
     def _persistently(self, work: Callable[[], Result]) -> Result:
         """Do it again for as long as only passing errors stand in the way."""

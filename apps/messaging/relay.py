@@ -24,6 +24,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from apps.messaging.database import Database
 from apps.messaging.kafka import new_producer, topic_name
+from apps.messaging.metrics import tell_swept
 
 log = structlog.get_logger()
 
@@ -128,6 +129,7 @@ class Relay:
         with self.database.transaction():
             if not self.database.fetch(TAKE_SWEEPERS_LOCK)[0][0]:
                 return 0
+            tell_swept(self.database.alias)
             letters = self._overdue(overdue_seconds)
             if letters:
                 log.info("outbox_swept", context=self.database.alias, messages=len(letters))

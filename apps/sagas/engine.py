@@ -13,6 +13,7 @@ from apps.contracts.plan import Mode, Plan
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Outgoing, Task, Workspace
+from apps.messaging.metrics import count_decisions
 from apps.messaging.request import Request
 from apps.processes import process
 from apps.sagas.course import course_of
@@ -25,6 +26,7 @@ from apps.sagas.decide import (
     decide,
     read_document,
 )
+from apps.sagas.metrics import observe_history
 from apps.sagas.statements import (
     LOCK_SAGAS,
     MOVE_SAGAS,
@@ -98,9 +100,12 @@ class Sagas(Workspace):
         moving = [(*self._row(each), self.known[each].loaded) for each in self.moved]
         self._write(START_SAGAS, starting, width=17)
         self._write(MOVE_SAGAS, moving, width=12)
-        self._write(TELL_HISTORY, self.history, width=10)
+        if self.history:
+            told = self.database.fetch(TELL_HISTORY, columns(self.history, 10))
+            observe_history(self.database, told)
         if self.unmatched:
-            self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
+            noted = self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
+            count_decisions(self.database, ["unmatched"] * noted)
 
     def _row(self, saga_id: UUID) -> Row:
         known = self.known[saga_id]

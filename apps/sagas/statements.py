@@ -47,7 +47,8 @@ FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[
 WHERE saga.saga_id = given.saga_id AND saga.revision = given.loaded
 """
 
-# Write down what was answered. What was asked in this very transaction was asked now.
+# Write down what was answered. What was asked in this very transaction was asked now. Gives for the
+# metrics what was answered, and how many seconds after it was asked.
 TELL_HISTORY = """
 INSERT INTO sagas_sagastep (saga_id, step, action, generation, revision, outcome,
     asked_at, answered_at, answer_type, answer, message_id)
@@ -57,6 +58,7 @@ FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::int[], %b::text[]
         %b::timestamptz[], %b::text[], %b::text[], %b::uuid[])
     AS given (saga_id, step, action, generation, revision, outcome,
         asked_at, answer_type, answer, message_id)
+RETURNING step, outcome, answer_type, extract(epoch FROM answered_at - asked_at)::float8
 """
 
 # Note answers that no saga waited for; one that is read again is noted once.
