@@ -2,7 +2,7 @@
 
 import logging
 import os
-from functools import lru_cache
+from functools import cache
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
@@ -59,10 +59,25 @@ def admin_client() -> AdminClient:
 
 
 def standing_client() -> AdminClient:
-    """One for this process to ask again and again, as metrics and health do."""
+    """One for this process to ask again and again, as metrics and health do. It is never closed:
+    closing one that has outlived its broker has crashed the process (confluent-kafka 2.16)."""
     return _standing_client(os.getpid(), settings.KAFKA["bootstrap.servers"])
 
 
-@lru_cache(maxsize=4)
+def standing_observer(context: str) -> Consumer:
+    """A consumer to ask where the context's group stands. It joins nothing and gets no partitions.
+
+    An admin client could ask too, but gets no answers about groups any more when it has outlived
+    its broker, however long the broker is back.
+    """
+    return _standing_observer(os.getpid(), group_name(context), context)
+
+
+@cache
 def _standing_client(pid: int, servers: str) -> AdminClient:
     return admin_client()
+
+
+@cache
+def _standing_observer(pid: int, group: str, context: str) -> Consumer:
+    return new_consumer(context)

@@ -1,19 +1,17 @@
 """How far the consumers are behind: what lies in Kafka and is not committed, by partition."""
 
-from collections.abc import Iterable
-from concurrent.futures import Future
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec, TopicMetadata
 
 from apps.messaging.context import ContextConfig
-from apps.messaging.kafka import group_name, topic_name
+from apps.messaging.kafka import group_name, standing_observer, topic_name
 from apps.messaging.wiring import wiring
 
 TIMEOUT_SECONDS = 2  # of each question
 Place = tuple[str, int]  # topic and partition
-Answer = TypeVar("Answer")
 
 
 class Lag(NamedTuple):
@@ -29,10 +27,14 @@ def consumer_lag(client: AdminClient, contexts: Iterable[ContextConfig]) -> list
     """Of every partition that these contexts read: its end less what their group committed.
 
     Where nothing is committed yet, a group will begin at the beginning. Topics that are missing
-    are left out. Raises KafkaException, and TimeoutError.
+    are left out. Raises KafkaException.
     """
-    read = _partitions(client, contexts)
-    committed = _committed(client, read)
+    there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+    committed = {
+        (group_name(each.label), place): offset
+        for each in contexts
+        for place, offset in _committed(each.label, _partitions(each.label, there)).items()
+    }
     ends = _offsets(client, {place for _, place in committed}, OffsetSpec.latest())
     untouched = {place for (_, place), offset in committed.items() if offset < 0}
     begins = _offsets(client, untouched, OffsetSpec.earliest())
@@ -42,36 +44,22 @@ def consumer_lag(client: AdminClient, contexts: Iterable[ContextConfig]) -> list
     ]
 
 
-def _partitions(client: AdminClient, contexts: Iterable[ContextConfig]) -> dict[str, list[Place]]:
-    """What each group reads."""
-    there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
-    return {
-        group_name(each.label): [
-            (topic, partition)
-            for topic in map(topic_name, wiring(each.label).topics)
-            if topic in there
-            for partition in there[topic].partitions
-        ]
-        for each in contexts
-    }
-
-
-def _committed(client: AdminClient, read: dict[str, list[Place]]) -> dict[tuple[str, Place], int]:
-    """Where each group stands; negative where it has committed nothing. All are asked at once."""
-    asked = [
-        future
-        for group, places in read.items()
-        if places
-        for future in client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, [TopicPartition(*each) for each in places])],
-            request_timeout=TIMEOUT_SECONDS,
-        ).values()
+def _partitions(context: str, there: Mapping[str, TopicMetadata]) -> list[TopicPartition]:
+    """What a context reads."""
+    return [
+        TopicPartition(topic, partition)
+        for topic in map(topic_name, wiring(context).topics)
+        if topic in there
+        for partition in there[topic].partitions
     ]
-    return {
-        (told.group_id, (each.topic, each.partition)): each.offset
-        for told in map(_result, asked)
-        for each in told.topic_partitions
-    }
+
+
+def _committed(context: str, partitions: list[TopicPartition]) -> dict[Place, int]:
+    """Where the context's group stands; negative where it has committed nothing."""
+    if not partitions:
+        return {}
+    told = standing_observer(context).committed(partitions, timeout=TIMEOUT_SECONDS)
+    return {(each.topic, each.partition): each.offset for each in told}
 
 
 def _offsets(client: AdminClient, places: set[Place], which: OffsetSpec) -> dict[Place, int]:
@@ -81,8 +69,7 @@ def _offsets(client: AdminClient, places: set[Place], which: OffsetSpec) -> dict
     asked = client.list_offsets(
         {TopicPartition(*each): which for each in places}, request_timeout=TIMEOUT_SECONDS
     )
-    return {(each.topic, each.partition): _result(future).offset for each, future in asked.items()}
-
-
-def _result(future: Future[Answer]) -> Answer:
-    return future.result(TIMEOUT_SECONDS + 1)
+    return {
+        (each.topic, each.partition): future.result(TIMEOUT_SECONDS + 1).offset
+        for each, future in asked.items()
+    }

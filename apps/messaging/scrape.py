@@ -83,7 +83,8 @@ class ServersCollector(Collector):
         for name, answer in told.items():
             samples.append(Sample(ERRORS.name, (name,), isinstance(answer, BaseException)))
             if isinstance(answer, BaseException):
-                log.warning("scrape_without", source=name, error_type=type(answer).__name__)
+                error = f"{type(answer).__name__}: {answer}"[:200]
+                log.warning("scrape_without", source=name, error=error)
             else:
                 samples += answer
         yield from families(samples)

@@ -1,6 +1,7 @@
 """What the messaging layer counts and measures, on real servers and in real processes."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from apps.messaging.serving import start_server
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, new_saga, release, reserve
 from tests.scraping import Counted, closed_port, forget, samples, scraped, value
+from tests.servers import crash
 
 ROOT = Path(__file__).parent.parent.parent
 INVENTORY = Database("inventory")
@@ -293,6 +295,7 @@ def test_many_scrapes_ask_a_database_once_in_some_seconds(
 
 
 def test_lag_is_what_is_sent_and_not_committed(consumer: ContextConsumer, shelf: Shelf) -> None:
+    turn_until(consumer, lambda: scraped("sagaplatform_scrape_errors", source="kafka") == 0)
     turn_until(consumer, lambda: lag() == 0)
     consumer.office.attended = False  # nobody reads for a while, but the messages go out
     send(3)
@@ -315,6 +318,18 @@ def lag() -> float:
     ]
     assert len(found) == 6  # each partition is there, with a lag or without
     return sum(found)
+
+
+@pytest.mark.slow
+def test_lag_is_told_again_after_the_broker_was_killed(shelf: Shelf, topics: None) -> None:
+    assert scraped("sagaplatform_scrape_errors", source="kafka") == 0
+
+    crash("kafka", signal.SIGKILL)
+
+    until = time.monotonic() + PATIENCE_SECONDS * 2
+    while scraped("sagaplatform_scrape_errors", source="kafka") != 0:
+        assert time.monotonic() < until, "it is never told again"
+    assert lag() >= 0
 
 
 def test_a_group_that_has_committed_nothing_is_behind_by_all_there_is(settings: Settings) -> None:
