@@ -39,6 +39,8 @@ from apps.messaging.handling import (
     Workspace,
 )
 from apps.messaging.intents import IntentTable, OpenIntent, call_of
+from apps.messaging.logs import hand
+from apps.messaging.metrics import count_decisions
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
 from apps.messaging.request import Request
@@ -98,9 +100,10 @@ class blamed_on:
         self.record = record
 
     def __enter__(self) -> None:
-        return None
+        hand.message = self.record
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        hand.message = None
         if isinstance(error, Exception):
             raise HandlingFailed(self.record, error) from error
 
@@ -324,3 +327,4 @@ class Batch:
         ]
         if rows:
             self.database.execute(NOTE, columns(rows, 7))
+            count_decisions(self.database, (decision for _, decision in self.notes))

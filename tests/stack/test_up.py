@@ -29,6 +29,8 @@ class Running:
 def running() -> Iterator[Running]:
     """One `up` for all tests that leave it running."""
     trial = Trial(new_home())
+    trial.layout.metrics.mkdir()
+    (trial.layout.metrics / "counter_1.db").touch()  # of an earlier run
     foreground = trial.start("up")
     try:
         foreground.says("Ctrl-C stops everything.")
@@ -58,6 +60,10 @@ def test_a_killed_process_is_started_again_and_reported(
     running.foreground.says(f"{title} died (terminated by SIGKILL)")
     running.foreground.says(f"{title} was started again")
     until(lambda: running.trial.pid_of(name) not in (0, before), f"{name} runs again")
+
+
+def test_what_an_earlier_run_has_counted_is_gone(running: Running) -> None:
+    assert list(running.trial.layout.metrics.iterdir()) == []
 
 
 def test_a_second_up_says_where_the_first_one_is_and_harms_nothing(running: Running) -> None:
