@@ -53,6 +53,11 @@ DO UPDATE SET message_id = excluded.message_id, topic = excluded.topic,
   attempts = parked.attempts + excluded.attempts
 """
 
+# Whether a request was carried out meanwhile, by a copy of its message.
+CARRIED_OUT = """
+SELECT EXISTS (SELECT FROM {context}_sagalog WHERE saga_id = %b AND step = %b AND generation >= %b)
+"""
+
 # parked or waiting -> settled.
 SETTLE = """
 UPDATE {context}_deadletter AS letter SET status = settled.status, settled_at = now()
@@ -112,12 +117,19 @@ class DeadLetters:
         """Keep a message that failed so often, and send a copy to `<topic>_dlq`.
 
         `request` is the action that waits to be carried out, which later actions of its saga wait
-        for; None where the message asks this context for nothing.
+        for; None where the message asks this context for nothing. They do not wait where a copy of
+        the message had more luck: nobody would send this one again.
         """
+        if request and self._is_carried_out(request):
+            request = None
         statement = PARK_ACTION if request else KEEP
         row = _row(record, request, ParkedStatus.PARKED, error, attempts)
         self.database.execute(statement, row)
         post(self.database, [_copy_for_dead_letter_topic(record, error, attempts)])
+
+    def _is_carried_out(self, request: Request) -> bool:
+        asked = (request.saga_id, request.step, request.generation)
+        return bool(self.database.fetch(CARRIED_OUT, asked)[0][0])
 
     def wait(self, record: Record, request: Request) -> None:
         """Keep an action until nothing of its saga is parked any more."""
