@@ -10,7 +10,6 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     ResolveOutside,
-    UndoneByHand,
     UndoRefused,
 )
 from apps.messaging.barrier import Decision, Status
@@ -64,12 +63,6 @@ def nothing_happened(envelope: Envelope, message: msgspec.Struct | None = None) 
     message = message or envelope.open()
     assert isinstance(message, Compensation)
     return message.answer(nothing_to_undo=True)
-
-
-def by_hand(message: msgspec.Struct) -> UndoneByHand:
-    """The answer where a person has undone what we would have undone ourselves."""
-    assert isinstance(message, ResolveOutside)
-    return UndoneByHand(evidence=message.evidence)
 
 
 def answered_request(item: Item) -> Request:

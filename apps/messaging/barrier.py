@@ -51,6 +51,7 @@ class Decision(enum.StrEnum):
     WITHDRAW = "withdrawn"  # the intent was never claimed -> TOMBSTONE, and answer as BURY does
     UNDO_LATER = "undo_requested"  # a call may be under way: undone when its outcome is definite
     TELL_LATER = "fence_requested"  # the same, for a Fence: answered when the outcome is definite
+    NOTHING_OUTSIDE = "nothing_outside"  # undone by hand, but nothing of it is outside: refused
     RECORD = "recorded"  # a person found that the outside call happened: as if it had answered
     WAKE = "woken"  # the outside call answers this too; it may be due
     ANSWER_AGAIN = "answered_again"  # the stored outcome, in an answer to this request

@@ -14,11 +14,10 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
-from apps.contracts.steps import RecordHappened, ResolveOutside
+from apps.contracts.steps import RecordHappened, ResolveOutside, UndoRefused
 from apps.messaging.answers import (
     again,
     answered_request,
-    by_hand,
     checked,
     envelope_of,
     kept_answer,
@@ -72,6 +71,7 @@ HANDLED = ORDINARY | {Decision.RECORD}  # a handler decides what is answered
 CLOSING = frozenset({Decision.BURY, Decision.WITHDRAW})  # the step never happens
 
 
+NOTHING_OUTSIDE = "Nothing of this step is outside: mend what keeps its undoing, then retry"
 OPEN = frozenset({Status.DOING, Status.UNDOING})  # an outside call stands for the row
 
 
@@ -210,17 +210,17 @@ class Batch:
             may = may_record_by_hand(row, leased=bool(intent and intent.leased))
             return Verdict(item, Decision.RECORD if may else Decision.LATE, entry, intent)
         with blamed_on(item.record):
-            return Verdict(item, decide(row, request), entry, intent)
+            decision = decide(row, request)
+        if decision is Decision.UNDO and not intent and item.handler is None:
+            decision = Decision.NOTHING_OUTSIDE  # what is here, only its own compensation undoes
+        return Verdict(item, decision, entry, intent)
 
     def _decide(self, verdicts: Sequence[Verdict]) -> dict[Item, Event | CallOutside | None]:
         """Load, decide, save: once for each workspace that the items need."""
         answers: dict[Item, Event | CallOutside | None] = {}
         handlers: dict[Item, Handler | Reaction] = {}
         for each in verdicts:
-            if handler := self._handler(each):
-                handlers[each.item] = handler
-            else:
-                answers[each.item] = by_hand(each.item.task.message)
+            handlers[each.item] = self._handler(each)
         for workspace_type, group in by_workspace(handlers, handlers.__getitem__):
             workspace = workspace_type.load(self.database, [item.task for item in group])
             for item in group:
@@ -231,13 +231,12 @@ class Batch:
             workspace.save()
         return answers
 
-    def _handler(self, verdict: Verdict) -> Handler | Reaction | None:
-        """Who decides. None: a person has undone what no outside call stands for."""
+    def _handler(self, verdict: Verdict) -> Handler | Reaction:
+        """Who decides; of what a person did outside, the one who records the call's outcome."""
         item, intent = verdict.item, verdict.intent
         if item.handler:
             return item.handler
-        if intent is None:
-            return None
+        assert intent  # only of an open call can a person tell the outcome
         operation = wiring(self.context).calls[intent.operation]
         call = call_of(intent, operation)
 
@@ -254,6 +253,8 @@ class Batch:
         request, answer = item.task.request, answers.get(item)
         if decision is Decision.ANSWER_AGAIN and entry:
             self._answer(item, again(item, entry))
+        if decision is Decision.NOTHING_OUTSIDE:
+            self._answer(item, UndoRefused(reason=NOTHING_OUTSIDE))
         if decision in CLOSING:
             answer = nothing_happened(item.envelope, item.task.message)
         if decision not in HANDLED | CLOSING:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from apps.contracts.base import Compensation, Event, Refusal
 from apps.contracts.catalogue import Action, command_topic
-from apps.contracts.steps import Fenced, StepWaits, UndoneByHand, UndoRefused
+from apps.contracts.steps import Fenced, StepWaits, UndoRefused
 from apps.messaging.answers import envelope_of, happened, kept_answer, nothing_happened
 from apps.messaging.barrier import Status
 from apps.messaging.database import Database
@@ -183,14 +183,16 @@ class Recording:
         asked = self._kept(self.waiting.undo)
         message = asked.open()
         assert isinstance(message, Compensation)
-        answer: Event | CallOutside | None = UndoneByHand(evidence="")
-        if handler := wiring(self.context).commands.get((asked.type, asked.version)):
-            answer = self._decide(
-                handler.workspace,
-                lambda workspace: handler.decide(message, workspace),
-                message,
-                asked.request,
-            )
+        handler = wiring(self.context).commands.get((asked.type, asked.version))
+        if handler is None:  # a person's evidence came before the call had its outcome
+            self._tell(self.waiting.undo, UndoRefused(reason="It has happened after all: undo it"))
+            return Status.DONE, self._tell(self.waiting.request, event)
+        answer = self._decide(
+            handler.workspace,
+            lambda workspace: handler.decide(message, workspace),
+            message,
+            asked.request,
+        )
         if isinstance(answer, CallOutside):
             self.intents.add([(asked, answer)])
             transaction.on_commit(partial(wake, self.context), using=self.context)

@@ -91,7 +91,7 @@ class ContextConsumer:
         self.database = Database(context)
         self.office = relay(context)
         self.office.attended = True
-        self.consumer = new_consumer(context)
+        self.consumer = new_consumer(context, self._on_committed)
         self.stopping = False
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
@@ -226,6 +226,16 @@ class ContextConsumer:
         self._positions.clear()
         self._committed_at = time.monotonic()
         return offsets
+
+    def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Commit again what Kafka did not take, unless there is later news of it. Otherwise a
+        partition to which nothing more comes would seem unread for ever, and the watchdog would
+        wait for it."""
+        refused = [each for each in partitions if error or each.error]
+        ours = {(e.topic, e.partition) for e in self.consumer.assignment()} if refused else set()
+        for each in refused:
+            if (place := (each.topic, each.partition)) in ours:
+                self._positions.setdefault(place, each.offset)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""

@@ -2,12 +2,14 @@
 
 import logging
 import os
+from collections.abc import Callable
 from functools import cache
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
+Committed = Callable[[KafkaError | None, list[TopicPartition]], None]
 librdkafka = logging.getLogger("librdkafka")  # what the client itself has to say
 
 PRODUCER = {
@@ -47,9 +49,14 @@ def new_producer() -> Producer:
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
 
 
-def new_consumer(context: str) -> Consumer:
-    """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
+def new_consumer(context: str, on_commit: Committed | None = None) -> Consumer:
+    """A consumer in the context's group. Close it, or its partitions wait for a session timeout.
+
+    `on_commit` is told, while polling, what became of each commit that was not waited for.
+    """
     options = {**settings.KAFKA, **CONSUMER, "group.id": group_name(context)}
+    if on_commit:
+        options["on_commit"] = on_commit
     return Consumer(options, logger=librdkafka)
 
 

@@ -47,6 +47,7 @@ from apps.sagas.statements import (
     TELL_HISTORY,
 )
 
+START_LOST = "start_lost"  # the kind of case that a start settles
 JITTER = 0.25  # a wait is longer by a random share of up to so much
 
 
@@ -67,10 +68,12 @@ def hear(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
 
 
 def hear_of_need(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
-    """Another context asks for a person."""
+    """Another context asks for a person; not for a start that was heard of meanwhile."""
     need = heard.event
     assert isinstance(need, PersonNeeded)
     saga_id, step = heard.request.saga_id, heard.request.step
+    if need.kind == START_LOST and saga_id in sagas.known:
+        return []
     of = (saga_id, step, "", need.reason, heard.plan, heard.traceparent)
     sagas.desk.opened.append(NewCase(need.kind, need.context, *of))
     return []
