@@ -160,7 +160,7 @@ def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -
     programs = [supervision.platform_program(process, layout) for process in PLATFORM]
     supervision.write_config(layout, [], programs)
     text = layout.supervisor_config.read_text()
-    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 8
+    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 12
     assert "100%% strange" in text
     assert "postgresql://" not in text
 
