@@ -76,8 +76,10 @@ def envelope_of(context: str, asked: Envelope, event: Event, request: Request) -
     return asked.answered(event, request, topic=topic)
 
 
-def again(item: Item, entry: Entry) -> Event:
-    """The stored outcome, as the answer to this very request."""
+def again(item: Item, entry: Entry, refused: str) -> Event:
+    """The stored outcome, as the answer to this very request; `refused` says why an undo was."""
+    if entry.row.status is Status.UNDOING:
+        return UndoRefused(reason=refused)
     fence = item.task.request.action is Action.FENCE
     if fence and entry.row.status is Status.DONE:
         return happened(entry.answer)

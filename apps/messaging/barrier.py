@@ -93,7 +93,7 @@ def decide(row: Row | None, request: Request) -> Decision:
     decision: Decision | None = getattr(TABLE[status], request.action)
     if decision is None:
         assert row  # only rows have open work
-        return of_open_work(row, request)
+        decision = of_open_work(row, request)
     if decision is Decision.ANSWER_AGAIN and request.mode is Mode.CHOREOGRAPHED:
         return Decision.DUPLICATE
     return decision
@@ -115,11 +115,13 @@ def of_open_work(row: Row, request: Request) -> Decision:
 
 def undo_anew(intent: Intent, request: Request) -> Decision:
     """A compensation of a higher generation replaces an undo that was refused or never tried; one
-    whose call may be under way is waited for, so that nothing is given back twice."""
+    whose call may be under way is waited for, so that nothing is given back twice. That it was
+    refused is told again to who asks again."""
     if request.generation < intent.generation:
         return Decision.LATE
-    replaces = request.generation > intent.generation and (intent.refused or not intent.tried)
-    return Decision.UNDO if replaces else Decision.WAKE
+    if request.generation == intent.generation:
+        return Decision.ANSWER_AGAIN if intent.refused else Decision.WAKE
+    return Decision.UNDO if intent.refused or not intent.tried else Decision.WAKE
 
 
 def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:

@@ -249,10 +249,10 @@ class Batch:
         self, verdict: Verdict, answers: Mapping[Item, Event | CallOutside | None]
     ) -> Iterator[Settled]:
         """Queue the answer of a decision; what it leaves in the log."""
-        item, decision, entry, _ = verdict
+        item, decision, entry, intent = verdict
         request, answer = item.task.request, answers.get(item)
         if decision is Decision.ANSWER_AGAIN and entry:
-            self._answer(item, again(item, entry))
+            self._answer(item, again(item, entry, intent.reason if intent else ""))
         if decision is Decision.NOTHING_OUTSIDE:
             self._answer(item, UndoRefused(reason=NOTHING_OUTSIDE))
         if decision in CLOSING:
