@@ -95,6 +95,17 @@ class StandInGateway:
             )
         return self
 
+    def forget(self) -> None:
+        """What was scripted goes wrong no more."""
+        with self._ledger() as ledger:
+            ledger.execute("DELETE FROM script")
+
+    def had_effect(self) -> list[tuple[str, str]]:
+        """Subject and operation of each effect, as often as it was had."""
+        with self._ledger() as ledger:
+            rows = ledger.execute("SELECT subject, operation FROM answers WHERE ok ORDER BY 1, 2")
+            return [(subject, operation) for subject, operation in rows]
+
     def effects(self, operation: str) -> int:
         """How often an operation had its effect."""
         return self._count("SELECT count(*) FROM answers WHERE ok AND operation = ?", operation)
