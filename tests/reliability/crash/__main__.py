@@ -39,12 +39,13 @@ def run(*, full: bool, only: str, file: Path | None) -> int:
     owners: dict[str, object] = {}
     connect_owners(owners)
     results: list[Result] = []
-    with tempfile.TemporaryDirectory() as folder, Kit(owners, Path(folder), Shop) as kit:
+    folder = tempfile.TemporaryDirectory()
+    with folder as place, Kit(owners, Path(place), Shop, tell=console.print) as kit:
         for scenario in SCENARIOS:
             cases = scenario.cases() if full else chosen.get(scenario.name, [])
             cases = [each for each in cases if only in f"{scenario}: {each}"]
-            results += kit.run(scenario, cases)
             console.print(f"{scenario}: {len(cases)} cases", highlight=False)
+            results += kit.run(scenario, cases)
     seconds = time.monotonic() - began
     show(console, results, seconds)
     if file:

@@ -82,9 +82,11 @@ class Kit:
         folder: Path,
         world: Callable[[dict[str, psycopg.Connection], Path], World],
         planted: Mapping[Role, str] | None = None,
+        tell: Callable[[str], object] = lambda words: None,
     ) -> None:
         self.owners, self.folder, self.new_world = owners, folder, world
         self.planted = planted or {}
+        self.tell = tell
         self.spent = (folder / f"spent-{number}" for number in itertools.count())
         self._opened = ExitStack()
         self.stage: Stage | None = None
@@ -141,6 +143,7 @@ class Kit:
         together = [Result(scenario, case, spent[case].exists(), faults) for case in group]
         if not faults:
             return together
+        self.tell(f"{scenario}: {'; '.join(map(str, group))}: {'; '.join(faults)}")
         self.close()
         if len(group) == 1:
             return together
@@ -175,33 +178,37 @@ class Kit:
             scenario.begin()
 
     def _late(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
-        """Somebody dies and stays dead while the watchdog finds his saga late. Where the watchdog
-        is the one to die, a command was lost before: the engine died of committing it."""
+        """Somebody dies and stays dead while the watchdog finds his saga late."""
         [(case, spent)] = dying
-        assert case.late
-        stage, watchdog_dies = watch.stage, case.role == WATCHDOG
-        first, before = Role(Job.CONSUMER, ENGINE), scenario.way.before(case.late)
-        absent = (first, "batch.after_commit", before, next(self.spent))
-        if not watchdog_dies:
-            absent = (case.role, case.failpoint, case.asked, spent)
-        stage.kill(absent[0])
-        self._arm(*absent, scenario)
-        scenario.begin()
-        watch.until_dead(absent[0])
+        stage, absent = watch.stage, self._begin_without(scenario, case, spent, watch)
         revision = stage.count(ENGINE, REVISION)
         stage.tell(ENGINE, LATE)
         if scenario.time is Time.OVER:
             stage.tell(ENGINE, OVER)
-        if watchdog_dies:
+        if case.role == WATCHDOG:
             self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
             watch.until_dead(WATCHDOG)
             watch.look()
         stage.start(WATCHDOG)
         watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the watchdog to act")
         watch.look()
-        stage.start(absent[0])
+        stage.start(absent)
         watch.until_ended()
         stage.kill(WATCHDOG)
+
+    def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
+        """Begin a saga; who has died in the middle of it. Where it is the watchdog's turn to die, a
+        command was lost before: the engine has died of committing it."""
+        absent, failpoint, asked = case.role, case.failpoint, case.asked
+        if case.role == WATCHDOG:
+            assert case.late
+            absent, spent = Role(Job.CONSUMER, ENGINE), next(self.spent)
+            failpoint, asked = "batch.after_commit", scenario.way.before(case.late)
+        watch.stage.kill(absent)
+        self._arm(absent, failpoint, asked, spent, scenario)
+        scenario.begin()
+        watch.until_dead(absent)
+        return absent
 
     def _arm(
         self, role: Role, failpoint: str, asked: Asked, spent: Path, scenario: Scenario
@@ -278,12 +285,12 @@ class Watch:
 
     def _revive(self) -> bool:
         """Start again what died, when the others have come to rest without it."""
-        dead = self.stage.dead()
+        dead: list[Role] = []
         while new := self.stage.dead():
             for role in new:
                 self._bury(role)
+            dead += new
             self.until(lambda: bool(self.stage.dead()) or self.stage.at_rest(), "rest")
-            dead += [each for each in self.stage.dead() if each not in dead]
         if dead:
             self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
         for role in dead:

@@ -38,6 +38,7 @@ BATCH = ("batch.before_commit", "batch.after_commit")
 CALL = (
     "intent.claimed", "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
 )  # fmt: skip
+UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
 PRODUCED, OFFSETS = "relay.produced", "consumer.before_offsets"
 
@@ -111,13 +112,15 @@ def in_time(way: Way) -> Iterator[Case]:
         yield from (Case(role, PRODUCED, each) for each in hop.sent)
         yield Case(role, OFFSETS, hop.heard)
     for asked in way.asked:
-        yield from calling(way, asked)
+        yield from calling(way, asked, PASSED[Job.WORKER])
 
 
-def calling(way: Way, asked: Asked, late: Asked | None = None) -> Iterator[Case]:
+def calling(
+    way: Way, asked: Asked, places: Iterable[str], late: Asked | None = None
+) -> Iterator[Case]:
     """A worker, where one calls outside for this."""
     if context := way.outside(asked):
-        for each in PASSED[Job.WORKER]:
+        for each in places:
             yield Case(Role(Job.WORKER, context), each, asked, late)
 
 
@@ -136,7 +139,7 @@ def over(way: Way) -> Iterator[Case]:
         if asked.action is Action.DO:
             if way.process.step(asked.step).kind is Kind.COMPENSATABLE:
                 yield from watching(asked, Asked(asked.step, Action.UNDO))
-            yield from calling(way, asked, late=asked)
+            yield from calling(way, asked, UNRECORDED, late=asked)
 
 
 def watching(late: Asked, sent: Asked) -> Iterator[Case]:

@@ -7,6 +7,7 @@ import pytest
 
 from apps.contracts.catalogue import Action
 from tests.reliability.crash.kit import Kit
+from tests.reliability.crash.planted import FAULTS
 from tests.reliability.crash.points import Case, Job, Role
 from tests.reliability.crash.scenarios import SCENARIOS, Shop
 from tests.reliability.crash.way import Asked
@@ -44,6 +45,7 @@ AUTHORIZE = Asked("authorize_payment", Action.DO)
             "authorize_payment was last told nothing_to_undo, but its row is done",
         ),
     ],
+    ids=FAULTS,
 )  # fmt: skip
 def test_a_planted_fault_shows(
     owners: dict[str, psycopg.Connection],
