@@ -91,7 +91,7 @@ def till(
     monkeypatch.setenv(VARIABLE, hands.environ[VARIABLE])
     settings.CARD_GATEWAY = "tests.standin.StandInGateway"
     gateways.gateway.cache_clear()
-    return Till(databases["payments"], StandInGateway().forget())
+    return Till(databases["payments"], StandInGateway().begin_anew())
 
 
 def answered(till: Till) -> bool:
