@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,8 @@ class SagaplatformConfig(AppConfig):
 
     name = "sagaplatform"
     label = "sagaplatform"
+
+    def ready(self) -> None:
+        """Every process of Django may wake a worker. (The package itself imports nothing, for the
+        local stack is in it, which runs before Celery is installed.)"""
+        import_module("sagaplatform.celery")

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "knox",
     "waffle",
+    "django_celery_beat",
     "sagaplatform",
     "apps.messaging",
     *(f"apps.{name}" for name in env.CONTEXTS),
@@ -113,6 +114,11 @@ KAFKA_TOPIC_PREFIX = ENV["KAFKA_TOPIC_PREFIX"]
 KAFKA_PARTITIONS = ENV["KAFKA_PARTITIONS"]
 KAFKA_REPLICATION = ENV["KAFKA_REPLICATION"]
 KAFKA_MIN_INSYNC = ENV["KAFKA_MIN_INSYNC"]
+
+# --- Celery, see celery.py
+
+CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"]
+CELERY_CONCURRENCY = ENV["CELERY_CONCURRENCY"]
 
 # --- flags: switches, read once before an order's transaction; a flip is seen within two seconds
 

@@ -26,6 +26,11 @@ def context(label: str) -> ContextConfig:
     return found[label]
 
 
+def contexts_with_intents() -> list[str]:
+    """The labels of those that make outside calls: they have a model named Intent."""
+    return [each.label for each in contexts() if "intent" in each.models]
+
+
 def contexts() -> list[ContextConfig]:
     """All contexts that are installed."""
     return [each for each in apps.get_app_configs() if isinstance(each, ContextConfig)]

@@ -1,0 +1,12 @@
+"""What a worker does when it is woken."""
+
+from celery import shared_task
+
+from apps.messaging import intents
+from apps.messaging.waking import WORK_INTENTS
+
+
+@shared_task(name=WORK_INTENTS)
+def work_intents(context: str) -> None:
+    """Make the outside calls that are due in one context."""
+    intents.work(context)
