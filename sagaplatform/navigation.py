@@ -91,6 +91,8 @@ SIDEBAR: list[Item] = [
         page("orders.outboxmessage", "Outboxes", "outbox"),
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
+        page("django_celery_beat.periodictask", "Schedule", "schedule"),
+        page("django_celery_beat.intervalschedule", "Intervals", "timer"),
     ),
     pages(
         "Users & flags",

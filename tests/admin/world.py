@@ -5,6 +5,7 @@ from uuid import UUID
 import psycopg
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from uuid_utils.compat import uuid7
 
 from apps.contracts.payments import AuthorizePayment
@@ -71,6 +72,8 @@ def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
     Group.objects.create(name="support")
+    every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)
     start_promotions(promotions=[NewPromotion("tea", 400)])
     for context in CONTEXTS:
         park_for(order.saga_id, context)  # leaves a copy in the outbox, too
