@@ -21,4 +21,6 @@ WEB = Process(
     " --worker-class gthread --workers 1 --threads 16 --graceful-timeout 10 --no-control-socket",
 )
 CONSUMERS = tuple(Process(name, f"python manage.py run_consumer {name}") for name in CONTEXTS)
-PLATFORM = (WEB, *CONSUMERS)
+WORKER = Process("worker", "python manage.py run_worker")
+BEAT = Process("beat", "python manage.py run_beat")
+PLATFORM = (WEB, *CONSUMERS, WORKER, BEAT)

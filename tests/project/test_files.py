@@ -70,7 +70,7 @@ def test_each_context_has_its_consumer_which_is_given_only_its_own_database() ->
 
 
 def test_there_is_no_other_service() -> None:
-    others = {"web", "migrate", "topics", "postgres", "kafka"}
+    others = {"web", "worker", "beat", "migrate", "topics", "postgres", "kafka"}
     assert set(services()) == {*CONTEXTS, *others}
 
 

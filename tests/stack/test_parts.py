@@ -159,7 +159,7 @@ def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -
     programs = [supervision.platform_program(process, layout) for process in PLATFORM]
     supervision.write_config(layout, [], programs)
     text = layout.supervisor_config.read_text()
-    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 8
+    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 10
     assert "100%% strange" in text
     assert "postgresql://" not in text
 
@@ -185,6 +185,10 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
         (
             "INFO gave up: web entered FATAL state, too many start retries too quickly",
             "The web process keeps dying and is not started any more. See the end of ",
+        ),
+        (
+            "WARN exited: worker (terminated by SIGSEGV; not expected)",
+            "The worker died (terminated by SIGSEGV). Its log: ",
         ),
         ("INFO spawnerr: can't find command 'x'", "Not started: can't find command 'x'"),
         ("INFO stopped: web (exit status 0)", None),
