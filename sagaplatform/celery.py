@@ -12,17 +12,18 @@ from typing import Any
 from celery import Celery, signals
 from confluent_kafka import KafkaError, KafkaException, Message
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connections
 from kombu import Queue
 
 from apps.messaging.context import contexts_with_intents
-from apps.messaging.kafka import CONSUMER, topic_name
+from apps.messaging.kafka import CONSUMER, librdkafka, topic_name
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import EXPIRES_SECONDS, WORK_INTENTS
 
 SWEEP_EVERY_SECONDS = 2
 LONGEST_WAIT_SECONDS = 2  # of one poll; a signal is heard after it
 PUBLISH_SECONDS = 2  # then a message is given up
+NOTHING_BUT_DISASTERS = 2  # in syslog's terms; that a message was not sent is told by who sent it
 # They tell of every message, twice; the rows tell what was done.
 TALKATIVE = ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace")
 
@@ -79,13 +80,16 @@ def _kafka() -> dict[str, Any]:
             "num_partitions": settings.KAFKA_PARTITIONS,
             "replication_factor": settings.KAFKA_REPLICATION,
             "kafka_common_config": settings.KAFKA,
+            "kafka_admin_config": {"log_level": NOTHING_BUT_DISASTERS},
             "kafka_producer_config": {
+                "log_level": NOTHING_BUT_DISASTERS,
                 "linger.ms": 0,
                 "message.timeout.ms": PUBLISH_SECONDS * 1000,
                 "on_delivery": _raise_what_failed,
             },
             "kafka_consumer_config": {
                 **CONSUMER,
+                "logger": librdkafka,
                 "group.id": topic_name("workers"),
                 "enable.auto.commit": True,
                 "auto.commit.interval.ms": 1000,
@@ -116,5 +120,7 @@ def keep_logging(**_: Any) -> None:
 
 @signals.task_prerun.connect
 def check_connections(**_: Any) -> None:
-    """A connection that broke since this thread's last task is opened anew, as for a request."""
-    close_old_connections()
+    """A connection that broke since this thread's last task is dropped, and opened anew on use."""
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None and not each.is_usable():
+            each.close()

@@ -16,6 +16,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pytest_django import Settings
 
 from apps.messaging.context import contexts_with_intents
+from apps.messaging.database import Database
 from apps.messaging.kafka import admin_client, new_consumer, topic_name
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import WORK_INTENTS
@@ -77,6 +78,23 @@ def all_read(partitions: int) -> bool:
         return [each.offset for each in reader.committed(places, timeout=10)] == ends
     finally:
         reader.close()
+
+
+def test_connections_that_broke_between_two_wake_ups_cost_none(works: Works) -> None:
+    for expected in (20, 40):
+        for _ in range(20):
+            app.send_task(WORK_INTENTS, ["pricing"])
+        works.wait_until(lambda count=expected: len(works.notes("pricing")) == count)
+        at_once(cut_all_connections)
+
+
+def cut_all_connections() -> None:
+    """A role may end its own connections, those of the worker here."""
+    Database("pricing").execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = current_user AND datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+    )
 
 
 def test_a_topic_that_is_emptied_under_a_worker_costs_what_was_in_it(works: Works) -> None:
