@@ -76,6 +76,8 @@ class IntervalScheduleAdmin(ModelAdmin):
     """The intervals to choose from. Several tasks may share one, so none is changed or deleted."""
 
     list_display = ("__str__", "every", "period")
+    search_fields = ("=every",)
+    search_help_text = "How many seconds, minutes, … in full"
 
     def has_change_permission(self, request: HttpRequest, interval: object = None) -> bool:
         return False
