@@ -19,6 +19,8 @@ TITLES = {
     "web": "the web process",
     "worker": "the worker",
     "beat": "the beat",
+    "watchdog": "the watchdog",
+    "alerts": "the alerts",
 }
 
 

@@ -44,6 +44,14 @@ def run_beat() -> None:
     wait_for_the_end()
 
 
+def run_watchdog() -> None:
+    wait_for_the_end()
+
+
+def run_alerts() -> None:
+    wait_for_the_end()
+
+
 def wait_for_the_end() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
