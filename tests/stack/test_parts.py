@@ -171,8 +171,8 @@ def test_the_platforms_processes_count_in_one_folder_and_no_server_does(tmp_path
     server = supervision.Program("postgres", "postgres", tmp_path, 1, 1, "INT", 1)
     supervision.write_config(layout, [server], programs)
     text = layout.supervisor_config.read_text()
-    assert text.count(f'environment=PROMETHEUS_MULTIPROC_DIR="{layout.metrics}"') == 8
-    assert text.count("environment=") == 8
+    assert text.count(f'environment=PROMETHEUS_MULTIPROC_DIR="{layout.metrics}"') == len(PLATFORM)
+    assert text.count("environment=") == len(PLATFORM)
 
 
 def test_a_folder_is_emptied_and_closed_to_others(tmp_path: Path) -> None:
