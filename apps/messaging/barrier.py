@@ -125,3 +125,8 @@ def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
     """Whether a person may record that a step's outside call happened: it is open, and no worker
     has it in hand."""
     return row is not None and row.status is Status.DOING and not leased
+
+
+def decide_by_hand(row: Row | None, *, leased: bool) -> Decision:
+    """What is done about a person's finding that a step's outside call happened."""
+    return Decision.RECORD if may_record_by_hand(row, leased=leased) else Decision.LATE

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 from uuid_utils.compat import uuid7
@@ -21,11 +22,12 @@ from apps.messaging.answers import (
     by_hand,
     checked,
     envelope_of,
+    generation_after,
     kept_answer,
     nothing_happened,
     status_after,
 )
-from apps.messaging.barrier import Decision, Status, decide, may_record_by_hand
+from apps.messaging.barrier import Decision, Status, decide, decide_by_hand
 from apps.messaging.database import Database, columns
 from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
@@ -41,6 +43,7 @@ from apps.messaging.handling import (
 from apps.messaging.intents import IntentTable, OpenIntent, call_of
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
+from apps.messaging.recording import CHANGES_CALL, CallChange
 from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer, Entry, Key, SagaLogTable, Settled
 from apps.messaging.sorting import (
@@ -204,8 +207,8 @@ class Batch:
         )
         row = entry.row._replace(intent=intent and intent.for_barrier) if entry else None
         if isinstance(item.task.message, RecordHappened):
-            may = may_record_by_hand(row, leased=bool(intent and intent.leased))
-            return Verdict(item, Decision.RECORD if may else Decision.LATE, entry, intent)
+            decision = decide_by_hand(row, leased=bool(intent and intent.leased))
+            return Verdict(item, decision, entry, intent)
         with blamed_on(item.record):
             return Verdict(item, decide(row, request), entry, intent)
 
@@ -259,8 +262,7 @@ class Batch:
             kept = entry.answer if entry else Answer()
         else:
             kept = self._answer(item, answer)
-        undoing = decision is Decision.UNDO and entry
-        generation = entry.row.generation if entry and undoing else request.generation
+        generation = generation_after(decision, entry and entry.row, request)
         status = status_after(decision, answer)
         yield Settled(request.saga_id, request.step, status, generation, kept)
 
@@ -276,19 +278,17 @@ class Batch:
         self, verdicts: Sequence[Verdict], answers: Mapping[Item, Event | CallOutside | None]
     ) -> None:
         """What the decisions do to outside calls: new ones, withdrawn ones, ones to be undone."""
-        calls = {each.item: each.intent for each in verdicts if each.intent}
-        of: dict[Decision, list[Item]] = defaultdict(list)
-        for each in verdicts:
-            of[each.decision].append(each.item)
-        replaced = [item for item in of[Decision.UNDO] if item in calls]
-        withdrawn = [*of[Decision.WITHDRAW], *replaced]
-        self.intents.withdraw(calls[item].id for item in withdrawn)
-        self.intents.settle_by_hand(calls[item].id for item in of[Decision.RECORD])
-        later = [*of[Decision.UNDO_LATER], *of[Decision.TELL_LATER]]
-        self.intents.remember([(calls[item].id, item.envelope) for item in later])
+        of: dict[CallChange | None, list[tuple[UUID, Envelope]]] = defaultdict(list)
+        for item, decision, _, intent in verdicts:
+            if intent:
+                of[CHANGES_CALL.get(decision)].append((intent.id, item.envelope))
+        self.intents.withdraw(id for id, _ in of[CallChange.WITHDRAWN])
+        self.intents.settle_by_hand(id for id, _ in of[CallChange.SETTLED])
+        self.intents.remember(of[CallChange.REMEMBERS])
         wanted = [(i.envelope, a) for i, a in answers.items() if isinstance(a, CallOutside)]
         self.intents.add(wanted)
-        self.calls_wait |= bool(wanted or later or of[Decision.WAKE])
+        woken = any(each.decision is Decision.WAKE for each in verdicts)
+        self.calls_wait |= bool(wanted or of[CallChange.REMEMBERS] or woken)
 
     # --- beside the barrier
 
