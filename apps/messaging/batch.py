@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
@@ -83,6 +84,12 @@ class Verdict(NamedTuple):
     decision: Decision
     entry: Entry | None
     intent: OpenIntent | None
+
+
+def claims_row(message: msgspec.Struct) -> bool:
+    """Whether a request makes the row that it does not find. What a person has found changes a row
+    that is there; one made for it would stand for a call that nobody makes."""
+    return not isinstance(message, RecordHappened)
 
 
 class HandlingFailed(Exception):
@@ -188,14 +195,25 @@ class Batch:
     def _carry_out_wave(self, items: Sequence[Item]) -> None:
         if not items:
             return
-        requests = [item.task.request for item in items]
-        found = self.log.claim([(each.saga_id, each.step, each.generation) for each in requests])
+        found = self._rows_of(items)
         calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
         verdicts = [self._verdict(item, found, calls) for item in items]
         answers = self._decide([each for each in verdicts if each.decision in HANDLED])
         self.notes += [(v.item, v.decision) for v in verdicts if v.decision not in ORDINARY]
         self.log.settle([row for each in verdicts for row in self._conclude(each, answers)])
         self._change_intents(verdicts, answers)
+
+    def _rows_of(self, items: Sequence[Item]) -> dict[Key, Entry]:
+        """The rows that were there, locked; those that were not are claimed, where it is for them
+        to be made."""
+        claimed, found = [], []
+        for item in items:
+            r = item.task.request
+            if claims_row(item.task.message):
+                claimed.append((r.saga_id, r.step, r.generation))
+            else:
+                found.append((r.saga_id, r.step))
+        return self.log.claim(claimed, found)
 
     def _verdict(
         self, item: Item, found: Mapping[Key, Entry], calls: Mapping[Key, OpenIntent]
