@@ -1,5 +1,8 @@
 from django.apps import AppConfig
+from django.core.signals import request_finished
 from django.db.models.signals import post_migrate
+
+from sagaplatform.request_id import forget_request_id
 
 
 class SagaplatformConfig(AppConfig):
@@ -12,3 +15,4 @@ class SagaplatformConfig(AppConfig):
         from sagaplatform.celery import create_missing_schedules  # noqa: PLC0415  reads settings
 
         post_migrate.connect(create_missing_schedules, sender=self)
+        request_finished.connect(forget_request_id, dispatch_uid="request_id")

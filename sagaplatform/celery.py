@@ -51,8 +51,10 @@ def create_missing_schedules(**kwargs: Any) -> None:
 
 
 @worker_init.connect
-def arm_failpoints(**kwargs: Any) -> None:
-    """Tests have workers die at named places."""
+def begin(**kwargs: Any) -> None:
+    """Give metrics; and tests have workers die at named places."""
     from apps.messaging.failpoints import arm  # noqa: PLC0415  after Django's set-up
+    from apps.messaging.metrics import serve_metrics  # noqa: PLC0415
 
     arm()
+    serve_metrics()

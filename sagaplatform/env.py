@@ -1,5 +1,6 @@
 """Every setting that the environment gives: name, type, default, meaning. Nothing else reads it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ SETTINGS = (
     Setting("CARD_GATEWAY", "str", "", "dotted name of the class that takes cards; empty: none"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),
+    Setting("METRICS_TOKEN", "str", "", "a scrape of /metrics sends it; empty: this machine only"),
+    Setting("METRICS_PORT", "int", 0, "of a process without web pages, for its metrics; 0: none"),
+    Setting("PROMETHEUS_MULTIPROC_DIR", "str", "", "folder where one machine's processes add up"),
 )  # fmt: skip
 
 
@@ -75,6 +79,18 @@ def _read_one(env: Env, setting: Setting) -> Any:
     return (
         reader(setting.name) if setting.default is None else reader(setting.name, setting.default)
     )
+
+
+def share_metrics(folder: str) -> None:
+    """Make the folder in which processes add up their metrics.
+
+    prometheus_client reads PROMETHEUS_MULTIPROC_DIR itself, when it is imported (settings come
+    before), and takes an empty name for the working directory: it is taken away then.
+    """
+    if folder:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
 def load_local_environment() -> None:

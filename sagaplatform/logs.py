@@ -5,11 +5,18 @@ from typing import Any
 
 import structlog
 
+from apps.messaging.logs import add_message_at_hand
+from sagaplatform.redaction import redact
+
+# Django's own handlers, which would print beside ours what reaches the root anyway.
+ONLY_OURS: dict[str, Any] = {"handlers": [], "propagate": True}
+
 
 def configure(options: dict[str, Any]) -> None:
     """Send the logs of Django, of libraries and of ours through structlog to standard error."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        add_message_at_hand,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -22,13 +29,21 @@ def configure(options: dict[str, Any]) -> None:
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": shared,
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        "processors": [
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            redact,
+            renderer,
+        ],
     }
     logging.config.dictConfig({
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "loggers": {
+            "django": {**ONLY_OURS, "level": "INFO"},
+            "django.server": {**ONLY_OURS, "level": "INFO"},
+        },
         "root": {"handlers": ["stderr"], "level": options["level"]},
     })  # fmt: skip
     structlog.configure(

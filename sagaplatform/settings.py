@@ -9,6 +9,7 @@ from sagaplatform import env, navigation
 
 BASE_DIR = Path(__file__).parent.parent
 ENV = env.read()
+env.share_metrics(ENV["PROMETHEUS_MULTIPROC_DIR"])
 
 SECRET_KEY = ENV["SECRET_KEY"]
 DEBUG = ENV["DEBUG"]
@@ -29,6 +30,7 @@ INSTALLED_APPS = [
     "knox",
     "waffle",
     "django_celery_beat",
+    "django_prometheus",
     "sagaplatform",
     "apps.messaging",
     *(f"apps.{name}" for name in env.CONTEXTS),
@@ -36,6 +38,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "sagaplatform.request_id.RequestIdMiddleware",
+    "sagaplatform.metrics.BeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -44,6 +48,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "sagaplatform.metrics.AfterMiddleware",
 ]
 
 TEMPLATES = [
@@ -227,6 +232,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SECURE_SSL_REDIRECT = ENV["HTTPS"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV["HTTPS"] else None
+# Asked by this machine and the private network, past the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if ENV["HTTPS"] else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(ENV["HTTPS"])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(ENV["HTTPS"])
@@ -237,3 +244,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 LOGGING_CONFIG = "sagaplatform.logs.configure"
 LOGGING = {"level": ENV["LOG_LEVEL"], "format": ENV["LOG_FORMAT"]}
+
+# --- metrics
+
+METRICS_TOKEN = ENV["METRICS_TOKEN"]
+METRICS_PORT = ENV["METRICS_PORT"]
+PROMETHEUS_MULTIPROC_DIR = ENV["PROMETHEUS_MULTIPROC_DIR"]
+PROMETHEUS_LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

@@ -1,22 +1,19 @@
-"""Mounts the API of each context, the admin and the health pages."""
+"""Mounts the API of each context, the admin, the health pages and the metrics."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from sagaplatform.health import live, ready
 from sagaplatform.login import LoginView, LogoutView
+from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
-
-
-def live(request: HttpRequest) -> HttpResponse:
-    """The process answers. It asks no database: a database that is down is no reason to restart."""
-    return HttpResponse("ok\n", content_type="text/plain")
-
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
     path("health/live", live, name="live"),
+    path("health/ready", ready, name="ready"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/auth/login", LoginView.as_view(), name="login"),
     path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),
     path("api/v1/", include("apps.orders.api.urls")),

@@ -36,6 +36,16 @@ class Platform:
                 )  # fmt: skip
         return self
 
+    def start_watchdog(self, **environ: str) -> Self:
+        """The watchdog beside the consumers, under the name `watchdog`."""
+        with (self.logs / "watchdog.log").open("ab") as log:
+            self.processes["watchdog"] = subprocess.Popen(
+                [sys.executable, "manage.py", "run_watchdog"],
+                cwd=ROOT, stdout=log, stderr=log,
+                env={**os.environ, "LOG_FORMAT": "text", **environ},
+            )  # fmt: skip
+        return self
+
     def start_missing(self) -> None:
         """Start what an earlier test has killed."""
         self.start(name for name in CONTEXTS if name not in self.processes)

@@ -10,7 +10,6 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     ResolveOutside,
-    UndoneByHand,
     UndoRefused,
 )
 from apps.messaging.barrier import Decision, Row, Status
@@ -72,12 +71,6 @@ def nothing_happened(envelope: Envelope, message: msgspec.Struct | None = None) 
     return message.answer(nothing_to_undo=True)
 
 
-def by_hand(message: msgspec.Struct) -> UndoneByHand:
-    """The answer where a person has undone what we would have undone ourselves."""
-    assert isinstance(message, ResolveOutside)
-    return UndoneByHand(evidence=message.evidence)
-
-
 def answered_request(item: Item) -> Request:
     """What an answer repeats: the request; of a reaction, in the mode of what it heard."""
     return replace(item.task.request, mode=item.envelope.request.mode)
@@ -89,8 +82,10 @@ def envelope_of(context: str, asked: Envelope, event: Event, request: Request) -
     return asked.answered(event, request, topic=topic)
 
 
-def again(item: Item, entry: Entry) -> Event:
-    """The stored outcome, as the answer to this very request."""
+def again(item: Item, entry: Entry, refused: str) -> Event:
+    """The stored outcome, as the answer to this very request; `refused` says why an undo was."""
+    if entry.row.status is Status.UNDOING:
+        return UndoRefused(reason=refused)
     fence = item.task.request.action is Action.FENCE
     if fence and entry.row.status is Status.DONE:
         return happened(entry.answer)

@@ -51,6 +51,7 @@ class Decision(enum.StrEnum):
     WITHDRAW = "withdrawn"  # the intent was never claimed -> TOMBSTONE, and answer as BURY does
     UNDO_LATER = "undo_requested"  # a call may be under way: undone when its outcome is definite
     TELL_LATER = "fence_requested"  # the same, for a Fence: answered when the outcome is definite
+    NOTHING_OUTSIDE = "nothing_outside"  # undone by hand, but nothing of it is outside: refused
     RECORD = "recorded"  # a person found that the outside call happened: as if it had answered
     WAKE = "woken"  # the outside call answers this too; it may be due
     ANSWER_AGAIN = "answered_again"  # the stored outcome, in an answer to this request
@@ -92,7 +93,7 @@ def decide(row: Row | None, request: Request) -> Decision:
     decision: Decision | None = getattr(TABLE[status], request.action)
     if decision is None:
         assert row  # only rows have open work
-        return of_open_work(row, request)
+        decision = of_open_work(row, request)
     if decision is Decision.ANSWER_AGAIN and request.mode is Mode.CHOREOGRAPHED:
         return Decision.DUPLICATE
     return decision
@@ -114,11 +115,13 @@ def of_open_work(row: Row, request: Request) -> Decision:
 
 def undo_anew(intent: Intent, request: Request) -> Decision:
     """A compensation of a higher generation replaces an undo that was refused or never tried; one
-    whose call may be under way is waited for, so that nothing is given back twice."""
+    whose call may be under way is waited for, so that nothing is given back twice. That it was
+    refused is told again to who asks again."""
     if request.generation < intent.generation:
         return Decision.LATE
-    replaces = request.generation > intent.generation and (intent.refused or not intent.tried)
-    return Decision.UNDO if replaces else Decision.WAKE
+    if request.generation == intent.generation:
+        return Decision.ANSWER_AGAIN if intent.refused else Decision.WAKE
+    return Decision.UNDO if intent.refused or not intent.tried else Decision.WAKE
 
 
 def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
@@ -130,3 +133,11 @@ def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
 def decide_by_hand(row: Row | None, *, leased: bool) -> Decision:
     """What is done about a person's finding that a step's outside call happened."""
     return Decision.RECORD if may_record_by_hand(row, leased=leased) else Decision.LATE
+
+
+def decide_resolved(row: Row | None, request: Request) -> Decision:
+    """What is done about a person's word that a step was undone outside, and about a Fence: what
+    is here, only its own compensation undoes."""
+    decision = decide(row, request)
+    nothing_outside = decision is Decision.UNDO and (row is None or row.intent is None)
+    return Decision.NOTHING_OUTSIDE if nothing_outside else decision

@@ -16,11 +16,10 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
-from apps.contracts.steps import RecordHappened, ResolveOutside
+from apps.contracts.steps import RecordHappened, ResolveOutside, UndoRefused
 from apps.messaging.answers import (
     again,
     answered_request,
-    by_hand,
     checked,
     envelope_of,
     generation_after,
@@ -28,7 +27,7 @@ from apps.messaging.answers import (
     nothing_happened,
     status_after,
 )
-from apps.messaging.barrier import Decision, Status, decide, decide_by_hand
+from apps.messaging.barrier import Decision, Status, decide, decide_by_hand, decide_resolved
 from apps.messaging.database import Database, columns
 from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
@@ -42,6 +41,8 @@ from apps.messaging.handling import (
     Workspace,
 )
 from apps.messaging.intents import IntentTable, OpenIntent, call_of
+from apps.messaging.logs import hand
+from apps.messaging.metrics import count_decisions
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
 from apps.messaging.recording import CHANGES_CALL, CallChange
@@ -74,6 +75,7 @@ HANDLED = ORDINARY | {Decision.RECORD}  # a handler decides what is answered
 CLOSING = frozenset({Decision.BURY, Decision.WITHDRAW})  # the step never happens
 
 
+NOTHING_OUTSIDE = "Nothing of this step is outside: mend what keeps its undoing, then retry"
 OPEN = frozenset({Status.DOING, Status.UNDOING})  # an outside call stands for the row
 
 
@@ -108,9 +110,10 @@ class blamed_on:
         self.record = record
 
     def __enter__(self) -> None:
-        return None
+        hand.message = self.record
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        hand.message = None
         if isinstance(error, Exception):
             raise HandlingFailed(self.record, error) from error
 
@@ -228,17 +231,15 @@ class Batch:
             decision = decide_by_hand(row, leased=bool(intent and intent.leased))
             return Verdict(item, decision, entry, intent)
         with blamed_on(item.record):
-            return Verdict(item, decide(row, request), entry, intent)
+            decision = (decide if item.handler else decide_resolved)(row, request)
+        return Verdict(item, decision, entry, intent)
 
     def _decide(self, verdicts: Sequence[Verdict]) -> dict[Item, Event | CallOutside | None]:
         """Load, decide, save: once for each workspace that the items need."""
         answers: dict[Item, Event | CallOutside | None] = {}
         handlers: dict[Item, Handler | Reaction] = {}
         for each in verdicts:
-            if handler := self._handler(each):
-                handlers[each.item] = handler
-            else:
-                answers[each.item] = by_hand(each.item.task.message)
+            handlers[each.item] = self._handler(each)
         for workspace_type, group in by_workspace(handlers, handlers.__getitem__):
             workspace = workspace_type.load(self.database, [item.task for item in group])
             for item in group:
@@ -249,13 +250,12 @@ class Batch:
             workspace.save()
         return answers
 
-    def _handler(self, verdict: Verdict) -> Handler | Reaction | None:
-        """Who decides. None: a person has undone what no outside call stands for."""
+    def _handler(self, verdict: Verdict) -> Handler | Reaction:
+        """Who decides; of what a person did outside, the one who records the call's outcome."""
         item, intent = verdict.item, verdict.intent
         if item.handler:
             return item.handler
-        if intent is None:
-            return None
+        assert intent  # only of an open call can a person tell the outcome
         operation = wiring(self.context).calls[intent.operation]
         call = call_of(intent, operation)
 
@@ -268,10 +268,12 @@ class Batch:
         self, verdict: Verdict, answers: Mapping[Item, Event | CallOutside | None]
     ) -> Iterator[Settled]:
         """Queue the answer of a decision; what it leaves in the log."""
-        item, decision, entry, _ = verdict
+        item, decision, entry, intent = verdict
         request, answer = item.task.request, answers.get(item)
         if decision is Decision.ANSWER_AGAIN and entry:
-            self._answer(item, again(item, entry))
+            self._answer(item, again(item, entry, intent.reason if intent else ""))
+        if decision is Decision.NOTHING_OUTSIDE:
+            self._answer(item, UndoRefused(reason=NOTHING_OUTSIDE))
         if decision in CLOSING:
             answer = nothing_happened(item.envelope, item.task.message)
         if decision not in HANDLED | CLOSING:
@@ -342,3 +344,4 @@ class Batch:
         ]
         if rows:
             self.database.execute(NOTE, columns(rows, 7))
+            count_decisions(self.database, (decision for _, decision in self.notes))

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from apps.contracts.base import Compensation, Event
 from apps.contracts.catalogue import command_topic
-from apps.contracts.steps import Fenced, StepWaits, UndoneByHand, UndoRefused
+from apps.contracts.steps import Fenced, StepWaits, UndoRefused
 from apps.messaging.answers import envelope_of, happened, kept_answer, nothing_happened
 from apps.messaging.barrier import Status
 from apps.messaging.database import Database
@@ -167,6 +167,8 @@ class Recording:
             return nothing_happened(self._kept(self.waiting.undo))
         if what is What.FENCED:
             return Fenced()
+        if what is What.NOT_UNDONE:
+            return UndoRefused(reason="It has happened after all: undo it")
         return happened(answers[Who.REQUEST]) if what is What.HAPPENED else event
 
     def _success_undone(self, event: Event) -> tuple[Status, Answer]:
@@ -174,14 +176,15 @@ class Recording:
         asked = self._kept(self.waiting.undo)
         message = asked.open()
         assert isinstance(message, Compensation)
-        answer: Event | CallOutside | None = UndoneByHand(evidence="")
-        if handler := wiring(self.context).commands.get((asked.type, asked.version)):
-            answer = self._decide(
-                handler.workspace,
-                lambda workspace: handler.decide(message, workspace),
-                message,
-                asked.request,
-            )
+        handler = wiring(self.context).commands.get((asked.type, asked.version))
+        if handler is None:  # a person's evidence came before the call had its outcome
+            return self._told(undone_at_once(None), event)
+        answer = self._decide(
+            handler.workspace,
+            lambda workspace: handler.decide(message, workspace),
+            message,
+            asked.request,
+        )
         assert answer is not None  # only reactions answer nothing
         found = undone_at_once(answer)
         if not isinstance(answer, CallOutside):

@@ -18,6 +18,8 @@ from apps.messaging.dead_letters import DeadLetters, describe
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.logs import at_hand
+from apps.messaging.metrics import begin, observe_batch
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
@@ -72,14 +74,13 @@ def park(context: str, failures: Sequence[Failure]) -> None:
         request = request_to_park(context, record)
         with database.transaction():
             DeadLetters(database).park(record, request, error, ATTEMPTS)
-        log.error(
-            "message_parked",
-            context=context,
-            saga_id=str(record.saga_id),
-            place=f"{record.topic}/{record.partition}/{record.offset}",
-            error=describe(error),
-            error_type=type(error).__name__,
-        )
+        with at_hand(record):
+            log.error(
+                "message_parked",
+                context=context,
+                error=describe(error),
+                error_type=type(error).__name__,
+            )
 
 
 class ContextConsumer:
@@ -90,7 +91,7 @@ class ContextConsumer:
         self.database = Database(context)
         self.office = relay(context)
         self.office.attended = True
-        self.consumer = new_consumer(context)
+        self.consumer = new_consumer(context, self._on_committed)
         self.stopping = False
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
@@ -99,6 +100,7 @@ class ContextConsumer:
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
+        structlog.contextvars.bind_contextvars(context=self.context)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         self.open()
@@ -112,6 +114,7 @@ class ContextConsumer:
         """Join the context's group."""
         topics = [topic_name(each) for each in wiring(self.context).topics]
         self.consumer.subscribe(topics, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        begin(self.context)
         log.info("consumer_started", context=self.context, topics=topics)
 
     def turn(self) -> int:
@@ -119,7 +122,7 @@ class ContextConsumer:
         messages = self._take()
         if messages:
             records = [read_record(each) for each in messages]
-            self._settle(records)
+            self._settle_and_tell(records)
             self._note_positions(messages)
             reach("consumer.before_offsets", (e.envelope.request for e in records if e.envelope))
         self._persistently(self.office.attend)
@@ -152,16 +155,23 @@ class ContextConsumer:
 
     # --- carrying out
 
-    def _settle(self, records: Sequence[Record]) -> None:
-        """Carry out all of them: at once, after repetitions, or by parking."""
+    def _settle_and_tell(self, records: Sequence[Record]) -> None:
+        began = time.perf_counter()
+        parked = self._settle(records)
+        seconds = time.perf_counter() - began
+        observe_batch(self.context, messages=len(records), parked=parked, seconds=seconds)
+
+    def _settle(self, records: Sequence[Record]) -> int:
+        """Carry out all of them: at once, after repetitions, or by parking; how many these were."""
         failures = self._persistently(partial(carry_out, self.context, records))
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
-                return
+                return 0
             self._rest(pause_before(attempt))
             failed = [each.record for each in failures]
             failures = self._persistently(partial(carry_out, self.context, failed))
         self._persistently(partial(park, self.context, failures))
+        return len(failures)
 
     def _persistently(self, work: Callable[[], Result]) -> Result:
         """Do it again for as long as only passing errors stand in the way."""
@@ -216,6 +226,16 @@ class ContextConsumer:
         self._positions.clear()
         self._committed_at = time.monotonic()
         return offsets
+
+    def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Commit again what Kafka did not take, unless there is later news of it. Otherwise a
+        partition to which nothing more comes would seem unread for ever, and the watchdog would
+        wait for it."""
+        refused = [each for each in partitions if error or each.error]
+        ours = {(e.topic, e.partition) for e in self.consumer.assignment()} if refused else set()
+        for each in refused:
+            if (place := (each.topic, each.partition)) in ours:
+                self._positions.setdefault(place, each.offset)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""

@@ -1,6 +1,7 @@
 """A bounded context: one Django app, one database, one consumer."""
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 
 from apps.messaging.database import Database
 
@@ -34,3 +35,18 @@ def contexts() -> list[ContextConfig]:
 def contexts_with_intents() -> list[str]:
     """The contexts that make calls to the outside world: those with a table for them."""
     return [each.label for each in contexts() if "intent" in each.models]
+
+
+def own_contexts() -> list[ContextConfig]:
+    """Those whose database this process is given."""
+    configured = configured_databases()
+    return [each for each in contexts() if each.label in configured]
+
+
+def configured_databases() -> list[str]:
+    """The aliases that have an address."""
+    return [
+        alias
+        for alias, database in settings.DATABASES.items()
+        if database.get("ENGINE", "") not in ("", "django.db.backends.dummy")
+    ]

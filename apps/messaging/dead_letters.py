@@ -70,6 +70,11 @@ WHERE saga_id = %(saga_id)b AND step = %(step)b AND action = %(action)b
       AND other.id <> parked.id)
 """
 
+# Whether a request was carried out meanwhile, by a copy of its message.
+CARRIED_OUT = """
+SELECT EXISTS (SELECT FROM {context}_sagalog WHERE saga_id = %b AND step = %b AND generation >= %b)
+"""
+
 # parked or waiting -> settled.
 SETTLE = """
 UPDATE {context}_deadletter AS letter
@@ -121,8 +126,11 @@ class DeadLetters:
         """Keep a message that failed so often, and send a copy to `<topic>_dlq`.
 
         `request` is what it asks of this context, of which one copy is kept; None where it asks
-        for nothing.
+        for nothing. Nobody waits for an action of which a copy had more luck: nobody would send
+        this one again.
         """
+        if request and self._is_carried_out(request):
+            request = None
         row = _row(record, request, ParkedStatus.PARKED, error, attempts)
         self._keep(row)
         post(self.database, [_copy_for_dead_letter_topic(record, error, attempts)])
@@ -132,6 +140,12 @@ class DeadLetters:
         for statement in (KEEP, REPLACE, KEEP):
             if self.database.execute(statement, row):
                 return
+
+    def _is_carried_out(self, request: Request) -> bool:
+        if request.action is not Action.DO:
+            return False
+        asked = (request.saga_id, request.step, request.generation)
+        return bool(self.database.fetch(CARRIED_OUT, asked)[0][0])
 
     def wait(self, record: Record, request: Request) -> None:
         """Keep an action until nothing of its saga is parked any more."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
-from apps.messaging.kafka import admin_client, group_name, topic_name
+from apps.messaging.kafka import standing_client, standing_observer, topic_name
 
 TIMEOUT_SECONDS = 10
 Place = tuple[str, int]  # topic and partition, as the cluster knows them
@@ -19,9 +19,8 @@ class Hearing:
     """
 
     def __init__(self, context: str, topics: Iterable[str]) -> None:
-        self.group = group_name(context)
+        self.context = context
         self.topics = [topic_name(each) for each in topics]
-        self.client: AdminClient = admin_client()
         self._lagging: dict[Place, int] = {}  # committed so far, where there is more to read
 
     def look(self) -> None:
@@ -46,19 +45,20 @@ class Hearing:
         return all(0 <= first_after[place] <= offset for place, offset in lagging.items())
 
     def _places(self) -> list[Place]:
-        known = self.client.list_topics(timeout=TIMEOUT_SECONDS).topics
+        known = standing_client().list_topics(timeout=TIMEOUT_SECONDS).topics
         return [(topic, each) for topic in self.topics for each in known[topic].partitions]
 
     def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
         """-1 where no message is so young."""
         asked = {TopicPartition(*place): spec for place in places}
-        found = self.client.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
-        return {(p.topic, p.partition): future.result().offset for p, future in found.items()}
+        found = standing_client().list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
+        return {
+            (place.topic, place.partition): future.result(TIMEOUT_SECONDS + 1).offset
+            for place, future in found.items()
+        }
 
     def _committed(self, places: Iterable[Place]) -> dict[Place, int]:
-        asked = ConsumerGroupTopicPartitions(self.group, [TopicPartition(*p) for p in places])
-        [future] = self.client.list_consumer_group_offsets(
-            [asked], request_timeout=TIMEOUT_SECONDS
-        ).values()
-        found = future.result().topic_partitions or []
-        return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
+        """Where the context's group stands; what it has not begun is left out."""
+        asked = [TopicPartition(*place) for place in places]
+        found = standing_observer(self.context).committed(asked, timeout=TIMEOUT_SECONDS)
+        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}

@@ -25,7 +25,7 @@ from apps.messaging.request import Request
 # Lock the open calls of some steps, so that no worker claims them meanwhile.
 LOCK_OPEN = """
 SELECT saga_id, step, id, action, generation, operation, subject, key, details, status, attempt,
-       called_at, undo, fence, coalesce(leased_until > now(), false)
+       called_at, undo, fence, coalesce(leased_until > now(), false), reason
 FROM {context}_intent
 WHERE (saga_id, step) IN (SELECT * FROM unnest(%b::uuid[], %b::text[]))
   AND status IN ('due', 'claimed', 'unknown', 'waiting', 'refused')
@@ -127,6 +127,7 @@ class OpenIntent(NamedTuple):
     undo: str
     fence: str
     leased: bool  # a worker has it in hand now
+    reason: str  # why it waits, or was refused
 
     @property
     def for_barrier(self) -> barrier.Intent:

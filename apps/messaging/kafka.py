@@ -1,11 +1,15 @@
 """The clients of Kafka: how we connect, produce and consume, and why each option is set."""
 
 import logging
+import os
+from collections.abc import Callable
+from functools import cache
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
+Committed = Callable[[KafkaError | None, list[TopicPartition]], None]
 librdkafka = logging.getLogger("librdkafka")  # what the client itself has to say
 
 PRODUCER = {
@@ -45,12 +49,42 @@ def new_producer() -> Producer:
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
 
 
-def new_consumer(context: str) -> Consumer:
-    """A consumer in the context's group. Close it, or its partitions wait for a session timeout."""
+def new_consumer(context: str, on_commit: Committed | None = None) -> Consumer:
+    """A consumer in the context's group. Close it, or its partitions wait for a session timeout.
+
+    `on_commit` is told, while polling, what became of each commit that was not waited for.
+    """
     options = {**settings.KAFKA, **CONSUMER, "group.id": group_name(context)}
+    if on_commit:
+        options["on_commit"] = on_commit
     return Consumer(options, logger=librdkafka)
 
 
 def admin_client() -> AdminClient:
     """For topics and the cluster's settings."""
-    return AdminClient(dict(settings.KAFKA))
+    return AdminClient(dict(settings.KAFKA), logger=librdkafka)
+
+
+def standing_client() -> AdminClient:
+    """One for this process to ask again and again, as metrics and health do. It is never closed:
+    closing one that has outlived its broker has crashed the process (confluent-kafka 2.16)."""
+    return _standing_client(os.getpid(), settings.KAFKA["bootstrap.servers"])
+
+
+def standing_observer(context: str) -> Consumer:
+    """A consumer to ask where the context's group stands. It joins nothing and gets no partitions.
+
+    An admin client could ask too, but gets no answers about groups any more when it has outlived
+    its broker, however long the broker is back.
+    """
+    return _standing_observer(os.getpid(), group_name(context), context)
+
+
+@cache
+def _standing_client(pid: int, servers: str) -> AdminClient:
+    return admin_client()
+
+
+@cache
+def _standing_observer(pid: int, group: str, context: str) -> Consumer:
+    return new_consumer(context)

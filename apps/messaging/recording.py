@@ -29,6 +29,7 @@ class What(enum.StrEnum):
     NOTHING_TO_UNDO = "nothing_to_undo"
     FENCED = "fenced"
     HAPPENED = "happened"  # to a Fence, with what the request was told
+    NOT_UNDONE = "not_undone"  # to a person's word that it was: it has happened after all
 
 
 class Recorded(NamedTuple):
@@ -72,8 +73,12 @@ def _refusal_recorded(*, undo: bool, fence: bool) -> Recorded:
     return Recorded(status, (*told_fence, (Who.REQUEST, What.OUTCOME)), Who.REQUEST)
 
 
-def undone_at_once(answer: Event | CallOutside) -> Recorded:
-    """What the compensation that has waited leads to: its answer, or a call of its own."""
+def undone_at_once(answer: Event | CallOutside | None) -> Recorded:
+    """What the compensation that has waited leads to: its answer, or a call of its own. None: it
+    was a person's word that the step was undone, given before the call had its outcome."""
+    if answer is None:
+        told = ((Who.UNDO, What.NOT_UNDONE), (Who.REQUEST, What.OUTCOME))
+        return Recorded(Status.DONE, told, Who.REQUEST)
     if isinstance(answer, CallOutside):
         return Recorded(Status.UNDOING)
     return Recorded(Status.UNDONE, ((Who.UNDO, What.OUTCOME),), Who.UNDO)

@@ -28,6 +28,7 @@ from apps.contracts.plan import Mode
 from apps.messaging.database import Database
 from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_producer, topic_name
+from apps.messaging.metrics import tell_swept
 from apps.messaging.request import Request
 
 log = structlog.get_logger()
@@ -141,6 +142,7 @@ class Relay:
         with self.database.transaction():
             if not self.database.fetch(TAKE_SWEEPERS_LOCK)[0][0]:
                 return 0
+            tell_swept(self.database.alias)
             letters = self._overdue(overdue_seconds)
             if letters:
                 log.info("outbox_swept", context=self.database.alias, messages=len(letters))

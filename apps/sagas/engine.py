@@ -17,6 +17,7 @@ from apps.messaging.database import Database, Row, columns
 from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Outgoing, Task, Workspace
+from apps.messaging.metrics import count_decisions
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
 from apps.processes import process
@@ -24,6 +25,7 @@ from apps.sagas.asking import read_document
 from apps.sagas.course import course_of
 from apps.sagas.decide import decide
 from apps.sagas.desk import Desk, NewCase
+from apps.sagas.metrics import observe_history
 from apps.sagas.state import (
     STAYS_OPEN,
     Answer,
@@ -45,6 +47,7 @@ from apps.sagas.statements import (
     TELL_HISTORY,
 )
 
+START_LOST = "start_lost"  # the kind of case that a start settles
 JITTER = 0.25  # a wait is longer by a random share of up to so much
 
 
@@ -65,10 +68,12 @@ def hear(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
 
 
 def hear_of_need(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
-    """Another context asks for a person."""
+    """Another context asks for a person; not for a start that was heard of meanwhile."""
     need = heard.event
     assert isinstance(need, PersonNeeded)
     saga_id, step = heard.request.saga_id, heard.request.step
+    if need.kind == START_LOST and saga_id in sagas.known:
+        return []
     of = (saga_id, step, "", need.reason, heard.plan, heard.traceparent)
     sagas.desk.opened.append(NewCase(need.kind, need.context, *of))
     return []
@@ -185,11 +190,14 @@ class Sagas(Workspace):
         ]
         self._write(START_SAGAS, starting, width=25)
         self._write(MOVE_SAGAS, moving, width=19)
-        self._write(TELL_HISTORY, self.history, width=10)
+        if self.history:
+            told = self.database.fetch(TELL_HISTORY, columns(self.history, 10))
+            observe_history(self.database, told)
         if self.events:
             self.database.execute(TELL_EVENTS, columns(self.events, 8))
         if self.unmatched:
-            self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
+            noted = self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
+            count_decisions(self.database, ["unmatched"] * noted)
         self.desk.save()
 
     def _row(self, saga_id: UUID) -> Row:

@@ -85,7 +85,8 @@ WHERE saga.saga_id = given.saga_id AND saga.revision = given.loaded
 """
 
 # Write down what was answered. What stood on the desk was asked before it came there; what was
-# asked in this very transaction was asked now.
+# asked in this very transaction was asked now. Gives for the metrics what was answered, and how
+# many seconds after it was asked.
 TELL_HISTORY = """
 INSERT INTO sagas_sagastep (saga_id, step, action, generation, revision, outcome,
     asked_at, answered_at, answer_type, answer, message_id)
@@ -99,6 +100,7 @@ FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::int[], %b::text[]
         %b::timestamptz[], %b::text[], %b::text[], %b::uuid[])
     AS given (saga_id, step, action, generation, revision, outcome,
         asked_at, answer_type, answer, message_id)
+RETURNING step, outcome, extract(epoch FROM answered_at - asked_at)::float8
 """
 
 # Write down what happened beside the answers.

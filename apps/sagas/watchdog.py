@@ -32,6 +32,7 @@ from apps.messaging.starting import new_traceparent
 from apps.messaging.wiring import wiring
 from apps.sagas.course import answer_topic
 from apps.sagas.engine import Sagas
+from apps.sagas.metrics import DEFERRED, HELD, OVERDUE
 from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
 from apps.sagas.statements import COUNT_LATE, DEFER, FIND_DUE, LOCK_DUE
 
@@ -80,6 +81,7 @@ class Watchdog:
         deferred = [each.saga_id for each in found if each.saga_id not in ready]
         if deferred:
             log.warning("answers_may_be_waiting", sagas=len(deferred))
+            DEFERRED.inc(len(deferred))
             self.database.execute(DEFER, (float(DEFER_SECONDS), deferred))
         return self._tell(ready, restrained=self._too_many_are_late())
 
@@ -111,6 +113,7 @@ class Watchdog:
         hold = late >= settings.WATCHDOG_FEWEST_LATE and late > live * settings.WATCHDOG_LATE_SHARE
         if hold != self.holding_back:
             self.holding_back = hold
+            HELD.set(hold)
             log.warning("compensation_held" if hold else "compensation_free", live=live, late=late)
             event = (CompensationHeld if hold else CompensationFree)(live=live, late=late)
             with self.database.transaction():
@@ -138,6 +141,7 @@ class Watchdog:
             transaction.on_commit(after, using="sagas")
             publish(self.database, [sagas.envelope(each) for each in sent])
             reach("watchdog.before_commit", requests)
+        OVERDUE.inc(len(due))
         return len(due)
 
 

@@ -44,6 +44,12 @@ def own_folder(path: Path, mode: int) -> Path:
     return path
 
 
+def empty_folder(path: Path) -> None:
+    """The folder with nothing in it; nobody else may enter it."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700)
+
+
 def require_space(path: Path, megabytes: int) -> None:
     free = shutil.disk_usage(path).free // 1_000_000
     if free < megabytes:

@@ -51,6 +51,11 @@ class Layout:
         return self.home / "users"
 
     @property
+    def metrics(self) -> Path:
+        """Where the platform's processes add up their metrics."""
+        return self.home / "metrics"
+
+    @property
     def tag(self) -> str:
         """A short name of this home, for the few things that must live outside it."""
         return hashlib.sha256(str(self.home).encode()).hexdigest()[:12]

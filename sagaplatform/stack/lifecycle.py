@@ -30,7 +30,7 @@ from sagaplatform.stack.errors import (
     SupervisorDied,
     WrongServers,
 )
-from sagaplatform.stack.files import require_space, tail
+from sagaplatform.stack.files import empty_folder, require_space, tail
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.processes import PLATFORM as PROCESSES
 from sagaplatform.stack.supervision import (
@@ -286,8 +286,11 @@ def create_users(stack: Stack) -> str:
 
 def start_platform(stack: Stack) -> None:
     """Start the platform's processes and wait until all run and the web pages answer."""
-    if not any(state.name == "web" and state.alive for state in stack.supervisor.states()):
+    alive = [state.name for state in stack.supervisor.states(PLATFORM) if state.alive]
+    if "web" not in alive:
         ports.require_free(stack.ports, ["web"], stack.layout.ports)
+    if not alive:
+        empty_folder(stack.layout.metrics)  # what earlier processes counted
     watcher = Watcher(stack.layout)
     with step(f"the platform's {len(PROCESSES)} processes"):
         began = time.time()

@@ -10,7 +10,7 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +40,7 @@ class Program:
     stop_signal: str
     stop_seconds: int
     account: Account | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)  # nothing secret: others can read it
 
     def options(self, layout: Layout) -> dict[str, str]:
         options = {
@@ -57,7 +58,12 @@ class Program:
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": "3",
         }
-        return options | ({"user": self.account.name} if self.account else {})
+        if self.account:
+            options["user"] = self.account.name
+        if self.environ:
+            given = self.environ.items()
+            options["environment"] = ",".join(f'{name}="{value}"' for name, value in given)
+        return options
 
 
 def platform_program(process: Process, layout: Layout) -> Program:
@@ -71,6 +77,8 @@ def platform_program(process: Process, layout: Layout) -> Program:
         retries=10,
         stop_signal="TERM",
         stop_seconds=process.patience,
+        # Only what keeps running counts there, not each command that is called in passing.
+        environ={"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
     )
 
 

@@ -100,7 +100,7 @@ TRIED = {"tried": True}
         (row(Status.DOING, **TRIED), Action.FENCE, Decision.TELL_LATER),
         (row(Status.UNDOING), Action.DO, Decision.LATE),
         (row(Status.UNDOING, **TRIED), Action.UNDO, Decision.WAKE),
-        (row(Status.UNDOING, refused=True, tried=True), Action.UNDO, Decision.WAKE),
+        (row(Status.UNDOING, refused=True, tried=True), Action.UNDO, Decision.ANSWER_AGAIN),
         (row(Status.UNDOING, **TRIED), Action.FENCE, Decision.WAKE),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from django.db import connections
 
 from apps.contracts.inventory import ReserveStock
@@ -221,3 +221,32 @@ def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
     broker.ours = both
     tired._take()
     assert broker.silent == set()
+
+
+def test_offsets_that_kafka_did_not_take_are_committed_again(
+    shelf: Shelf, consumer: ContextConsumer
+) -> None:
+    [saga] = send()
+    turn_until(consumer, lambda: shelf.log(saga) == {"reserve_stock": ("done", 1)})
+    turn_until(consumer, lambda: is_all_committed(consumer))
+    [taken] = [each for each in committed(consumer) if each.offset > 0][:1]
+    before = TopicPartition(taken.topic, taken.partition, taken.offset - 1)
+    consumer.consumer.commit(offsets=[before], asynchronous=False)
+    assert not is_all_committed(consumer)
+
+    consumer._on_committed(KafkaError(KafkaError._TIMED_OUT), [taken])
+
+    turn_until(consumer, lambda: is_all_committed(consumer))
+
+
+def test_offsets_that_kafka_took_are_left_alone(consumer: ContextConsumer) -> None:
+    consumer._on_committed(None, [TopicPartition(topic_name("inventory-commands"), 0, 1)])
+
+    assert consumer._positions == {}
+
+
+def committed(consumer: ContextConsumer) -> list[TopicPartition]:
+    """The group's offsets of its commands."""
+    topic = topic_name("inventory-commands")
+    ours = [each for each in consumer.consumer.assignment() if each.topic == topic]
+    return consumer.consumer.committed(ours, timeout=PATIENCE_SECONDS)

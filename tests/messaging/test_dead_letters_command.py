@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from apps.contracts.inventory import ReserveStock
+from apps.messaging import terminal as terminals
 from apps.messaging.consumer import carry_out
 from apps.messaging.dead_letter_rows import groups
-from apps.messaging.management.commands import dead_letters
 from tests.messaging.kit import Shelf, handed_over, new_saga, reserve
 from tests.messaging.parking import Breakable, garbled, parked, resent
 
@@ -176,9 +176,9 @@ def test_a_terminals_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyP
     def nobody() -> str:
         raise KeyError("uid not found")
 
-    monkeypatch.setattr(dead_letters.getpass, "getuser", nobody)
-    monkeypatch.setattr(dead_letters.os, "getuid", lambda: 10001)
-    assert dead_letters.actor(None).name == "terminal:10001"
+    monkeypatch.setattr(terminals.getpass, "getuser", nobody)
+    monkeypatch.setattr(terminals.os, "getuid", lambda: 10001)
+    assert terminals.actor_named(None).name == "terminal:10001"
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Yes\n"])

@@ -327,3 +327,20 @@ def replay(letter_id: UUID) -> None:
         actor=Actor(1, "ops"),
         reason="the handler is mended",
     )
+
+
+def test_a_message_whose_copy_was_carried_out_is_parked_and_holds_nobody_up(
+    shelf: Shelf, broken: Any
+) -> None:
+    saga = new_saga()
+    broken(saga)
+    failures = carry_out("inventory", [reserve(saga)])
+    broken(None)
+    assert carry_out("inventory", [reserve(saga)]) == []  # the same request, sent twice
+
+    park("inventory", failures)
+
+    assert shelf.letters() == [("parked", "reserve_stock", "do", "RuntimeError")]
+    assert carry_out("inventory", [handed_over(saga)]) == []
+    assert shelf.log(saga) == {"reserve_stock": ("done", 1), "ship_stock": ("done", 1)}
+    assert shelf.levels() == (9, 0, 1)

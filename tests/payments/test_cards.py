@@ -291,6 +291,14 @@ def test_a_refused_undo_is_told_and_stays_open(till: Till) -> None:
     assert work("payments") == 0  # nobody asks again by themselves
 
 
+def test_a_refused_undo_is_told_again_to_who_asks_again(till: Till) -> None:
+    refused_undo(till)
+    till.undo()
+
+    refusal = UndoRefused(reason="The gateway gives nothing back (no)")
+    assert till.told()[1:] == [("undo", refusal), ("undo", refusal)]
+
+
 def test_a_higher_generation_tries_a_refused_undo_again(till: Till) -> None:
     refused_undo(till)
     till.undo(generation=2)

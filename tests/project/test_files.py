@@ -71,7 +71,8 @@ def test_each_context_has_its_consumer_which_is_given_only_its_own_database() ->
 
 def test_there_is_no_other_service() -> None:
     others = {"web", "migrate", "topics", "postgres", "kafka"}
-    assert set(services()) == {*CONTEXTS, *others}
+    ours = {"worker", "beat", "watchdog", "alerts"}
+    assert set(services()) == {*CONTEXTS, *others, *ours}
 
 
 def test_only_the_migration_is_given_the_owners_passwords() -> None:

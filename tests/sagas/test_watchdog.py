@@ -10,6 +10,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
+from apps.contracts.steps import PersonNeeded
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE
@@ -234,3 +235,25 @@ def test_another_watchdog_takes_over_when_the_lease_has_run_out(desk: Desk) -> N
     desk.owner.execute("UPDATE sagas_lease SET until = now() - interval '1 second'")
 
     assert second.turn() == 1
+
+
+def test_a_start_that_is_missed_stands_on_the_desk_until_it_is_heard_of(desk: Desk) -> None:
+    saga_id = uuid7()
+
+    hear(news(saga_id, "create_order", MISSED))
+    assert desk.cases() == [("start_lost", "create_order", "", "Nobody takes it on", "")]
+
+    hear(created(saga_id))
+    assert desk.cases() == [("start_lost", "create_order", "", "Nobody takes it on", "started")]
+
+
+def test_a_start_that_was_heard_of_meanwhile_is_not_missed(desk: Desk) -> None:
+    saga_id = desk.saga_at("reserve_stock")
+
+    hear(news(saga_id, "create_order", MISSED))
+
+    assert desk.cases() == []
+    assert desk.sent() == []
+
+
+MISSED = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")

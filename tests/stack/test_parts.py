@@ -11,7 +11,7 @@ import pytest
 from sagaplatform.stack import environment, jars, java, kafka, ports, postgres, supervision
 from sagaplatform.stack.environment import Given, Secrets
 from sagaplatform.stack.errors import BadPgBin, BadPort, JarChanged, MissingUrls, NotOurs, PortTaken
-from sagaplatform.stack.files import own_folder
+from sagaplatform.stack.files import empty_folder, own_folder
 from sagaplatform.stack.layout import Layout, checkout
 from sagaplatform.stack.processes import PLATFORM
 from sagaplatform.stack.watch import Watcher
@@ -160,9 +160,28 @@ def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -
     programs = [supervision.platform_program(process, layout) for process in PLATFORM]
     supervision.write_config(layout, [], programs)
     text = layout.supervisor_config.read_text()
-    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 8
+    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 12
     assert "100%% strange" in text
     assert "postgresql://" not in text
+
+
+def test_the_platforms_processes_count_in_one_folder_and_no_server_does(tmp_path: Path) -> None:
+    layout = layout_in(tmp_path)
+    programs = [supervision.platform_program(process, layout) for process in PLATFORM]
+    server = supervision.Program("postgres", "postgres", tmp_path, 1, 1, "INT", 1)
+    supervision.write_config(layout, [server], programs)
+    text = layout.supervisor_config.read_text()
+    assert text.count(f'environment=PROMETHEUS_MULTIPROC_DIR="{layout.metrics}"') == 8
+    assert text.count("environment=") == 8
+
+
+def test_a_folder_is_emptied_and_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    for _ in range(2):
+        empty_folder(folder)
+        assert list(folder.iterdir()) == []
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "counter_1.db").touch()
 
 
 def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:

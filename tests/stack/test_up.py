@@ -29,6 +29,8 @@ class Running:
 def running() -> Iterator[Running]:
     """One `up` for all tests that leave it running."""
     trial = Trial(new_home())
+    trial.layout.metrics.mkdir()
+    (trial.layout.metrics / "counter_1.db").touch()  # of an earlier run
     foreground = trial.start("up")
     try:
         foreground.says("Ctrl-C stops everything.")
@@ -43,7 +45,7 @@ def test_up_tells_what_it_does_and_where_things_are(running: Running) -> None:
     assert f"Shop API  http://127.0.0.1:{port}/api/" in output
     assert f"Admin     http://127.0.0.1:{port}/admin/" in output
     assert "Login     agent / stand-in" in output
-    for text in ("PostgreSQL", "databases and roles", "Kafka 4.3.1", "migrate_all", "8 processes"):
+    for text in ("PostgreSQL", "databases and roles", "Kafka 4.3.1", "migrate_all", "12 processes"):
         assert text in output
 
 
@@ -58,6 +60,10 @@ def test_a_killed_process_is_started_again_and_reported(
     running.foreground.says(f"{title} died (terminated by SIGKILL)")
     running.foreground.says(f"{title} was started again")
     until(lambda: running.trial.pid_of(name) not in (0, before), f"{name} runs again")
+
+
+def test_what_an_earlier_run_has_counted_is_gone(running: Running) -> None:
+    assert list(running.trial.layout.metrics.iterdir()) == []
 
 
 def test_a_second_up_says_where_the_first_one_is_and_harms_nothing(running: Running) -> None:
@@ -96,7 +102,7 @@ def test_ctrl_c_stops_everything_without_a_word_too_many(new_trial: NewTrial) ->
 
 
 @pytest.mark.parametrize(
-    "moment", ["creating the data directory", "databases and roles", "migrate_all", "8 processes"]
+    "moment", ["creating the data directory", "databases and roles", "migrate_all", "12 processes"]
 )
 def test_ctrl_c_during_the_start_leaves_nothing_and_the_next_start_works(
     new_trial: NewTrial, moment: str

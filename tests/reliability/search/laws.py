@@ -173,11 +173,11 @@ def the_desk_is_known(facts: Facts, saga: SagaState) -> Iterator[str]:
 
 
 def the_desk_is_true(facts: Facts) -> Iterator[str]:
-    """What the desk knows to be refused is not asked again: so it was refused, and nothing of it is
-    open."""
+    """What the desk knows to be refused is not asked again: so nothing of it is under way."""
     for each in facts.desk:
-        row = facts.rows[each.step]
-        if each.refused and row.status is UNDOING and not refused(row, each):
+        call = facts.rows[each.step].call
+        of_it = call is not None and call.request == each.request(call.request.saga_id)
+        if each.refused and of_it and not refused(facts.rows[each.step], each):
             yield f"the desk takes the undoing of {each.step} for refused and it is not"
 
 
@@ -226,11 +226,8 @@ def rests(facts: Facts) -> bool:
 
 
 def refused(row: StepRow, asked: OnDesk) -> bool:
-    """Whether the outside world refused what the desk knows to be refused."""
-    call = row.call
-    return (
-        asked.refused
-        and call is not None
-        and call.status is IntentStatus.REFUSED
-        and call.request.generation == asked.generation
-    )
+    """Whether it stands there because its undoing was refused: by the outside world, or because
+    what a person wished for it cannot be."""
+    if row.status is DONE:
+        return asked.refused
+    return asked.refused and row.call is not None and row.call.status is IntentStatus.REFUSED

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from apps.contracts.catalogue import Action
 from apps.contracts.payments import CreditInstead
-from apps.contracts.steps import StepWaits
+from apps.contracts.steps import RecordHappened, StepWaits
 from apps.messaging import dead_letters
 from apps.messaging.dead_letters import ParkedRequest
 from apps.messaging.models import IntentStatus
@@ -81,6 +81,7 @@ class Moves:
         self.participants = Participants(self.searched, self.letters)
         self.engine = Engine(self.searched, self.letters)
         self.receive = remembered(self._receive)
+        self.asked = remembered(self._asked)
         self.hear = remembered(self._hear)
         self.time = remembered(self._time)
         self.people = remembered(self._people)
@@ -136,13 +137,22 @@ class Moves:
                 yield Move(str(letter), state, complaint=WAITS_BEHIND_PARKED)
             return
         at = self.searched.steps.index(letter.request.step)
+        optional = not self.asked(state.saga, number)
         for change, row in self.receive(state.rows[at], number):
-            yield self._received(state, number, at, change, row)
+            yield self._received(state, number, at, change, row)._replace(optional=optional)
             if change.decision == "run" and state.may_park:
                 yield self._parked(state, number)
         outside = letter.request.step in self.searched.outside
         if outside and letter.request.action is not Action.FENCE:  # a Fence is told no such thing
             yield from self._engine_moves(state, self.waiting(state.saga, number), optional=True)
+
+    def _asked(self, number: int, letter: int) -> bool:
+        """Whether the engine asks this now. Progress may not rely on a copy of what it does not."""
+        saga, (request, message) = self.records[number].state, self.letters[letter]
+        if saga is None or isinstance(message, RecordHappened):
+            return False
+        desk = [each.request(SAGA) for each in saga.detours.desk if not each.refused]
+        return request in (saga.pending, *desk)
 
     def _receive(self, row: int, number: int) -> list[tuple[Change, int]]:
         before = self.rows[row]

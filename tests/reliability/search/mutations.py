@@ -325,7 +325,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         "the pivot happened and reserve_stock has no effect"),
     "stored_answer_repeated_literally": Mutation(
         "a Fence is answered with the stored event itself",
-        lambda: patch.object(answers, "again", lambda item, entry: answers.stored(entry.answer)),
+        lambda: patch.object(answers, "again", lambda item, entry, _: answers.stored(entry.answer)),
         FENCE,
         "UnexpectedAnswer"),
     "resolve_while_claimed": Mutation(
@@ -412,6 +412,10 @@ MUTATIONS: Mapping[str, Mutation] = {
         "a refusal of an earlier undo counts for the one on the desk",
         lambda: matched_by_step_and_action((Action.UNDO,)), DECLINES,
         "the desk takes the undoing of authorize_payment for refused and it is not"),
+    "undone_after_all_ignored": Mutation(
+        "that an earlier compensation was made after all does not settle a later one",
+        lambda: patch.object(deciding, "closes", lambda asked, answer: False), BY_HAND,
+        "no end can be reached from here without help"),
     "skip_without_undoing": Mutation(
         "a step is skipped without being closed", skip_at_once, SKIP,
         "reserve_stock is undone before authorize_payment"),

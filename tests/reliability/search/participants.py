@@ -38,6 +38,7 @@ from tests.sagas.scenarios import SAGA
 A_TIME = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AN_ID = UUID(int=1)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+NO = "no"
 MAKE, GIVE_BACK = "make", "give_back"
 CALL = OutsideCall(None, None, None, msgspec.Struct, 1.0, frozenset())  # type: ignore[arg-type]
 
@@ -75,17 +76,19 @@ class Participants:
         found = _as_barrier_row(row)
         if isinstance(letter.message, RecordHappened):
             return barrier.decide_by_hand(found, leased=bool(row.call and row.call.lease))
-        return barrier.decide(found, letter.request)
+        own = not isinstance(letter.message, Fence | ResolveOutside)
+        return (barrier.decide if own else barrier.decide_resolved)(found, letter.request)
 
     def _handled(
         self, row: StepRow, letter: Letter, decision: Decision
     ) -> Iterator[Event | CallOutside]:
         """What the context's handlers may answer."""
-        step, message = letter.request.step, letter.message
+        step = letter.request.step
         if decision is Decision.UNDO:
             yield self._undone(row, letter)
         elif decision is Decision.RECORD:
-            yield self.searched.successes[step] if row.call else answers.by_hand(message)
+            assert row.call  # only of an open call can a person tell the outcome
+            yield self.searched.successes[step]
         elif step in self.searched.outside:
             yield CallOutside(MAKE, step, msgspec.Struct())
         else:
@@ -98,7 +101,8 @@ class Participants:
         step, message = letter.request.step, letter.message
         own = self.searched.course.legs[step].step.compensation
         if isinstance(message, ResolveOutside):
-            return self.searched.undone[step] if row.call else answers.by_hand(message)
+            assert row.call  # the same
+            return self.searched.undone[step]
         if step in self.searched.outside and type(message) is own:
             return CallOutside(GIVE_BACK, step, msgspec.Struct())
         return self.searched.undone[step]
@@ -109,7 +113,9 @@ class Participants:
         letter, entry = self.letters[number], _entry(row)
         item = _item(letter)
         if decision is Decision.ANSWER_AGAIN and entry:
-            return Change(decision, row, (self._answer(letter, answers.again(item, entry)),))
+            return Change(decision, row, (self._answer(letter, answers.again(item, entry, NO)),))
+        if decision is Decision.NOTHING_OUTSIDE:
+            return Change(decision, row, (self._answer(letter, UndoRefused(reason=NO)),))
         if decision in batch.CLOSING:
             answer = answers.nothing_happened(item.envelope, letter.message)
         if decision not in batch.HANDLED | batch.CLOSING:
@@ -192,13 +198,18 @@ class Participants:
     def _event(self, request: Request, status: str) -> Event:
         step, accepted = request.step, status == ACCEPTED
         if request.action is Action.UNDO:
-            return self.searched.undone[step] if accepted else UndoRefused(reason="no")
+            return self.searched.undone[step] if accepted else UndoRefused(reason=NO)
         return (self.searched.successes if accepted else self.searched.refusals)[step]
 
     def _undone_at_once(self, row: StepRow, undo: int, event: Event) -> Change:
         """It succeeded, and a compensation has waited for that."""
         letter = self.letters[undo]
         done = row._replace(done=row.done + 1, call=None)
+        if isinstance(letter.message, ResolveOutside):
+            assert row.call
+            found = recording.undone_at_once(None)
+            who: dict[Who, int | None] = {Who.UNDO: undo, Who.REQUEST: row.call.asked}
+            return self._told(done._replace(status=found.status), found, event, who)
         answer = self._undone(done, letter)
         found = recording.undone_at_once(answer)
         if isinstance(answer, CallOutside):
@@ -229,6 +240,8 @@ class Participants:
             return answers.nothing_happened(_envelope(self.letters[asked]))
         if what is What.FENCED:
             return Fenced()
+        if what is What.NOT_UNDONE:
+            return UndoRefused(reason=NO)
         return answers.happened(self._kept(told[Who.REQUEST])) if what is What.HAPPENED else event
 
     # --- answers
@@ -265,7 +278,7 @@ def _as_open(call: OpenCall) -> intents.OpenIntent:
     undo, fence = ("" if each is None else "asked" for each in (call.undo, call.fence))
     return intents.OpenIntent(
         AN_ID, call.request, MAKE, "", call.key, b"{}", call.status, call.claims,
-        A_TIME if call.touched else None, undo, fence, bool(call.lease),
+        A_TIME if call.touched else None, undo, fence, bool(call.lease), NO,
     )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management import BaseCommand, call_command
+
+from apps.messaging.context import configured_databases
 
 
 class Command(BaseCommand):
@@ -15,12 +16,3 @@ class Command(BaseCommand):
             call_command(
                 "migrate", database=alias, interactive=False, verbosity=options["verbosity"] - 1
             )
-
-
-def configured_databases() -> list[str]:
-    """The aliases that have an address."""
-    return [
-        alias
-        for alias, database in settings.DATABASES.items()
-        if database.get("ENGINE", "") not in ("", "django.db.backends.dummy")
-    ]

@@ -10,6 +10,7 @@ from apps.messaging.context import context, contexts
 from apps.messaging.errors import MessagingError, SessionTimeoutTooLong, TopicsMissing
 from apps.messaging.failpoints import arm
 from apps.messaging.kafka import admin_client
+from apps.messaging.metrics import serve_metrics
 from apps.messaging.topics import LONGEST_SESSION_TIMEOUT_MS, missing_topics, session_timeout_ms
 from apps.messaging.wiring import wiring
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
             check_cluster(label)
         except (KafkaException, MessagingError) as error:
             raise CommandError(str(error)) from error
+        serve_metrics()
         collect_garbage_seldom()
         arm()
         ContextConsumer(label).run()

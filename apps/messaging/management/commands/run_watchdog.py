@@ -14,6 +14,7 @@ from apps.messaging.context import contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
 from apps.messaging.failpoints import arm
+from apps.messaging.metrics import serve_metrics
 from apps.messaging.relay import relay
 from apps.messaging.retry import is_passing
 
@@ -37,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         arm()
+        serve_metrics()
         Rounds(options["contexts"]).run()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management import BaseCommand
 
+from apps.messaging.metrics import serve_metrics
 from apps.ops.alerts import AlertReader
 
 
@@ -11,6 +12,7 @@ class Command(BaseCommand):
     help = "Send alerts on by mail and webhook, until INT or TERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        serve_metrics()
         reader = AlertReader()
 
         def on_signal(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,82 @@
+"""The payment gateway of a run: it keeps the promises of a real one, and its ledger, in memory."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from apps.messaging.handling import Call, StillWaiting
+from apps.payments.gateways import GatewayAnswer
+from tests.reliability.simulation.chance import Chance
+from tests.reliability.simulation.clock import Clock
+from tests.reliability.simulation.trace import Trace
+
+REFUSALS = {"authorize": "declined", "capture": "declined", "give_back": "refused undo"}
+
+
+class Silence(Exception):
+    """No answer came; whether the call had its effect, nobody knows."""
+
+
+class SimulatedGateway:
+    """Remembers keys: the same key has the same answer and one effect. `meanwhile` is what happens
+    while a call takes longer than its lease."""
+
+    def __init__(
+        self, chance: Chance, clock: Clock, trace: Trace, meanwhile: Callable[[], None]
+    ) -> None:
+        self.chance, self.clock, self.trace = chance, clock, trace
+        self.meanwhile = meanwhile
+        self.answers: dict[str, bool] = {}  # by key
+        self.effects: Counter[tuple[str, str]] = Counter()  # by subject and operation
+        self.by_hand: set[str] = set()  # subjects given back by a person
+
+    def authorize(self, call: Call) -> GatewayAnswer:
+        return self._answer(call)
+
+    def capture(self, call: Call) -> GatewayAnswer:
+        return self._answer(call)
+
+    def give_back(self, call: Call) -> GatewayAnswer:
+        return self._answer(call)
+
+    def _answer(self, call: Call) -> GatewayAnswer:
+        fault = self.chance.fault
+        if fault("silence", call.operation):
+            raise Silence("nothing reached it")
+        if fault("waits", call.operation):
+            until = self.clock.now + timedelta(seconds=self.chance.between(5, 200))
+            raise StillWaiting("The bank asks its customer", until)
+        if fault("slow there", call.operation):
+            self.meanwhile()
+        ok = self._effect(call)
+        if fault("slow back", call.operation):
+            self.meanwhile()
+        if fault("lost answer", call.operation):
+            raise Silence("it took effect")
+        return GatewayAnswer(ok=ok, reference=f"g-{call.subject}", code="" if ok else "no")
+
+    def _effect(self, call: Call) -> bool:
+        if call.key not in self.answers:
+            ok = self.answers[call.key] = self._may(call)
+            if ok and not (call.operation == "give_back" and call.subject in self.by_hand):
+                self.effects[call.subject, call.operation] += 1
+            said = "yes" if ok else "no"
+            self.trace.tell(f"    gateway: {said} to {self._name(call)}")
+        return self.answers[call.key]
+
+    def _may(self, call: Call) -> bool:
+        if call.unwanted or self.chance.fault(REFUSALS[call.operation], call.operation):
+            return False
+        held = self.effects[call.subject, "authorize"] and not self.is_given_back(call.subject)
+        return call.operation != "capture" or bool(held)
+
+    def is_given_back(self, subject: str) -> bool:
+        return subject in self.by_hand or self.effects[subject, "give_back"] > 0
+
+    def give_back_by_hand(self, subject: str) -> None:
+        """A person does it on the gateway's own pages."""
+        if not self.is_given_back(subject):
+            self.by_hand.add(subject)
+
+    def _name(self, call: Call) -> str:
+        return f"{call.operation} of {self.trace.saga(call.subject)}, try {call.attempt}"

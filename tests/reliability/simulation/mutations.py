@@ -1,0 +1,249 @@
+"""Mistakes that somebody could make, planted into the shipped code: each must be noticed.
+
+`seed` is the smallest one that shows the mistake; `within` says in how many seeds a search must
+find it again, wherever it begins. Three well-known mistakes cannot be shown by one thread: reading
+in the statement that claims (or without FOR UPDATE), and two relays or sweepers at the same moment;
+these are for the tests with rivals of their own (tests/messaging, tests/e2e/test_crashes.py).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+from confluent_kafka import Message
+from msgspec.structs import replace
+
+from apps.contracts.catalogue import Action
+from apps.messaging import batch, calls, intents
+from apps.messaging.barrier import Decision, Row, Status, decide, of_open_work
+from apps.messaging.consumer import ContextConsumer
+from apps.messaging.dead_letters import ParkedBehind, _is_copy
+from apps.messaging.handling import Call, OutsideCall
+from apps.messaging.intents import Claimed, IntentTable, OpenIntent, Waiting
+from apps.messaging.record import read_record
+from apps.messaging.relay import Relay
+from apps.messaging.request import Request
+from apps.payments.gateways import GatewayAnswer
+from apps.processes import Kind
+from apps.sagas import asking, waiting
+from apps.sagas import decide as deciding
+from apps.sagas.course import Course, Leg, course_of
+from apps.sagas.state import Decision as Decided
+from apps.sagas.state import SagaState
+from tests.reliability.simulation.patches import attribute, everywhere
+
+Plant = Callable[[], AbstractContextManager[object]]
+
+
+class Mutation(NamedTuple):
+    """A mistake, and where the simulation meets it."""
+
+    plant: Plant
+    seed: int
+    within: int
+
+
+# --- the barrier
+
+
+def no_tombstone() -> AbstractContextManager[object]:
+    """A compensation that finds no row leaves none: an action that comes late runs."""
+
+    def forgetful(row: Row | None, request: Request) -> Decision:
+        return decide(None if row and row.status is Status.TOMBSTONE else row, request)
+
+    return attribute(batch, "decide", forgetful)
+
+
+def late_actions_run() -> AbstractContextManager[object]:
+    """An action runs though its step was undone."""
+
+    def eager(row: Row | None, request: Request) -> Decision:
+        undone = row and row.status is Status.UNDONE and request.action is Action.DO
+        return Decision.RUN if undone else decide(row, request)
+
+    return attribute(batch, "decide", eager)
+
+
+def no_deduplication() -> AbstractContextManager[object]:
+    """An action that is done is done again."""
+
+    def again(row: Row | None, request: Request) -> Decision:
+        done = row and row.status is Status.DONE and request.action is Action.DO
+        return Decision.RUN if done else decide(row, request)
+
+    return attribute(batch, "decide", again)
+
+
+def undo_while_in_flight() -> AbstractContextManager[object]:
+    """A compensation withdraws a call that may be under way."""
+
+    def hasty(row: Row, request: Request) -> Decision:
+        doing = row.status is Status.DOING and request.action is Action.UNDO
+        return Decision.WITHDRAW if doing else of_open_work(row, request)
+
+    return everywhere(of_open_work, hasty)
+
+
+# --- the engine
+
+
+def compensations_out_of_order() -> AbstractContextManager[object]:
+    """Prices are unfrozen before payments are given back."""
+
+    def shuffled(header: str) -> Course:
+        course = course_of(header)
+        legs = dict(course.legs)
+        before = {
+            "capture_payment": legs["capture_payment"].previous,
+            "authorize_payment": "reserve_stock",
+            "freeze_price": "authorize_payment",
+        }
+        before[legs["authorize_payment"].following] = "freeze_price"
+        for step, previous in before.items():
+            legs[step] = legs[step]._replace(previous=previous)
+        return course._replace(legs=legs)
+
+    return everywhere(course_of, shuffled)
+
+
+def timeout_turns_the_pivot() -> AbstractContextManager[object]:
+    """After the pivot was sent, time still turns back."""
+
+    def too_free(leg: Leg, saga: SagaState) -> bool:
+        return leg.step.kind is Kind.PIVOT or sound(leg, saga)
+
+    sound = waiting.may_turn_back
+    return everywhere(sound, too_free)
+
+
+def answers_matched_by_step() -> AbstractContextManager[object]:
+    """An answer to an action passes for one to its compensation."""
+
+    def loose(open_request: Request | None, request: Request) -> bool:
+        return open_request is not None and open_request.step == request.step
+
+    return everywhere(deciding.matches, loose)
+
+
+def doubtful_step_left_out() -> AbstractContextManager[object]:
+    """A step whose answer never came is not undone."""
+
+    def careless(course: Course, saga: SagaState, first: str, request: Request) -> Decided:
+        doubtful = first == request.step and request.action is Action.DO
+        return sound(course, saga, course.legs[first].previous if doubtful else first, request)
+
+    sound = asking.turn_back
+    return everywhere(sound, careless)
+
+
+def desk_not_heard() -> AbstractContextManager[object]:
+    """An answer to what stands on the desk is dropped."""
+
+    def deaf(course: Course, saga: SagaState, asked: object, answer: object) -> Decided:
+        return Decided(saga)
+
+    return everywhere(deciding.hear_on_desk, deaf)
+
+
+# --- messages
+
+
+def undo_waits_behind_parked() -> AbstractContextManager[object]:
+    """A compensation waits behind the parked action that it would undo."""
+
+    def must_wait(self: ParkedBehind, request: Request) -> bool:
+        parked = self.parked.get(request.saga_id, ())
+        return any(request.action is not Action.DO or not _is_copy(e, request) for e in parked)
+
+    return attribute(ParkedBehind, "must_wait", must_wait)
+
+
+def offsets_before_the_database() -> AbstractContextManager[object]:
+    """Messages count as read before they are carried out."""
+
+    def turn(self: ContextConsumer) -> int:
+        messages: Sequence[Message] = self._take()
+        if messages:
+            self._note_positions(messages)
+            self._commit_offsets_at_once()
+            self._settle([read_record(each) for each in messages])
+        self.office.attend()
+        return len(messages)
+
+    return attribute(ContextConsumer, "turn", turn)
+
+
+def nobody_sweeps() -> AbstractContextManager[object]:
+    """What was not acknowledged stays in the outbox."""
+    return attribute(Relay, "sweep", lambda self, seconds=0.0: 0)
+
+
+# --- outside calls
+
+
+def unknown_taken_as_refused() -> AbstractContextManager[object]:
+    """No answer passes for a no."""
+
+    def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
+        calls.record(context, claimed, GatewayAnswer(ok=False, code="timeout"))
+
+    return attribute(calls, "ask_again", ask_again)
+
+
+def fresh_key_per_attempt() -> AbstractContextManager[object]:
+    """Each attempt is a new call for the gateway."""
+
+    def call_of(found: OpenIntent | Claimed, operation: OutsideCall) -> Call:
+        call = intents.call_of(found, operation)
+        return replace(call, key=f"{call.key}-{call.attempt}")
+
+    return attribute(calls, "call_of", call_of)
+
+
+HOLD_ANYWAY = "SELECT request, undo, fence FROM {context}_intent WHERE id = %b FOR UPDATE"
+CLOSE_ANYWAY = """
+UPDATE {context}_intent
+SET status = %b, lease = NULL, leased_until = NULL, reason = %b WHERE id = %b
+"""
+
+
+@contextmanager
+def stale_worker_records() -> Iterator[None]:
+    """A worker whose lease ran out records what it has heard."""
+
+    def hold(self: IntentTable, claimed: Claimed) -> Waiting | None:
+        return Waiting(*self.database.fetch(HOLD_ANYWAY, [claimed.id])[0])
+
+    def close(self: IntentTable, claimed: Claimed, status: Any, reason: str) -> None:
+        self.database.execute(CLOSE_ANYWAY, (status.value, reason, claimed.id))
+
+    with attribute(IntentTable, "hold", hold), attribute(IntentTable, "close", close):
+        yield
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    plant.__name__: Mutation(plant, seed, within)
+    for plant, seed, within in (
+        (no_tombstone, 4, 100),
+        (late_actions_run, 17, 200),
+        (no_deduplication, 1, 20),
+        (undo_while_in_flight, 1, 50),
+        (compensations_out_of_order, 1, 20),
+        (timeout_turns_the_pivot, 4, 100),
+        (answers_matched_by_step, 1, 50),
+        (doubtful_step_left_out, 1, 50),
+        (desk_not_heard, 20, 300),
+        (undo_waits_behind_parked, 22, 300),
+        (offsets_before_the_database, 5, 100),
+        (nobody_sweeps, 1, 20),
+        (unknown_taken_as_refused, 3, 100),
+        (fresh_key_per_attempt, 3, 100),
+        (stale_worker_records, 20, 300),
+    )
+}
+
+
+def planted(name: str) -> AbstractContextManager[object]:
+    """The mistake of that name, in here; none for no name. Raises KeyError."""
+    return MUTATIONS[name].plant() if name else nullcontext()

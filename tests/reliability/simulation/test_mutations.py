@@ -1,0 +1,26 @@
+"""Each planted mistake is noticed; the same seed without it breaks no law."""
+
+import pytest
+
+from tests.reliability.simulation.harness import Owners, run
+from tests.reliability.simulation.mutations import MUTATIONS, planted
+
+SEARCH_FROM = 20_001  # where the campaign begins: seeds that nothing was chosen by
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mistake_is_noticed(world: Owners, name: str) -> None:
+    seed = MUTATIONS[name].seed
+    with planted(name):
+        assert run(seed, world).violation is not None
+
+    assert run(seed, world).violation is None
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mistake_is_found_by_search(world: Owners, name: str) -> None:
+    seeds = range(SEARCH_FROM, SEARCH_FROM + MUTATIONS[name].within)
+    with planted(name):
+        assert any(run(seed, world).violation for seed in seeds)
