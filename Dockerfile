@@ -1,5 +1,5 @@
 # One image for every process: the web pages by default, or
-#   python manage.py migrate_all | create_topics | run_consumer <context>
+#   python manage.py migrate_all | create_topics | run_consumer <context> | run_worker | run_beat
 
 ARG PYTHON=3.11
 

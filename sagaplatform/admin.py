@@ -1,4 +1,4 @@
-"""Users and flags in the admin's own look; what nobody uses here is left out."""
+"""Users, flags and the schedule in the admin's own look; what nobody uses here is left out."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -23,9 +23,9 @@ admin.site.index_title = "Home"
 Switch = get_waffle_switch_model()
 
 # Tokens are made by logging in; flags and samples differ by request, which no saga could live with;
-# sweeps have an interval and no calendar.
-SCHEDULES = (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule)
-for model in (User, Group, Switch, AuthToken, Flag, Sample, *SCHEDULES):
+# what beat sends, it sends at intervals.
+LEFT_OUT = (AuthToken, Flag, Sample, ClockedSchedule, CrontabSchedule, SolarSchedule)
+for model in (User, Group, Switch, PeriodicTask, IntervalSchedule, *LEFT_OUT):
     admin.site.unregister(model)
 
 
@@ -54,14 +54,33 @@ class SwitchAdmin(WaffleSwitchAdmin, ModelAdmin):
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(ModelAdmin):
-    """What beat sends, and how often. Which sweeps there are is the code's matter."""
+    """What beat sends. It may be turned off or sent at another interval, and stays so over a
+    restart; which tasks there are is the code's to say."""
 
-    list_display = ("name", "interval", "enabled", "last_run_at")
-    fields = ("name", "task", "args", "interval", "enabled", "last_run_at")
-    readonly_fields = ("name", "task", "args", "last_run_at")
+    list_display = ("name", "enabled", "interval", "last_run_at")
+    fields = ("name", "task", "args", "enabled", "interval", "expire_seconds", "last_run_at")
+    readonly_fields = ("name", "task", "args", "expire_seconds", "last_run_at")
+    search_fields = ("name",)
+    list_select_related = ("interval",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, task: object = None) -> bool:
+        """Beat would write it again when it starts."""
+        return False
+
+
+@admin.register(IntervalSchedule)
+class IntervalScheduleAdmin(ModelAdmin):
+    """The intervals to choose from. Several tasks may share one, so none is changed or deleted."""
+
+    list_display = ("__str__", "every", "period")
+    search_fields = ("=every",)
+    search_help_text = "How many seconds, minutes, … in full"
+
+    def has_change_permission(self, request: HttpRequest, interval: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, interval: object = None) -> bool:
         return False

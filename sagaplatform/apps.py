@@ -1,6 +1,7 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core.signals import request_finished
-from django.db.models.signals import post_migrate
 
 from sagaplatform.request_id import forget_request_id
 
@@ -12,7 +13,7 @@ class SagaplatformConfig(AppConfig):
     label = "sagaplatform"
 
     def ready(self) -> None:
-        from sagaplatform.celery import create_missing_schedules  # noqa: PLC0415  reads settings
-
-        post_migrate.connect(create_missing_schedules, sender=self)
+        """Every process of Django may wake a worker. (The package itself imports nothing, for the
+        local stack is in it, which runs before Celery is installed.)"""
+        import_module("sagaplatform.celery")
         request_finished.connect(forget_request_id, dispatch_uid="request_id")

@@ -1,60 +1,135 @@
-"""Celery: its app, and the schedule of what beat sends.
+"""The Celery app: it wakes workers for outside calls, and its beat sweeps what nobody woke.
 
-Celery only wakes workers. What there is to do stands in the databases, as rows with a due time; a
-message says "look", one for many rows. So messages may be lost, doubled or late: the sweeps below
-find within seconds what no message told of.
+The jobs are rows of the contexts' databases; a message is a hint that some are due, and says of
+which context. So messages may be lost, late or double: nothing but seconds depends on them. That is
+what makes Kafka good enough as their broker, whose transport in kombu commits its position and not
+a task's offset. docs/decisions/0028-celery-wakes.md says what was measured.
 """
 
-import os
+import logging
 from typing import Any
 
-from celery import Celery
-from celery.signals import worker_init
+from celery import Celery, signals
+from confluent_kafka import KafkaError, KafkaException, Message
+from django.conf import settings
+from django.db import connections
+from kombu import Queue
 
-from sagaplatform.env import load_local_environment
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sagaplatform.settings")
-load_local_environment()
-
-app = Celery("sagaplatform")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.include = ["apps.messaging.tasks"]
-app.set_default()  # so that messaging, which must not know us, sends by `current_app`
+from apps.messaging.context import contexts_with_intents
+from apps.messaging.failpoints import arm
+from apps.messaging.kafka import CONSUMER, librdkafka, topic_name
+from apps.messaging.metrics import serve_metrics
+from apps.messaging.topics import WAKE_UPS
+from apps.messaging.waking import EXPIRES_SECONDS, WORK_INTENTS
 
 SWEEP_EVERY_SECONDS = 2
+LONGEST_WAIT_SECONDS = 2  # of one poll; a signal is heard after it
+PUBLISH_SECONDS = 2  # then a message is given up
+NOTHING_BUT_DISASTERS = 2  # in syslog's terms; that a message was not sent is told by who sent it
+# They tell of every message, twice; the rows tell what was done.
+TALKATIVE = ("celery.beat", "celery.worker.strategy", "celery.worker.request", "celery.app.trace")
 
 
-def create_missing_schedules(**kwargs: Any) -> None:
-    """A sweep for each context with outside calls, after each migration of `default`.
+def schedule() -> dict[str, dict[str, Any]]:
+    """The beat schedule: each context's sweep."""
+    return {
+        f"sweep intents of {context}": {
+            "task": WORK_INTENTS,
+            "schedule": SWEEP_EVERY_SECONDS,
+            "args": [context],
+            "options": {"expire_seconds": EXPIRES_SECONDS},
+        }
+        for context in contexts_with_intents()
+    }
 
-    What is there stays as it is, so that an interval changed in the admin survives a deploy.
-    """
-    from django_celery_beat.models import IntervalSchedule, PeriodicTask  # noqa: PLC0415  models
 
-    from apps.messaging.context import contexts_with_intents  # noqa: PLC0415
+def options() -> dict[str, Any]:
+    """How Celery works here, whatever the broker."""
+    return {
+        **(_other_broker() if settings.CELERY_BROKER_URL else _kafka()),
+        "broker_connection_retry_on_startup": True,
+        "broker_heartbeat": 0,
+        "imports": ("apps.messaging.tasks",),
+        "task_default_queue": topic_name(WAKE_UPS),
+        "task_ignore_result": True,
+        "result_expires": None,  # there are no results, so none are to be cleared away
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_pool": "threads",  # calls wait for others; a thread takes 1 MB, a process 50
+        "worker_concurrency": settings.CELERY_CONCURRENCY,
+        "worker_enable_remote_control": False,
+        "beat_scheduler": "sagaplatform.beat:Scheduler",
+        "enable_utc": True,
+    }
 
-    if kwargs.get("using", "default") != "default":
-        return
-    every, _ = IntervalSchedule.objects.get_or_create(
-        every=SWEEP_EVERY_SECONDS, period=IntervalSchedule.SECONDS
-    )
-    for context in contexts_with_intents():
-        PeriodicTask.objects.get_or_create(
-            name=f"sweep the outside calls of {context}",
-            defaults={
-                "interval": every,
-                "task": "messaging.work_intents",
-                "args": f'["{context}"]',
-                "expire_seconds": 10,
+
+def _other_broker() -> dict[str, Any]:
+    """Redis, RabbitMQ: a worker takes no more than it works on, so that others get some."""
+    return {"broker_url": settings.CELERY_BROKER_URL, "worker_prefetch_multiplier": 1}
+
+
+def _kafka() -> dict[str, Any]:
+    """The cluster that is there, by our own settings (kombu's would know one server only)."""
+    queue = topic_name(WAKE_UPS)
+    return {
+        "broker_url": f"confluentkafka://{settings.KAFKA['bootstrap.servers'].split(',')[0]}",
+        # A message counts as done when it is read. To acknowledge one is to commit the position,
+        # which a thread of the pool cannot do while the main one polls: it waits for ever (tried).
+        "task_queues": [Queue(queue, routing_key=queue, no_ack=True)],
+        "broker_transport_options": {
+            "wait_time_seconds": LONGEST_WAIT_SECONDS,
+            "polling_interval": 0,  # by default it sleeps for a second after each empty poll
+            "num_partitions": settings.KAFKA_PARTITIONS,
+            "replication_factor": settings.KAFKA_REPLICATION,
+            "kafka_common_config": settings.KAFKA,
+            "kafka_admin_config": {"log_level": NOTHING_BUT_DISASTERS},
+            "kafka_producer_config": {
+                "log_level": NOTHING_BUT_DISASTERS,
+                "linger.ms": 0,
+                "message.timeout.ms": PUBLISH_SECONDS * 1000,
+                "on_delivery": _raise_what_failed,
             },
-        )
+            "kafka_consumer_config": {
+                **CONSUMER,
+                "logger": librdkafka,
+                "group.id": topic_name("workers"),
+                "enable.auto.commit": True,
+                "auto.commit.interval.ms": 1000,
+            },
+        },
+    }
 
 
-@worker_init.connect
-def begin(**kwargs: Any) -> None:
-    """Give metrics; and tests have workers die at named places."""
-    from apps.messaging.failpoints import arm  # noqa: PLC0415  after Django's set-up
-    from apps.messaging.metrics import serve_metrics  # noqa: PLC0415
+def _raise_what_failed(error: KafkaError | None, message: Message) -> None:
+    """kombu flushes after each message and takes that for success."""
+    if error is not None:
+        raise KafkaException(error)
 
+
+# No fix-ups: Django is set up by manage.py, and Celery's own would close all connections after
+# each task.
+app = Celery("sagaplatform", fixups=[])
+app.set_default()  # in every thread; without it only this one would find the app
+app.add_defaults(options)  # read when first needed
+
+
+@signals.setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Logging is set up already, by Django's settings."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@signals.worker_init.connect
+def begin(**_: Any) -> None:
+    """Give metrics, and in tests die at a named place."""
     arm()
     serve_metrics()
+
+
+@signals.task_prerun.connect
+def check_connections(**_: Any) -> None:
+    """A connection that broke since this thread's last task is dropped, and opened anew on use."""
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None and not each.is_usable():
+            each.close()

@@ -94,6 +94,8 @@ SIDEBAR: list[Item] = [
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
         page("orders.operatoraction", "Operators' actions", "history_edu"),
+        page("django_celery_beat.periodictask", "Schedule", "schedule"),
+        page("django_celery_beat.intervalschedule", "Intervals", "timer"),
     ),
     pages(
         "Users & flags",

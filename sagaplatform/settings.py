@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from apps.contracts.catalogue import WAKE_UPS
 from sagaplatform import env, navigation
 
 BASE_DIR = Path(__file__).parent.parent
@@ -121,30 +120,10 @@ KAFKA_PARTITIONS = ENV["KAFKA_PARTITIONS"]
 KAFKA_REPLICATION = ENV["KAFKA_REPLICATION"]
 KAFKA_MIN_INSYNC = ENV["KAFKA_MIN_INSYNC"]
 
-# --- Celery: wake-ups, one queue; the rows in the databases are the jobs
+# --- Celery, see celery.py
 
-FIRST_KAFKA = str(ENV["KAFKA_BOOTSTRAP_SERVERS"]).split(",")[0]
-CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"] or f"confluentkafka://{FIRST_KAFKA}"
-CELERY_TASK_DEFAULT_QUEUE = KAFKA_TOPIC_PREFIX + WAKE_UPS
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "polling_interval": 0.01,  # after an empty round; the transport's own 1 s would cost each call
-    "wait_time_seconds": 2,
-    "num_partitions": KAFKA_PARTITIONS,
-    "replication_factor": KAFKA_REPLICATION,
-    "kafka_common_config": KAFKA,  # all servers, and how to log in
-    # A worker that was killed gives its partitions back by the broker's own session timeout.
-    "kafka_consumer_config": {"group.protocol": "consumer"},
-    "kafka_producer_config": {"message.timeout.ms": 5000},  # a wake-up that late wakes nobody
-} if not ENV["CELERY_BROKER_URL"] else {}  # fmt: skip
-CALLS_AT_ONCE = ENV["CALLS_AT_ONCE"]
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_POOL = "solo"  # a task only wakes the crew, whose threads are ours
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"]
+CELERY_CONCURRENCY = ENV["CELERY_CONCURRENCY"]
 
 # --- flags: switches, read once before an order's transaction; a flip is seen within two seconds
 

@@ -1,8 +1,10 @@
 """Breaking the local stack's servers on purpose; supervisord starts them again."""
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,19 @@ def crash(server: str, number: signal.Signals) -> None:
     while (now := _state(server)) is None or now.pid in (0, before.pid):
         assert time.monotonic() < until, f"{server} was not started again"
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def frozen(server: str) -> Iterator[None]:
+    """Inside the block the server is there and answers nothing. Skips as `crash` does."""
+    now = _state(server)
+    if now is None:
+        pytest.skip("the servers are not those of the local stack")
+    os.kill(now.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(now.pid, signal.SIGCONT)
 
 
 def _state(server: str) -> State | None:

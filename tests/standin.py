@@ -88,8 +88,8 @@ class StandInGateway:
 
     # --- for tests
 
-    def forget(self) -> Self:
-        """Begin anew."""
+    def begin_anew(self) -> Self:
+        """Forget everything."""
         with self._ledger() as ledger:
             ledger.executescript("DELETE FROM answers; DELETE FROM calls; DELETE FROM script;")
         return self
@@ -103,6 +103,17 @@ class StandInGateway:
                 [(operation, each) for each in what],
             )
         return self
+
+    def forget(self) -> None:
+        """What was scripted goes wrong no more."""
+        with self._ledger() as ledger:
+            ledger.execute("DELETE FROM script")
+
+    def had_effect(self) -> list[tuple[str, str]]:
+        """Subject and operation of each effect, as often as it was had."""
+        with self._ledger() as ledger:
+            rows = ledger.execute("SELECT subject, operation FROM answers WHERE ok ORDER BY 1, 2")
+            return [(subject, operation) for subject, operation in rows]
 
     def effects(self, operation: str) -> int:
         """How often an operation had its effect."""

@@ -65,5 +65,4 @@ MESSAGES: dict[tuple[str, int], type[Message]] = {
     for each in _messages_of(module)
 }
 ALERTS = "saga-alerts"  # what a person should look at now
-WAKE_UPS = "wake-ups"  # of Celery's workers; carries no message of ours
 TOPICS = (*EVENT_TOPICS.values(), *map(command_topic, CONTEXTS), ALERTS)

@@ -1,11 +1,12 @@
-"""What Celery runs. Woken by name; the rows say what there is to do."""
+"""What a worker does when it is woken."""
 
 from celery import shared_task
 
-from apps.messaging.crew import crew
+from apps.messaging import calls
+from apps.messaging.waking import WORK_INTENTS
 
 
-@shared_task(name="messaging.work_intents", ignore_result=True)
+@shared_task(name=WORK_INTENTS)
 def work_intents(context: str) -> None:
-    """Have the outside calls of a context that are due carried out; returns at once."""
-    crew(context).wake()
+    """Make the outside calls that are due in one context."""
+    calls.work(context)

@@ -4,24 +4,26 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from django.conf import settings
 
-from apps.contracts.catalogue import TOPICS, WAKE_UPS
+from apps.contracts.catalogue import TOPICS
 from apps.messaging.dead_letters import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import topic_name
 
 TIMEOUT_SECONDS = 15
+WAKE_UPS = "wake-ups"  # Celery's queue, see waking.py
+# What nobody has read for a minute says nothing any more. (The broker looks every five minutes.)
+OF_WAKE_UPS = {"retention.ms": "60000"}
 SESSION_TIMEOUT = "group.consumer.session.timeout.ms"
 LONGEST_SESSION_TIMEOUT_MS = 30_000
-WAKE_UP_RETENTION_MS = "60000"  # an old wake-up is worth nothing
 
 
 def all_topics() -> list[str]:
-    """Every topic of the platform, each with the one for its dead letters; and Celery's."""
+    """Every topic of the platform, each of messages with the one for its dead letters."""
     return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS), WAKE_UPS]
 
 
 def create_topics(client: AdminClient) -> list[str]:
     """Create the topics that are missing; their names. Raises KafkaException."""
-    wanted = [_new_topic(topic_name(each)) for each in all_topics()]
+    wanted = [_new_topic(each) for each in all_topics()]
     futures = client.create_topics(wanted, operation_timeout=TIMEOUT_SECONDS)
     return [name for name, future in futures.items() if _was_created(future)]
 
@@ -41,15 +43,13 @@ def session_timeout_ms(client: AdminClient) -> int | None:
     return int(entry.value) if entry else None
 
 
-def _new_topic(name: str) -> NewTopic:
+def _new_topic(topic: str) -> NewTopic:
     config = {"min.insync.replicas": str(settings.KAFKA_MIN_INSYNC)}
-    if name == topic_name(WAKE_UPS):
-        config |= {"retention.ms": WAKE_UP_RETENTION_MS, "segment.ms": WAKE_UP_RETENTION_MS}
     return NewTopic(
-        name,
+        topic_name(topic),
         num_partitions=settings.KAFKA_PARTITIONS,
         replication_factor=settings.KAFKA_REPLICATION,
-        config=config,
+        config=config | (OF_WAKE_UPS if topic == WAKE_UPS else {}),
     )
 
 

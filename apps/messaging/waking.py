@@ -1,72 +1,94 @@
-"""Waking a worker: best effort, for what is not woken is found by the next sweep.
+"""Waking: a worker is told, right after a commit, that something is due in a context.
 
-Called right after a commit, in consumers and in web processes: it never blocks and never fails what
-has been committed. A thread of the process's own sends; wakes that come while it sends are one.
+Best effort, like the relay's dispatch: a broker that is away and a process that dies cost seconds,
+for beat's sweep finds the rows. One daemon thread per process sends, made on first use, so after a
+fork. It keeps what is wanted as a set of contexts: a wake-up that is asked for while one of its
+context waits is that one, and while one is being sent it becomes one more.
 """
 
 import os
 import threading
 import time
 
+import celery
 import structlog
-from celery import current_app
+from kombu import Connection
 
 log = structlog.get_logger()
 
-TASK = "messaging.work_intents"
-EXPIRES_SECONDS = 10  # by then a sweep has come by
-TELL_EVERY_SECONDS = 1.0
+WORK_INTENTS = "messaging.work_intents"  # the task's name; who wakes never imports it
+EXPIRES_SECONDS = 10  # older wake-ups tell nothing: the sweep has come by since
+CONNECT_SECONDS = 2
+TELL_EVERY_SECONDS = 1
+
+
+def wake(context: str) -> None:
+    """Tell a worker that something is due in this context. Call it after the commit.
+
+    Returns at once, whatever the broker does, and raises nothing.
+    """
+    _waker().ask(context)
 
 
 class Waker(threading.Thread):
-    """Sends one message per context at a time."""
+    """Sends this process's wake-ups, one after the other."""
 
     def __init__(self) -> None:
         super().__init__(name="waker", daemon=True)
         self.pid = os.getpid()
-        self._wanted: set[str] = set()
-        self._changed = threading.Condition()
-        self._told_at = 0.0
+        self._wanted: dict[str, None] = {}  # a set that keeps the order
+        self._asked = threading.Condition()
+        self._connection: Connection | None = None
+        self._unsent, self._told_at = 0, float("-inf")
 
-    def wake(self, context: str) -> None:
-        """Have a message sent, unless one is about to be."""
-        with self._changed:
-            self._wanted.add(context)
-            self._changed.notify()
+    def ask(self, context: str) -> None:
+        """Let one message about this context be sent."""
+        with self._asked:
+            self._wanted[context] = None
+            self._asked.notify()
 
     def run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._wanted)
-                context = self._wanted.pop()
-            self._send(context)
+            context = self._next()
+            try:
+                self._send(context)
+            except Exception as error:  # whatever this broker's client raises
+                self._tell_unsent(error)
+
+    def _next(self) -> str:
+        with self._asked:
+            self._asked.wait_for(lambda: self._wanted)
+            context = next(iter(self._wanted))
+            del self._wanted[context]
+            return context
 
     def _send(self, context: str) -> None:
-        try:
-            current_app.send_task(
-                TASK, [context], expires=EXPIRES_SECONDS, retry=False, ignore_result=True
+        app = celery.current_app
+        if self._connection is None:
+            self._connection = app.connection_for_write(connect_timeout=CONNECT_SECONDS)
+        self._connection.ensure_connection(max_retries=0, timeout=CONNECT_SECONDS)
+        with app.amqp.Producer(self._connection, auto_declare=False) as producer:
+            app.send_task(
+                WORK_INTENTS, [context], producer=producer, retry=False, expires=EXPIRES_SECONDS
             )
-        except Exception as error:  # whatever a broker's client raises: the sweep comes by
-            self._tell(context, error)
 
-    def _tell(self, context: str, error: Exception) -> None:
-        """At most once a second: a broker that is away concerns every call."""
+    def _tell_unsent(self, error: Exception) -> None:
+        """At most once a second: a broker that is away concerns every commit."""
+        self._unsent += 1
         if time.monotonic() - self._told_at > TELL_EVERY_SECONDS:
-            self._told_at = time.monotonic()
-            log.warning(
-                "worker_not_woken", context=context, error=f"{type(error).__name__}: {error}"
-            )
+            log.warning("wake_ups_left_to_the_sweep", wake_ups=self._unsent, error=repr(error))
+            self._unsent, self._told_at = 0, time.monotonic()
 
 
-_waker: Waker | None = None
+_process: Waker | None = None
 _starting = threading.Lock()
 
 
-def wake(context: str) -> None:
-    """Tell a worker that an outside call of this context is due. Returns at once."""
-    global _waker  # noqa: PLW0603  one thread per process, made after a fork
+def _waker() -> Waker:
+    """This process's thread."""
+    global _process  # noqa: PLW0603  the one thing of a process that all its threads share
     with _starting:
-        if _waker is None or _waker.pid != os.getpid():
-            _waker = Waker()
-            _waker.start()
-        _waker.wake(context)
+        if _process is None or _process.pid != os.getpid():
+            _process = Waker()
+            _process.start()
+        return _process

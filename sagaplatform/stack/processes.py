@@ -21,13 +21,8 @@ WEB = Process(
     " --worker-class gthread --workers 1 --threads 16 --graceful-timeout 10 --no-control-socket",
 )
 CONSUMERS = tuple(Process(name, f"python manage.py run_consumer {name}") for name in CONTEXTS)
-WORKER = Process(
-    "worker",
-    "celery --app sagaplatform.celery worker --loglevel WARNING"
-    " --without-gossip --without-mingle --without-heartbeat",
-    patience=30,  # as long as one call may take
-)
-BEAT = Process("beat", "celery --app sagaplatform.celery beat --loglevel WARNING")
+WORKER = Process("worker", "python manage.py run_worker", patience=30)  # as long as a call takes
+BEAT = Process("beat", "python manage.py run_beat")
 WATCHDOG = Process("watchdog", "python manage.py run_watchdog")
 ALERTS = Process("alerts", "python manage.py run_alerts")
 PLATFORM = (WEB, *CONSUMERS, WORKER, BEAT, WATCHDOG, ALERTS)

@@ -5,21 +5,26 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sagaplatform.stack.environment import CONTEXTS
 from sagaplatform.stack.layout import Layout
-from sagaplatform.stack.processes import PLATFORM
 
 DIED = re.compile(r"exited: (?P<name>\S+) \((?P<how>.*); not expected\)")
 FINISHED = re.compile(r"exited: (?P<name>\S+) \((?P<how>.*); expected\)")
 STARTED = re.compile(r"spawned: '(?P<name>.*)' with pid (?P<pid>\d+)")
 GAVE_UP = re.compile(r"gave up: (?P<name>\S+) entered FATAL state")
 NO_START = re.compile(r"spawnerr: (?P<why>.*)")
-TITLES = {"postgres": "PostgreSQL", "kafka": "Kafka", "web": "the web process"}
+TITLES = {
+    "postgres": "PostgreSQL",
+    "kafka": "Kafka",
+    "web": "the web process",
+    "worker": "the worker",
+    "beat": "the beat",
+}
 
 
 def title(name: str) -> str:
     """How people call the process."""
-    known = name in {process.name for process in PLATFORM}
-    return TITLES.get(name) or (f"the consumer of {name}" if known else name)
+    return TITLES.get(name) or (f"the consumer of {name}" if name in CONTEXTS else name)
 
 
 class Watcher:

@@ -68,14 +68,19 @@ def visit(client: Client, model: type[Model]) -> tuple[object, ...]:
 
 
 def test_an_administrator_changes_no_history_either(filled: None) -> None:
-    """Users, groups and flags are kept here; everything else comes from the services."""
+    """Users, groups, flags and intervals are kept here; all else comes from the services."""
     client = Client()
     client.force_login(User.objects.create_superuser("admin"))
     open_ones = {
         model._meta.label for model in MODELS if client.get(page(model, "add")).status_code == 200
     }
 
-    assert open_ones == {"auth.Group", "auth.User", "waffle.Switch"}
+    assert open_ones == {
+        "auth.Group",
+        "auth.User",
+        "django_celery_beat.IntervalSchedule",
+        "waffle.Switch",
+    }
 
 
 def test_a_stranger_is_led_to_the_login_page() -> None:

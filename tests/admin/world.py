@@ -5,6 +5,7 @@ from uuid import UUID
 import psycopg
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from uuid_utils.compat import uuid7
 
 from apps.contracts.payments import AuthorizePayment
@@ -15,7 +16,6 @@ from apps.messaging.database import Database
 from apps.messaging.models import SubjectKind
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
-from sagaplatform.celery import create_missing_schedules
 from sagaplatform.env import CONTEXTS
 from tests.messaging.kit import envelope, record
 from tests.ops.world import buy, deliver
@@ -101,10 +101,11 @@ def act_on(saga_id: UUID, context: str) -> None:
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
-    create_missing_schedules()
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     Group.objects.create(name="support")
+    every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)
     start_promotions(promotions=[NewPromotion("tea", 400)])
     for context in CONTEXTS:
         park_for(order.saga_id, context)  # leaves a copy in the outbox, too

@@ -1,8 +1,8 @@
 """A small shop: three products, a customer with credit, and what stands in each database."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 
@@ -17,7 +17,6 @@ PRICES = {"tea": 450, "cup": 1200, "cake": 899}
 HOME = Address(
     name="Ada Example", street="1 Any Street", postal_code="12345", city="Anytown", country="US"
 )
-keys = itertools.count()
 
 
 def open_shop(*, stock: int = 1000, credit_cents: int = 10_000_000) -> None:
@@ -40,16 +39,21 @@ def basket(**quantities: int) -> tuple[PricedLine, ...]:
     )
 
 
-def buy(lines: Sequence[PricedLine], *, gift_wrap: bool = False) -> Placement:
+def buy(
+    lines: Sequence[PricedLine],
+    *,
+    gift_wrap: bool = False,
+    payment_method: PaymentMethod = PaymentMethod.CREDIT,
+) -> Placement:
     """Place an order as the API does."""
     return place_order(
         customer_id=CUSTOMER,
         lines=lines,
         currency="USD",
-        payment_method=PaymentMethod.CREDIT,
+        payment_method=payment_method,
         gift_wrap=gift_wrap,
         address=HOME,
-        idempotency_key=f"key-{next(keys)}",
+        idempotency_key=f"key-{uuid4()}",
         request_hash=b"x",
         answer=lambda order: Answer(202, "{}"),
     )

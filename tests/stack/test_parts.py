@@ -206,6 +206,10 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
             "INFO gave up: web entered FATAL state, too many start retries too quickly",
             "The web process keeps dying and is not started any more. See the end of ",
         ),
+        (
+            "WARN exited: worker (terminated by SIGSEGV; not expected)",
+            "The worker died (terminated by SIGSEGV). Its log: ",
+        ),
         ("INFO spawnerr: can't find command 'x'", "Not started: can't find command 'x'"),
         ("INFO stopped: web (exit status 0)", None),
         ("INFO spawned: 'web' with pid 5", None),

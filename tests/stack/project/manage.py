@@ -33,6 +33,18 @@ def run_consumer() -> None:
     if any(variable.startswith("DATABASE_OWNER_URL_") for variable in os.environ):
         sys.exit("a run-time process must not know the owners' passwords")
     psycopg.connect(os.environ[f"DATABASE_URL_{name.upper()}"]).close()
+    wait_for_the_end()
+
+
+def run_worker() -> None:
+    wait_for_the_end()
+
+
+def run_beat() -> None:
+    wait_for_the_end()
+
+
+def wait_for_the_end() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
         time.sleep(1)

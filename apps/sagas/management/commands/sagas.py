@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from apps.messaging.display import money
 from apps.messaging.errors import MessagingError
+from apps.messaging.failpoints import arm
 from apps.messaging.terminal import actor_named, add_acting, as_json, as_table, confirm
 from apps.sagas import operations, selectors
 from apps.sagas.errors import MoveNotAllowed
@@ -90,6 +91,7 @@ class Command(BaseCommand):
         _add_cases(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arm()
         given = Namespace(**options)
         try:
             self._do(given)

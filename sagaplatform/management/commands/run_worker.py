@@ -1,0 +1,33 @@
+from typing import Any
+
+from confluent_kafka import KafkaException
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError
+
+from apps.messaging.errors import MessagingError, TopicsMissing
+from apps.messaging.kafka import admin_client
+from apps.messaging.topics import WAKE_UPS, missing_topics
+from sagaplatform.celery import app
+
+
+class Command(BaseCommand):
+    help = "Make the outside calls that are due, whenever woken, until INT or TERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            check_topic()
+        except (KafkaException, MessagingError) as error:
+            raise CommandError(str(error)) from error
+        # Workers need to know nothing of one another: the rows are what they share.
+        worker = app.Worker(
+            quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
+        )
+        worker.start()
+        if worker.exitcode:
+            raise SystemExit(worker.exitcode)
+
+
+def check_topic() -> None:
+    """Raises TopicsMissing where Kafka is the broker and nobody has created the queue's topic."""
+    if not settings.CELERY_BROKER_URL and (missing := missing_topics(admin_client(), [WAKE_UPS])):
+        raise TopicsMissing(topics=missing)

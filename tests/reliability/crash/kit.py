@@ -1,0 +1,337 @@
+"""Runs cases: a process dies at its failpoint, is started again, and everything must add up."""
+
+import itertools
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+from uuid import UUID, uuid4
+
+import psycopg
+from django.test import override_settings
+
+from apps.contracts.catalogue import Action
+from apps.messaging.kafka import admin_client, topic_name
+from apps.messaging.topics import all_topics, create_topics
+from apps.ops.conservation.check import prove
+from apps.ops.conservation.proof import Patience
+from sagaplatform.env import CONTEXTS
+from tests.conftest import empty
+from tests.reliability.crash.points import WATCHDOG, Case, Job, Role, Scenario, Time, rounds
+from tests.reliability.crash.stage import CONSUMERS, WORKERS, Stage
+from tests.reliability.crash.way import ENGINE, Asked
+
+PATIENCE_SECONDS = 60
+AT_ONCE = Patience(moment=timedelta(0), second_look=1.0)
+PARTITIONS = 2
+LETTERS = "SELECT count(*) FROM {context}_deadletter"
+OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
+SAGAS = "SELECT saga_id, status FROM sagas_saga ORDER BY saga_id"
+HISTORY = "SELECT step, action, outcome FROM sagas_sagastep WHERE saga_id = %s ORDER BY revision"
+REVISION = "SELECT coalesce(max(revision), 0) FROM sagas_saga WHERE ended_at IS NULL"
+
+# What is waited for has been due since yesterday.
+LATE = "UPDATE sagas_saga SET due_at = due_at - interval '1 day' WHERE ended_at IS NULL"
+
+# And the whole saga should have ended.
+OVER = "UPDATE sagas_saga SET deadline_at = deadline_at - interval '1 day' WHERE ended_at IS NULL"
+
+
+class World(Protocol):
+    """Where the sagas of a definition live; scenarios.Shop is one."""
+
+    environment: Mapping[str, str]  # for all processes
+
+    def open(self) -> None: ...
+    def meet(self, scenario: Scenario, sagas: int) -> None: ...
+    def under_way(self, sagas: int) -> list[str]: ...
+    def faults(self) -> Iterable[str]: ...
+
+
+class Result(NamedTuple):
+    """What came of one case."""
+
+    scenario: Scenario
+    case: Case | None  # None: nobody died
+    reached: bool
+    faults: tuple[str, ...]
+
+    @property
+    def outcome(self) -> str:
+        if not self.reached:
+            return "not reached"
+        return "wrong" if self.faults else "as without a crash"
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.case}: {self.outcome}; {'; '.join(self.faults)}"
+
+
+class Lost(Exception):
+    """Nothing moves any more, and something has not ended."""
+
+
+class Kit:
+    """Sagas on a stage of real processes. What was found broken is thrown away with its stage."""
+
+    def __init__(
+        self,
+        owners: dict[str, psycopg.Connection],
+        folder: Path,
+        world: Callable[[dict[str, psycopg.Connection], Path], World],
+        planted: Mapping[Role, str] | None = None,
+        tell: Callable[[str], object] = lambda words: None,
+    ) -> None:
+        self.owners, self.folder, self.new_world = owners, folder, world
+        self.planted = planted or {}
+        self.tell = tell
+        self.spent = (folder / f"spent-{number}" for number in itertools.count())
+        self._opened = ExitStack()
+        self.stage: Stage | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, scenario: Scenario, cases: Sequence[Case]) -> list[Result]:
+        """All of these, several in one go where each can have its own process."""
+        return [each for group in rounds(cases) for each in self._round(scenario, group)]
+
+    def without_a_crash(self, scenario: Scenario) -> Result:
+        """The same saga, and nobody dies."""
+        return Result(scenario, None, True, tuple(self._faults(scenario, [])))
+
+    # --- a stage
+
+    def open(self) -> Stage:
+        """Empty databases, topics of its own, and all processes but the watchdog."""
+        if self.stage:
+            return self.stage
+        prefix = f"crash-{uuid4().hex[:8]}."
+        settings = override_settings(KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS=PARTITIONS)
+        self._opened.enter_context(settings)
+        for owner in self.owners.values():
+            empty(owner)
+        create_topics(admin_client())
+        self._opened.callback(remove_topics)
+        self.world = self.new_world(self.owners, self.folder)
+        self.world.open()
+        self.begun = 0
+        self.known: set[UUID] = set()
+        self.stage = Stage(self.owners, self.folder, self.world.environment, self.planted)
+        self._opened.callback(self.stage.close)
+        for role in (*CONSUMERS, *WORKERS):
+            self.stage.start(role)
+        return self.stage
+
+    def close(self) -> None:
+        """End the processes and remove the topics."""
+        self.stage = None
+        self._opened.close()
+
+    # --- rounds
+
+    def _round(self, scenario: Scenario, group: list[Case]) -> list[Result]:
+        """One death each. Where something is wrong, each by itself, to see whose it is; if it is
+        nobody's alone it is everybody's."""
+        spent = {case: next(self.spent) for case in group}
+        faults = tuple(self._faults(scenario, [(case, spent[case]) for case in group]))
+        together = [Result(scenario, case, spent[case].exists(), faults) for case in group]
+        if not faults:
+            return together
+        self.tell(f"{scenario}: {'; '.join(map(str, group))}: {'; '.join(faults)}")
+        self.close()
+        if len(group) == 1:
+            return together
+        alone = [each for case in group for each in self._round(scenario, [case])]
+        return alone if any(each.faults for each in alone) else together
+
+    def _faults(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
+        """Have them die, wait until all has ended; what is wrong then, in words."""
+        stage = self.open()
+        sagas = max(1, len(dying))
+        self.begun += sagas
+        watch = Watch(stage, self.world, self.begun)
+        carry = self._late if any(case.late for case, _ in dying) else self._in_time
+        self.world.meet(scenario, sagas)
+        try:
+            carry(scenario, dying, watch)
+            watch.until_ended()
+        except Lost as lost:
+            yield str(lost)
+        yield from watch.faults
+        yield from self._wrong_ends(scenario, dying)
+        yield from left_behind(stage)
+        yield from unlawful(self.world)
+
+    def _in_time(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """As many sagas as there are cases, all processes armed from the start."""
+        watch.stage.kill(*(case.role for case, _ in dying))
+        for case, spent in dying:
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
+        elsewhere = sum(case.role.job is Job.INITIATOR for case, _ in dying)
+        for _ in range(max(1, len(dying)) - elsewhere):
+            scenario.begin()
+
+    def _late(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """Somebody dies and stays dead while the watchdog finds his saga late."""
+        [(case, spent)] = dying
+        stage, absent = watch.stage, self._begin_without(scenario, case, spent, watch)
+        revision = stage.count(ENGINE, REVISION)
+        stage.tell(ENGINE, LATE)
+        if scenario.time is Time.OVER:
+            stage.tell(ENGINE, OVER)
+        if case.role == WATCHDOG:
+            self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
+            watch.until_dead(WATCHDOG)
+            watch.look()
+        stage.start(WATCHDOG)
+        watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the watchdog to act")
+        watch.look()
+        stage.start(absent)
+        watch.until_ended()
+        stage.kill(WATCHDOG)
+
+    def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
+        """Begin a saga; who has died in the middle of it. Where it is the watchdog's turn to die, a
+        command was lost before: the engine has died of committing it."""
+        absent, failpoint, asked = case.role, case.failpoint, case.asked
+        if case.role == WATCHDOG:
+            assert case.late
+            absent, spent = Role(Job.CONSUMER, ENGINE), next(self.spent)
+            failpoint, asked = "batch.after_commit", scenario.way.before(case.late)
+        watch.stage.kill(absent)
+        self._arm(absent, failpoint, asked, spent, scenario)
+        scenario.begin()
+        watch.until_dead(absent)
+        return absent
+
+    def _arm(
+        self, role: Role, failpoint: str, asked: Asked, spent: Path, scenario: Scenario
+    ) -> None:
+        assert self.stage
+        dying = f"{failpoint}@{asked.step}@{asked.action}"
+        self.stage.start(role, dying, str(spent), scenario=scenario)
+
+    # --- what must hold
+
+    def _wrong_ends(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
+        """Each saga of this round has ended as it does without a crash."""
+        late = next((case.late for case, _ in dying), None)
+        answers = scenario.answers(late)
+        undone = any(each.action is Action.UNDO for each in answers)
+        for saga_id, status in self.owners[ENGINE].execute(SAGAS).fetchall():
+            if saga_id in self.known:
+                continue
+            self.known.add(saga_id)
+            if status != ("undone" if undone else "confirmed"):
+                yield f"a saga is {status}"
+            told = self.owners[ENGINE].execute(HISTORY, [saga_id]).fetchall()
+            if [each[:2] for each in told] != [(each.step, each.action) for each in answers]:
+                yield f"a saga was told {told}"
+            yield from (
+                f"{step} was told {outcome} to {action}"
+                for step, action, outcome in told
+                if outcome not in outcomes(scenario, step, action, late)
+            )
+
+
+class Watch:
+    """Waits for what happens on a stage to so many sagas, and starts again what died."""
+
+    def __init__(self, stage: Stage, world: World, sagas: int) -> None:
+        self.stage, self.world, self.sagas = stage, world, sagas
+        self.faults: list[str] = []
+
+    def until_ended(self) -> None:
+        """Until all has ended and nothing is left to do; what dies meanwhile is started again."""
+        self.until(lambda: self._revive() and self._all_ended(), "all to end")
+
+    def until_dead(self, role: Role) -> None:
+        """Until this one has died. It is buried and stays away."""
+        self.until(lambda: role in self.stage.dead(), f"{role} to die")
+        self._bury(role)
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Raises Lost where nothing moves any more, or nothing comes of it."""
+        give_up, still = time.monotonic() + PATIENCE_SECONDS, 0
+        while not condition():
+            moves = WATCHDOG in self.stage.running or not self.stage.at_rest()
+            still = 0 if moves or self.stage.dead() else still + 1
+            if still > 3 or time.monotonic() > give_up:
+                raise Lost(f"no use in waiting for {what}: {self._under_way()}")
+            time.sleep(0.05)
+
+    def look(self) -> None:
+        """What the living make of it meanwhile must be lawful too."""
+        self.until(self.stage.at_rest, "the others to come to rest")
+        self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
+
+    def _all_ended(self) -> bool:
+        return (
+            not self.world.under_way(self.sagas) and self.stage.at_rest() and not self.stage.dead()
+        )
+
+    def _under_way(self) -> list[str]:
+        """Why it has not ended, in words."""
+        busy = [str(each) for each in (*CONSUMERS, *WORKERS) if self.stage.is_busy(each)]
+        deaf = [str(each) for each in CONSUMERS if not self.stage.heard_all(each)]
+        running = [str(each) for each in self.stage.running if each not in (*CONSUMERS, *WORKERS)]
+        return [*self.world.under_way(self.sagas), f"busy {busy}, deaf {deaf}, running {running}"]
+
+    def _revive(self) -> bool:
+        """Start again what died, when the others have come to rest without it."""
+        dead: list[Role] = []
+        while new := self.stage.dead():
+            for role in new:
+                self._bury(role)
+            dead += new
+            self.until(lambda: bool(self.stage.dead()) or self.stage.at_rest(), "rest")
+        if dead:
+            self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
+        for role in dead:
+            if role.job is not Job.INITIATOR:
+                self.stage.start(role)
+        return True
+
+    def _bury(self, role: Role) -> None:
+        status = self.stage.bury(role)
+        if status != -signal.SIGKILL and (role.job is not Job.INITIATOR or status):
+            self.faults.append(f"{role} ended by itself: {self.stage.log_end(role)}")
+
+
+def outcomes(scenario: Scenario, step: str, action: str, late: Asked | None) -> set[str]:
+    """What may be answered. To the undoing of what was late: perhaps nothing had happened."""
+    if action == Action.DO:
+        return {"refused" if step == scenario.way.refused else "done"}
+    return {"undone", "nothing_to_undo"} if late and late.step == step else {"undone"}
+
+
+def left_behind(stage: Stage) -> Iterator[str]:
+    """Dead letters, open calls and messages that nobody has sent, in any context."""
+    for context in CONTEXTS:
+        if count := stage.count(context, LETTERS):
+            yield f"{count} messages of {context} are parked"
+    for role in (*CONSUMERS, *WORKERS):
+        if stage.is_busy(role):
+            yield f"{role} has something left to do"
+    if count := stage.count(ENGINE, OPEN_CASES):
+        yield f"{count} cases are open"
+
+
+def unlawful(world: World) -> Iterator[str]:
+    """Which laws are broken, in words."""
+    for verdict in prove(AT_ONCE).verdicts:
+        yield from (f"{verdict.law.id}: {subject} {text}" for subject, text in verdict.faults)
+    yield from world.faults()
+
+
+def remove_topics() -> None:
+    """The topics of this stage; nobody else reads them."""
+    client = admin_client()  # must live until the answers are there
+    for future in client.delete_topics([topic_name(each) for each in all_topics()]).values():
+        future.result(30)

@@ -1,0 +1,84 @@
+"""Faults planted on purpose, to see whether the kit finds them. For the processes of a test:
+`python -m tests.reliability.crash.planted FAULT PROGRAM [ARGUMENT …]`."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import django
+
+from tests.reliability.crash.nursery import be
+
+
+def offsets_first() -> None:
+    """A consumer commits what it has read, and then carries it out."""
+    from confluent_kafka import TopicPartition
+
+    from apps.messaging.consumer import ContextConsumer
+    from apps.messaging.kafka import topic_name
+    from apps.messaging.record import Record
+
+    carry_out = ContextConsumer._settle
+
+    def commit_and_carry_out(self: ContextConsumer, records: Sequence[Record]) -> None:
+        read = [TopicPartition(topic_name(e.topic), e.partition, e.offset + 1) for e in records]
+        self.consumer.commit(offsets=read, asynchronous=False)
+        carry_out(self, records)
+
+    ContextConsumer._settle = commit_and_carry_out  # type: ignore[method-assign]
+
+
+def told_before_commit() -> None:
+    """An answer is sent while its transaction is open."""
+    from apps.messaging import batch
+    from apps.messaging.database import Database
+    from apps.messaging.envelope import Envelope
+    from apps.messaging.outbox import letter_of
+    from apps.messaging.relay import relay
+
+    publish = batch.publish
+
+    def publish_and_send(database: Database, envelopes: Sequence[Envelope]) -> None:
+        publish(database, envelopes)
+        office = relay(database.alias)
+        office.dispatch([letter_of(each) for each in envelopes])
+        office.producer.flush()
+
+    batch.publish = publish_and_send  # type: ignore[attr-defined]
+
+
+def called_before_claimed() -> None:
+    """A worker calls in the transaction that claims the call."""
+    from apps.messaging import calls
+    from apps.messaging.database import Database
+
+    work = calls.work
+
+    def work_in_one_transaction(context: str) -> int:
+        with Database(context).transaction():
+            return work(context)
+
+    calls.work = work_in_one_transaction
+
+
+def undone_in_flight() -> None:
+    """A compensation withdraws a call that may be under way."""
+    from apps.messaging import barrier
+
+    barrier.of_open_work = lambda row, request: barrier.Decision.WITHDRAW
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    each.__name__: each
+    for each in (offsets_first, told_before_commit, called_before_claimed, undone_in_flight)
+}
+
+
+def main(fault: str, words: list[str]) -> None:
+    """Plant a fault, then be that program."""
+    django.setup()
+    FAULTS[fault]()
+    be(words)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

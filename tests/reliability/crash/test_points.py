@@ -1,0 +1,183 @@
+"""Which deaths there are: worked out from a definition, and nothing left out of the shipped one."""
+
+from collections import Counter
+
+from apps.contracts import inventory, orders, payments
+from apps.contracts.catalogue import Action
+from apps.messaging.failpoints import FAILPOINTS
+from apps.processes import PLACE_ORDER, Kind, Process, Step
+from tests.reliability.crash.points import (
+    PASSED,
+    WATCHDOG,
+    Case,
+    Job,
+    Role,
+    Scenario,
+    Time,
+    rounds,
+    sample,
+    shows,
+)
+from tests.reliability.crash.scenarios import SCENARIOS
+from tests.reliability.crash.way import Asked, Way
+
+SHORT = Process(
+    name="short",
+    version=1,
+    steps=(
+        Step("create_order", Kind.COMPENSATABLE, success=orders.OrderCreated,
+             compensation=orders.CancelOrder),
+        Step("reserve_stock", Kind.COMPENSATABLE, inventory.ReserveStock,
+             success=inventory.StockReserved, refusal=inventory.StockReservationFailed,
+             compensation=inventory.ReleaseStock),
+        Step("capture_payment", Kind.PIVOT, payments.CapturePayment,
+             success=payments.PaymentCaptured, refusal=payments.CaptureFailed),
+    ),
+)  # fmt: skip
+CREATE, RESERVE, CAPTURE = (Asked(each.name, Action.DO) for each in SHORT.steps)
+UNRESERVE, CANCEL = (Asked(each, Action.UNDO) for each in ("reserve_stock", "create_order"))
+INSIDE = frozenset({"capture_payment"})
+WORKER = Role(Job.WORKER, "payments")
+
+
+def cases(
+    time: Time = Time.ENOUGH, inside: frozenset[str] = INSIDE, refused: str = ""
+) -> list[Case]:
+    way = Way(SHORT, inside=inside, refused=refused)
+    return Scenario("short", way, begin=lambda: None, time=time).cases()  # type: ignore
+
+
+def of(found: list[Case], role: Role) -> list[tuple[str, str]]:
+    """Failpoint, and what is asked there, of one process."""
+    return [(each.failpoint, str(each.asked)) for each in found if each.role == role]
+
+
+def test_a_way_goes_forward_and_from_a_refusal_on_back() -> None:
+    assert Way(SHORT).asked == (CREATE, RESERVE, CAPTURE)
+    assert Way(SHORT, refused="reserve_stock").asked == (CREATE, RESERVE, CANCEL)
+    assert Way(SHORT, refused="capture_payment").asked == (
+        CREATE, RESERVE, CAPTURE, UNRESERVE, CANCEL,
+    )  # fmt: skip
+
+
+def test_what_is_late_is_undone_too_but_a_pivot_goes_forward() -> None:
+    assert Way(SHORT).turned_back_at(RESERVE) == (CREATE, UNRESERVE, CANCEL)
+    assert Way(SHORT).turned_back_at(CAPTURE) == (CREATE, RESERVE, CAPTURE)
+
+
+def test_every_process_that_a_message_concerns_can_die_of_it() -> None:
+    found = cases()
+    assert Counter(str(each.role) for each in found) == {
+        "orders initiator": 1,
+        "sagas consumer": 11,  # hears three, sends two and the news of the end
+        "inventory consumer": 4,
+        "payments consumer": 4,
+        "orders consumer": 6,  # tells its customer of two, and sends nothing
+    }
+    assert of(found, Role(Job.CONSUMER, "inventory")) == [
+        ("batch.before_commit", "reserve_stock@do"),
+        ("batch.after_commit", "reserve_stock@do"),
+        ("relay.produced", "reserve_stock@do"),
+        ("consumer.before_offsets", "reserve_stock@do"),
+    ]
+
+
+def test_where_a_handler_may_call_outside_the_worker_calls_and_answers() -> None:
+    found = cases(inside=frozenset())
+    assert of(found, WORKER) == [
+        ("intent.claimed", "capture_payment@do"),
+        ("intent.called", "capture_payment@do"),
+        ("intent.answered", "capture_payment@do"),
+        ("intent.before_commit", "capture_payment@do"),
+        ("intent.recorded", "capture_payment@do"),
+        ("relay.produced", "capture_payment@do"),
+    ]
+    assert ("relay.produced", "capture_payment@do") not in of(found, Role(Job.CONSUMER, "payments"))
+    assert of(cases(), WORKER) == []
+
+
+def test_the_watchdog_can_die_of_all_that_is_late() -> None:
+    assert of(cases(Time.LATE), WATCHDOG) == [
+        ("watchdog.before_commit", "reserve_stock@do"),
+        ("watchdog.after_commit", "reserve_stock@do"),
+        ("relay.produced", "reserve_stock@do"),
+        ("watchdog.before_commit", "capture_payment@do"),
+        ("watchdog.after_commit", "capture_payment@do"),
+        ("relay.produced", "capture_payment@do"),
+    ]
+    assert {str(each.asked) for each in cases(Time.LATE, refused="capture_payment")} == {
+        "reserve_stock@undo", "create_order@undo",
+    }  # fmt: skip
+
+
+def test_out_of_time_what_can_be_undone_is_turned_back_by_the_watchdog() -> None:
+    assert of(cases(Time.OVER), WATCHDOG) == [
+        ("watchdog.before_commit", "reserve_stock@do"),
+        ("watchdog.after_commit", "reserve_stock@do"),
+        ("relay.produced", "reserve_stock@undo"),
+    ]
+    calling = cases(Time.OVER, inside=frozenset())
+    assert of(calling, WORKER) == [
+        ("intent.claimed", "capture_payment@do"),
+        ("intent.called", "capture_payment@do"),
+        ("intent.answered", "capture_payment@do"),
+        ("intent.before_commit", "capture_payment@do"),
+    ]
+    assert {each.late for each in calling if each.role == WORKER} == {CAPTURE}
+
+
+def test_a_reaction_dies_under_the_name_of_its_own_step() -> None:
+    found = SCENARIOS[0].cases()
+    shipping, stock = Role(Job.CONSUMER, "shipping"), Role(Job.CONSUMER, "inventory")
+    assert ("batch.before_commit", "hand_over@do") in of(found, shipping)
+    assert ("relay.produced", "hand_over@do") in of(found, shipping)
+    assert ("consumer.before_offsets", "confirm_order@do") in of(found, shipping)
+    assert ("batch.before_commit", "ship_stock@do") in of(found, stock)
+    assert ("relay.produced", "ship_stock@do") not in of(found, stock)
+
+
+# --- of the shipped definition nothing is left out
+
+
+def test_every_failpoint_lies_on_the_way_of_some_process() -> None:
+    """Those of people's moves have a test of their own, test_operations.py."""
+    passed = {each for places in PASSED.values() for each in places}
+    people = {each for each in FAILPOINTS if each.startswith("operation.")}
+    assert passed == set(FAILPOINTS) - people
+
+
+def test_the_scenarios_show_every_failpoint_step_and_compensation() -> None:
+    found = [each for scenario in SCENARIOS for each in scenario.cases()]
+    assert {(each.role.job, each.failpoint) for each in found} == {
+        (job, each) for job, places in PASSED.items() for each in places
+    }
+    assert {each.asked for each in found} == {
+        *(Asked(each.name, Action.DO) for each in PLACE_ORDER.steps),
+        *(Asked(each.name, Action.UNDO) for each in PLACE_ORDER.steps if each.compensation),
+        Asked("hand_over", Action.DO),
+        Asked("ship_stock", Action.DO),
+    }
+
+
+def test_the_sample_shows_all_that_the_matrix_shows() -> None:
+    chosen = sample(SCENARIOS)
+    shown = {
+        every
+        for scenario in SCENARIOS
+        for each in chosen[scenario.name]
+        for every in shows(scenario, each)
+    }
+    assert shown == {
+        every
+        for scenario in SCENARIOS
+        for each in scenario.cases()
+        for every in shows(scenario, each)
+    }
+
+
+def test_in_one_go_each_process_dies_once() -> None:
+    for scenario in SCENARIOS:
+        groups = rounds(scenario.cases())
+        assert [each for group in groups for each in group if each.late and len(group) > 1] == []
+        assert all(len({each.role for each in group}) == len(group) for group in groups)
+        assert sorted(map(str, scenario.cases())) == sorted(str(e) for g in groups for e in g)
