@@ -12,7 +12,7 @@ from apps.contracts.steps import (
     ResolveOutside,
     UndoRefused,
 )
-from apps.messaging.barrier import Decision, Status
+from apps.messaging.barrier import Decision, Row, Status
 from apps.messaging.envelope import Envelope
 from apps.messaging.errors import WrongAnswer
 from apps.messaging.handling import CallOutside, Reaction
@@ -54,6 +54,12 @@ def status_after(decision: Decision, answer: Event | CallOutside | None) -> Stat
     if outside:
         return Status.DOING
     return Status.REFUSED if isinstance(answer, Refusal) else Status.DONE
+
+
+def generation_after(decision: Decision, row: Row | None, request: Request) -> int:
+    """Under which generation the row stands then: the one that it was done under, while it is
+    undone."""
+    return row.generation if row and decision is Decision.UNDO else request.generation
 
 
 def nothing_happened(envelope: Envelope, message: msgspec.Struct | None = None) -> Event:

@@ -128,3 +128,16 @@ def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
     """Whether a person may record that a step's outside call happened: it is open, and no worker
     has it in hand."""
     return row is not None and row.status is Status.DOING and not leased
+
+
+def decide_by_hand(row: Row | None, *, leased: bool) -> Decision:
+    """What is done about a person's finding that a step's outside call happened."""
+    return Decision.RECORD if may_record_by_hand(row, leased=leased) else Decision.LATE
+
+
+def decide_resolved(row: Row | None, request: Request) -> Decision:
+    """What is done about a person's word that a step was undone outside, and about a Fence: what
+    is here, only its own compensation undoes."""
+    decision = decide(row, request)
+    nothing_outside = decision is Decision.UNDO and (row is None or row.intent is None)
+    return Decision.NOTHING_OUTSIDE if nothing_outside else decision

@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
+import msgspec
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
@@ -20,11 +22,12 @@ from apps.messaging.answers import (
     answered_request,
     checked,
     envelope_of,
+    generation_after,
     kept_answer,
     nothing_happened,
     status_after,
 )
-from apps.messaging.barrier import Decision, Status, decide, may_record_by_hand
+from apps.messaging.barrier import Decision, Status, decide, decide_by_hand, decide_resolved
 from apps.messaging.database import Database, columns
 from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
@@ -42,6 +45,7 @@ from apps.messaging.logs import hand
 from apps.messaging.metrics import count_decisions
 from apps.messaging.outbox import publish
 from apps.messaging.record import Record
+from apps.messaging.recording import CHANGES_CALL, CallChange
 from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer, Entry, Key, SagaLogTable, Settled
 from apps.messaging.sorting import (
@@ -82,6 +86,12 @@ class Verdict(NamedTuple):
     decision: Decision
     entry: Entry | None
     intent: OpenIntent | None
+
+
+def claims_row(message: msgspec.Struct) -> bool:
+    """Whether a request makes the row that it does not find. What a person has found changes a row
+    that is there; one made for it would stand for a call that nobody makes."""
+    return not isinstance(message, RecordHappened)
 
 
 class HandlingFailed(Exception):
@@ -188,14 +198,25 @@ class Batch:
     def _carry_out_wave(self, items: Sequence[Item]) -> None:
         if not items:
             return
-        requests = [item.task.request for item in items]
-        found = self.log.claim([(each.saga_id, each.step, each.generation) for each in requests])
+        found = self._rows_of(items)
         calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
         verdicts = [self._verdict(item, found, calls) for item in items]
         answers = self._decide([each for each in verdicts if each.decision in HANDLED])
         self.notes += [(v.item, v.decision) for v in verdicts if v.decision not in ORDINARY]
         self.log.settle([row for each in verdicts for row in self._conclude(each, answers)])
         self._change_intents(verdicts, answers)
+
+    def _rows_of(self, items: Sequence[Item]) -> dict[Key, Entry]:
+        """The rows that were there, locked; those that were not are claimed, where it is for them
+        to be made."""
+        claimed, found = [], []
+        for item in items:
+            r = item.task.request
+            if claims_row(item.task.message):
+                claimed.append((r.saga_id, r.step, r.generation))
+            else:
+                found.append((r.saga_id, r.step))
+        return self.log.claim(claimed, found)
 
     def _verdict(
         self, item: Item, found: Mapping[Key, Entry], calls: Mapping[Key, OpenIntent]
@@ -207,12 +228,10 @@ class Batch:
         )
         row = entry.row._replace(intent=intent and intent.for_barrier) if entry else None
         if isinstance(item.task.message, RecordHappened):
-            may = may_record_by_hand(row, leased=bool(intent and intent.leased))
-            return Verdict(item, Decision.RECORD if may else Decision.LATE, entry, intent)
+            decision = decide_by_hand(row, leased=bool(intent and intent.leased))
+            return Verdict(item, decision, entry, intent)
         with blamed_on(item.record):
-            decision = decide(row, request)
-        if decision is Decision.UNDO and not intent and item.handler is None:
-            decision = Decision.NOTHING_OUTSIDE  # what is here, only its own compensation undoes
+            decision = (decide if item.handler else decide_resolved)(row, request)
         return Verdict(item, decision, entry, intent)
 
     def _decide(self, verdicts: Sequence[Verdict]) -> dict[Item, Event | CallOutside | None]:
@@ -263,8 +282,7 @@ class Batch:
             kept = entry.answer if entry else Answer()
         else:
             kept = self._answer(item, answer)
-        undoing = decision is Decision.UNDO and entry
-        generation = entry.row.generation if entry and undoing else request.generation
+        generation = generation_after(decision, entry and entry.row, request)
         status = status_after(decision, answer)
         yield Settled(request.saga_id, request.step, status, generation, kept)
 
@@ -280,19 +298,17 @@ class Batch:
         self, verdicts: Sequence[Verdict], answers: Mapping[Item, Event | CallOutside | None]
     ) -> None:
         """What the decisions do to outside calls: new ones, withdrawn ones, ones to be undone."""
-        calls = {each.item: each.intent for each in verdicts if each.intent}
-        of: dict[Decision, list[Item]] = defaultdict(list)
-        for each in verdicts:
-            of[each.decision].append(each.item)
-        replaced = [item for item in of[Decision.UNDO] if item in calls]
-        withdrawn = [*of[Decision.WITHDRAW], *replaced]
-        self.intents.withdraw(calls[item].id for item in withdrawn)
-        self.intents.settle_by_hand(calls[item].id for item in of[Decision.RECORD])
-        later = [*of[Decision.UNDO_LATER], *of[Decision.TELL_LATER]]
-        self.intents.remember([(calls[item].id, item.envelope) for item in later])
+        of: dict[CallChange | None, list[tuple[UUID, Envelope]]] = defaultdict(list)
+        for item, decision, _, intent in verdicts:
+            if intent:
+                of[CHANGES_CALL.get(decision)].append((intent.id, item.envelope))
+        self.intents.withdraw(id for id, _ in of[CallChange.WITHDRAWN])
+        self.intents.settle_by_hand(id for id, _ in of[CallChange.SETTLED])
+        self.intents.remember(of[CallChange.REMEMBERS])
         wanted = [(i.envelope, a) for i, a in answers.items() if isinstance(a, CallOutside)]
         self.intents.add(wanted)
-        self.calls_wait |= bool(wanted or later or of[Decision.WAKE])
+        woken = any(each.decision is Decision.WAKE for each in verdicts)
+        self.calls_wait |= bool(wanted or of[CallChange.REMEMBERS] or woken)
 
     # --- beside the barrier
 

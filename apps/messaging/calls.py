@@ -5,7 +5,7 @@ business rows, the intent and the answer. A worker that dies in between leaves t
 when its lease has run out, another asks again under the same key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ import msgspec
 import structlog
 from django.db import transaction
 
-from apps.contracts.base import Compensation, Event, Refusal
-from apps.contracts.catalogue import Action, command_topic
+from apps.contracts.base import Compensation, Event
+from apps.contracts.catalogue import command_topic
 from apps.contracts.steps import Fenced, StepWaits, UndoRefused
 from apps.messaging.answers import envelope_of, happened, kept_answer, nothing_happened
 from apps.messaging.barrier import Status
@@ -26,6 +26,7 @@ from apps.messaging.handling import CallOutside, StillWaiting, Task, Workspace
 from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, kept
 from apps.messaging.models import IntentStatus
 from apps.messaging.outbox import publish
+from apps.messaging.recording import Recorded, What, Who, recorded, undone_at_once
 from apps.messaging.request import Request
 from apps.messaging.retry import pause_before_call
 from apps.messaging.saga_log import Answer, Entry, SagaLogTable, Settled
@@ -141,8 +142,7 @@ class Recording:
             self.intents.close(self.claimed, IntentStatus.REFUSED, event.reason)
         else:
             self.intents.close(self.claimed, IntentStatus.SETTLED, "")
-        undoing = self.claimed.request.action is Action.UNDO
-        row, kept = self._undo_recorded(event) if undoing else self._action_recorded(event)
+        row, kept = self._recorded(event)
         request = self.claimed.request
         generation = self.entry.row.generation
         self.log.settle([Settled(request.saga_id, request.step, row, generation, kept)])
@@ -150,33 +150,26 @@ class Recording:
         transaction.on_commit(after, using=self.context)
         publish(self.database, self.outgoing)
 
-    def _undo_recorded(self, event: Event) -> tuple[Status, Answer]:
-        """It is undone; or refused, and stays open for a person."""
-        kept = self._tell(self.waiting.request, event)
-        if isinstance(event, UndoRefused):
-            return Status.UNDOING, self.entry.answer
-        return Status.UNDONE, kept
+    def _recorded(self, event: Event) -> tuple[Status, Answer]:
+        undo, fence = bool(self.waiting.undo), bool(self.waiting.fence)
+        found = recorded(self.claimed.request.action, event, undo=undo, fence=fence)
+        return self._success_undone(event) if found is None else self._told(found, event)
 
-    def _action_recorded(self, event: Event) -> tuple[Status, Answer]:
-        if isinstance(event, Refusal):
-            return self._refusal_recorded(event)
-        if self.waiting.undo:
-            return self._success_undone(event)
-        kept = self._tell(self.waiting.request, event)
-        if self.waiting.fence:
-            self._tell(self.waiting.fence, happened(kept))
-        return Status.DONE, kept
+    def _told(self, found: Recorded, event: Event) -> tuple[Status, Answer]:
+        """Tell all that is to be told; what the row says then, and the answer that it keeps."""
+        answers: dict[Who, Answer] = {}
+        for who, what in found.tells:
+            answers[who] = self._tell(getattr(self.waiting, who), self._event(what, event, answers))
+        return found.status, answers[found.keeps] if found.keeps else self.entry.answer
 
-    def _refusal_recorded(self, event: Event) -> tuple[Status, Answer]:
-        """Where a compensation or a Fence waits, nothing will run here any more."""
-        if self.waiting.fence:
-            self._tell(self.waiting.fence, Fenced())
-        if self.waiting.undo:
-            return Status.TOMBSTONE, self._tell(
-                self.waiting.undo, nothing_happened(self._kept(self.waiting.undo))
-            )
-        kept = self._tell(self.waiting.request, event)
-        return Status.TOMBSTONE if self.waiting.fence else Status.REFUSED, kept
+    def _event(self, what: What, event: Event, answers: Mapping[Who, Answer]) -> Event:
+        if what is What.NOTHING_TO_UNDO:
+            return nothing_happened(self._kept(self.waiting.undo))
+        if what is What.FENCED:
+            return Fenced()
+        if what is What.NOT_UNDONE:
+            return UndoRefused(reason="It has happened after all: undo it")
+        return happened(answers[Who.REQUEST]) if what is What.HAPPENED else event
 
     def _success_undone(self, event: Event) -> tuple[Status, Answer]:
         """A compensation has waited for this: no success is told, it is undone at once."""
@@ -185,23 +178,21 @@ class Recording:
         assert isinstance(message, Compensation)
         handler = wiring(self.context).commands.get((asked.type, asked.version))
         if handler is None:  # a person's evidence came before the call had its outcome
-            self._tell(self.waiting.undo, UndoRefused(reason="It has happened after all: undo it"))
-            return Status.DONE, self._tell(self.waiting.request, event)
+            return self._told(undone_at_once(None), event)
         answer = self._decide(
             handler.workspace,
             lambda workspace: handler.decide(message, workspace),
             message,
             asked.request,
         )
-        if isinstance(answer, CallOutside):
-            self.intents.add([(asked, answer)])
-            transaction.on_commit(partial(wake, self.context), using=self.context)
-            told = envelope_of(
-                self.context, self._kept(self.waiting.request), event, self.call.request
-            )
-            return Status.UNDOING, kept_answer(told)
-        assert isinstance(answer, Event)
-        return Status.UNDONE, self._tell(self.waiting.undo, answer)
+        assert answer is not None  # only reactions answer nothing
+        found = undone_at_once(answer)
+        if not isinstance(answer, CallOutside):
+            return self._told(found, answer)
+        self.intents.add([(asked, answer)])
+        transaction.on_commit(partial(wake, self.context), using=self.context)
+        told = envelope_of(self.context, self._kept(self.waiting.request), event, self.call.request)
+        return found.status, kept_answer(told)
 
     def _decide(
         self,

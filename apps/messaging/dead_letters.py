@@ -175,21 +175,15 @@ class ParkedBehind:
             self.parked[each.saga_id].append(each)
 
     def must_wait(self, request: Request) -> bool:
-        """Only actions wait. A re-sent or replayed one waits neither for its own copy nor for those
-        that were parked after it: they wait for it."""
-        if not self.parked or request.action is not Action.DO:
-            return False
-        for each in self.parked[request.saga_id]:  # the oldest first
-            if each.blocks_saga:
-                return not _is_copy(each, request)
-        return False
+        """See waits_behind."""
+        return bool(self.parked) and waits_behind(self.parked[request.saga_id], request)
 
     def carried_out(self, request: Request) -> None:
         """A request was decided: its parked copy is settled; a compensation supersedes it."""
         if not self.parked:
             return
         for each in list(self.parked[request.saga_id]):
-            if outcome := _outcome(each, request):
+            if outcome := outcome_of(each, request):
                 self.parked[request.saga_id].remove(each)
                 self.settled.append((each.id, each.saga_id, outcome))
 
@@ -213,16 +207,25 @@ def sent_again(topic: str, saga_id: UUID | None, headers: str, payload: bytes) -
     return Letter(message_id, topic, saga_id or uuid7(), texts, bytes(payload))
 
 
-def _is_copy(parked: ParkedRequest, request: Request) -> bool:
+def waits_behind(parked: Iterable[ParkedRequest], request: Request) -> bool:
+    """Only actions wait. A re-sent or replayed one waits neither for its own copy nor for those
+    that were parked after it: they wait for it. `parked` is in order, the oldest first."""
+    if request.action is not Action.DO:
+        return False
+    oldest = next((each for each in parked if each.blocks_saga), None)
+    return oldest is not None and not is_copy(oldest, request)
+
+
+def is_copy(parked: ParkedRequest, request: Request) -> bool:
     """Whether carrying out the request carries out what is parked."""
     return (parked.step, parked.action) == (request.step, request.action) and (
         request.generation >= parked.generation
     )
 
 
-def _outcome(parked: ParkedRequest, request: Request) -> ParkedStatus | None:
+def outcome_of(parked: ParkedRequest, request: Request) -> ParkedStatus | None:
     """What becomes of a parked request when another of its saga is carried out; None: nothing."""
-    if _is_copy(parked, request):
+    if is_copy(parked, request):
         return ParkedStatus.REPLAYED
     closed = parked.step == request.step and request.action is not Action.DO
     return ParkedStatus.SUPERSEDED if closed and parked.blocks_saga else None

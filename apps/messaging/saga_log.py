@@ -80,15 +80,19 @@ class SagaLogTable:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def claim(self, asked: Sequence[tuple[UUID, str, int]]) -> dict[Key, Entry]:
+    def claim(
+        self, asked: Sequence[tuple[UUID, str, int]], found: Sequence[Key] = ()
+    ) -> dict[Key, Entry]:
         """Lock one row for each (saga, step, generation); what was there before, by key.
 
         A key that is missing in the result had no row: it is now claimed, as DOING, and must be
-        settled in this transaction.
+        settled in this transaction. Rows of the keys that are to be `found` are locked where they
+        are there, and never made.
         """
         ordered = sorted(asked)
-        claimed = set(self.database.fetch(CLAIM, columns(ordered, 3)))
+        claimed = set(self.database.fetch(CLAIM, columns(ordered, 3))) if ordered else set()
         present = [(saga, step) for saga, step, _ in ordered if (saga, step) not in claimed]
+        present += found
         return self._read(present) if present else {}
 
     def lock(self, saga_id: UUID, step: str) -> Entry:

@@ -3,8 +3,8 @@
 A success is followed by the next step, or the saga is confirmed. A refusal turns it back: the
 steps before the refused one are undone in reverse, one at a time, down to the first; then the
 saga is undone. An answer counts only where it matches a request that is open, in step, action and
-generation; any other changes nothing. `waiting` says what happens when no answer comes, `moves`
-what people may do.
+generation; any other changes nothing, but for a compensation that was made after all. `waiting`
+says what happens when no answer comes, `moves` what people may do.
 """
 
 from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ def decide(course: Course, saga: SagaState | None, said: Said) -> Decision:
 def hear(course: Course, saga: SagaState, answer: Answer) -> Decision:
     """Take an answer, if it is to a request that is open."""
     for each in saga.detours.desk:
-        if matches(each.request(saga.saga_id), answer.request):
+        if matches(each.request(saga.saga_id), answer.request) or closes(each, answer):
             return hear_on_desk(course, saga, each, answer)
     if saga.status is Status.AWAITING_DECISION or not matches(saga.pending, answer.request):
         return Decision(saga)
@@ -87,6 +87,14 @@ def matches(open_request: Request | None, request: Request) -> bool:
         and open_request.action == request.action
         and open_request.generation == request.generation
     )
+
+
+def closes(asked: OnDesk, answer: Answer) -> bool:
+    """Whether an earlier compensation was made after all: that closes the step for those asked
+    later too, and nobody may ask again for what a later one was refused."""
+    request = answer.request
+    same = request.step == asked.step and request.action is Action.UNDO
+    return same and isinstance(answer.event, Undone) and request.generation < asked.generation
 
 
 def outcome_of(leg: Leg, answer: Answer) -> Outcome:

@@ -42,18 +42,21 @@ class Desk:
     def follow(
         self, before: SagaState | None, decision: Decision, plan: str, traceparent: str
     ) -> None:
-        """What comes onto the desk by a decision about a saga, stays there, and leaves it."""
+        """What comes onto the desk by a decision about a saga, stays there, and leaves it. What was
+        stuck and now waits for a decision comes anew: other people may look at it."""
         was, now = concerns(before), concerns(decision.saga)
         if not was and not now:
             return
+        same = before is not None and kind_of(before) == kind_of(decision.saga)
+        kept = now & was if same else frozenset()
         saga_id, said = decision.saga.saga_id, said_of(decision)
-        for each in now - was:
+        for each in now - kept:
             reason = said.get(each) or why(decision.saga)
             kind = kind_of(decision.saga)
             case = NewCase(kind, "sagas", saga_id, *each, reason, plan, traceparent)
             self.opened.append(case)
-        self.updated += [(saga_id, *each, said[each]) for each in now & was if said.get(each)]
-        self.closed += [(saga_id, *each, how(decision)) for each in was - now]
+        self.updated += [(saga_id, *each, said[each]) for each in kept if said.get(each)]
+        self.closed += [(saga_id, *each, how(decision)) for each in was - kept]
 
     def save(self) -> None:
         """Write what changed. A case that opens is told to those who should look, once."""

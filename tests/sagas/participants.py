@@ -116,6 +116,9 @@ class Participants:
     def answer_again(self, request: Request, message: Compensation | None) -> None:
         """The outcome, as an answer to this very request."""
         status = self.rows[request.step].status
+        if status is Status.UNDOING:  # the barrier answers for a refused one only
+            self.tell(request, UndoRefused(reason="no"))
+            return
         if request.action is Action.UNDO:
             compensation = message or self.step(request.step).compensation
             assert compensation

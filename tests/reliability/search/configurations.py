@@ -1,0 +1,30 @@
+"""What is searched: the quick ones by every run of the tests, all of them by a campaign."""
+
+from tests.reliability.search.states import Configuration
+
+QUICK = {
+    "orchestrated": Configuration(waits=True, retries=1, cancel=True),
+    "two attempts": Configuration(waits=True, retries=1, cancel=True, attempts=2),
+    "turned back by people": Configuration(waits=True, retries=1, cancel=True, compensate=True),
+    "skipped": Configuration(waits=True, retries=1, cancel=True, skip=True),
+    "parked": Configuration(cancel=True, compensate=True, parking=True),
+    "paused": Configuration(waits=True, cancel=True, compensate=True, pause=True),
+    "undo refused": Configuration(cancel=True, declines=True, raises=1),
+    "undone by hand": Configuration(by_hand=True, raises=1),
+    "leases lost": Configuration(compensate=True, by_hand=True, leases=True),
+}
+FULL = {
+    "two retries": Configuration(
+        waits=True, retries=2, cancel=True, compensate=True, skip=True, parking=True),
+    "paused, every move": Configuration(
+        waits=True, retries=1, cancel=True, compensate=True, skip=True, pause=True),
+    "undo refused, by hand": Configuration(by_hand=True, declines=True, raises=1),
+    "sparing network": Configuration(waits=True, retries=1, cancel=True, sparing=True),
+    "sparing network, parked": Configuration(parking=True, sparing=True),
+    "long plan": Configuration(
+        long=True, waits=True, retries=1, cancel=True, compensate=True, declines=True),
+    "every hand": Configuration(
+        waits=True, retries=1, raises=1, cancel=True, compensate=True, parking=True, skip=True,
+        by_hand=True, declines=True),
+}  # fmt: skip
+ALL = {**QUICK, **FULL}

@@ -1,0 +1,462 @@
+"""What can happen next in a state: every move that the network, the outside world, a worker, time
+or a person may make."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from apps.contracts.catalogue import Action
+from apps.contracts.payments import CreditInstead
+from apps.contracts.steps import RecordHappened, StepWaits
+from apps.messaging import dead_letters
+from apps.messaging.dead_letters import ParkedRequest
+from apps.messaging.models import IntentStatus
+from apps.messaging.request import Request
+from apps.sagas.state import (
+    Answer,
+    Compensate,
+    DeskOverdue,
+    Overdue,
+    Pause,
+    RecordOutcome,
+    Resolve,
+    Resume,
+    Retry,
+    Said,
+    Skip,
+    Status,
+    Substitute,
+    Wish,
+)
+from tests.reliability.search import participants
+from tests.reliability.search.engine import Engine, Step, key_of
+from tests.reliability.search.participants import Change, Participants, request_of
+from tests.reliability.search.plans import (
+    CAPTURE,
+    FIRST,
+    LONG,
+    PAYMENT,
+    RETRIABLE,
+    SHORT,
+    Searched,
+    searched,
+)
+from tests.reliability.search.states import (
+    ACCEPTED,
+    DECLINED,
+    IN_FLIGHT,
+    Configuration,
+    Letter,
+    Move,
+    Numbered,
+    OpenCall,
+    Record,
+    State,
+    StepRow,
+    Taken,
+)
+from tests.sagas.scenarios import SAGA
+
+LATER = StepWaits(reason="busy", until=datetime(2026, 3, 1, 12, tzinfo=UTC))
+WAITS_BEHIND_PARKED = "a compensation or a Fence waits behind a parked action"
+World = frozenset[Taken]
+AN_ID = UUID(int=1)
+
+
+class Moves:
+    """The moves of one configuration. Everything that is decided is decided once and remembered."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        given = configuration
+        self.searched: Searched = searched(
+            LONG if given.long else SHORT, waits=given.waits, attempts=given.attempts
+        )
+        self.letters: Numbered[Letter] = Numbered(lambda letter: letter.key)
+        self.rows: Numbered[StepRow] = Numbered()
+        self.worlds: Numbered[World] = Numbered()
+        self.records: Numbered[Record] = Numbered(key_of)
+        self.participants = Participants(self.searched, self.letters)
+        self.engine = Engine(self.searched, self.letters)
+        self.receive = remembered(self._receive)
+        self.asked = remembered(self._asked)
+        self.hear = remembered(self._hear)
+        self.time = remembered(self._time)
+        self.people = remembered(self._people)
+        self.waiting = remembered(self._waiting)
+        self.work = remembered(self._work)
+        self.wishes = remembered(self._wishes)
+        self.findings = remembered(self._findings)
+
+    def start(self) -> State:
+        """The initiator has done the first step and told of it."""
+        request = request_of(FIRST, Action.DO)
+        told = self.letters.of(Letter(request, self.searched.successes[FIRST]))
+        kept = self.participants._kept(told)
+        done = participants.StepRow(participants.Status.DONE, 1, kept, None, 1)
+        rows = [done if step == FIRST else StepRow() for step in self.searched.steps]
+        return State(
+            rows=tuple(map(self.rows.of, rows)),
+            world=self.worlds.of(frozenset()),
+            saga=self.records.of(Record()),
+            sent=frozenset([told]),
+            may_park=self.configuration.parking,
+        )
+
+    def of(self, state: State) -> Iterator[Move]:
+        """All moves."""
+        for number in state.sent:
+            if self._may_arrive(state, number):
+                yield from self._arrives(state, number)
+        yield from self._outside(state)
+        yield from self._workers(state)
+        yield from self._engine_moves(state, self.time(state.saga), optional=False)
+        yield from self._engine_moves(state, self.people(state.saga), optional=True)
+        yield from self._people_who_know(state)
+
+    # --- messages arrive
+
+    def _may_arrive(self, state: State, number: int) -> bool:
+        if not self.configuration.sparing:
+            return True
+        return (self._reader(number), number) not in state.read
+
+    def _reader(self, number: int) -> str:
+        letter = self.letters[number]
+        return "saga" if letter.told else letter.request.step
+
+    def _arrives(self, state: State, number: int) -> Iterator[Move]:
+        letter = self.letters[number]
+        if letter.told:
+            yield from self._heard(state, number)
+            return
+        if self.waits_behind(state, letter.request):
+            if letter.request.action is not Action.DO:
+                yield Move(str(letter), state, complaint=WAITS_BEHIND_PARKED)
+            return
+        at = self.searched.steps.index(letter.request.step)
+        optional = not self.asked(state.saga, number)
+        for change, row in self.receive(state.rows[at], number):
+            yield self._received(state, number, at, change, row)._replace(optional=optional)
+            if change.decision == "run" and state.may_park:
+                yield self._parked(state, number)
+        outside = letter.request.step in self.searched.outside
+        if outside and letter.request.action is not Action.FENCE:  # a Fence is told no such thing
+            yield from self._engine_moves(state, self.waiting(state.saga, number), optional=True)
+
+    def _asked(self, number: int, letter: int) -> bool:
+        """Whether the engine asks this now. Progress may not rely on a copy of what it does not."""
+        saga, (request, message) = self.records[number].state, self.letters[letter]
+        if saga is None or isinstance(message, RecordHappened):
+            return False
+        desk = [each.request(SAGA) for each in saga.detours.desk if not each.refused]
+        return request in (saga.pending, *desk)
+
+    def _receive(self, row: int, number: int) -> list[tuple[Change, int]]:
+        before = self.rows[row]
+        try:
+            changes = self.participants.receive(before, number)
+        except Exception as error:  # whatever it is: no reachable state may lead to one
+            changes = [Change("fails", before, (), f"{type(error).__name__}: {error}")]
+        return [(each, self.rows.of(each.row)) for each in changes]
+
+    def _received(self, state: State, number: int, at: int, change: Change, row: int) -> Move:
+        letter = self.letters[number]
+        before = self.rows[state.rows[at]].status or "absent"
+        now = self._with_row(self._consumed(state, number), at, row, change.told)
+        parked = self.still_parked(state, letter.request)
+        complaint = change.complaint or self._called_twice(state, at, change.row.call)
+        says = "".join(f", says {self.letters[each]}" for each in change.told)
+        text = f"{letter} arrives, {change.decision}: {before} -> {change.row.status}{says}"
+        return Move(text, now._replace(parked=parked), complaint=complaint)
+
+    def _called_twice(self, state: State, at: int, wanted: OpenCall | None) -> str:
+        """A request has one call, which the table of calls holds by a constraint."""
+        open_call = self.rows[state.rows[at]].call
+        if wanted is None or (open_call and wanted.request == open_call.request):
+            return ""
+        made = any(each.key == wanted.key for each in self.worlds[state.world])
+        return "a call is wanted a second time under one key" if made else ""
+
+    def _parked(self, state: State, number: int) -> Move:
+        letter = self.letters[number]
+        request = letter.request
+        parked = (*state.parked, (request.step, request.generation))
+        now = self._consumed(state, number)._replace(parked=parked, may_park=False)
+        return Move(f"{letter} is parked", now, optional=True)
+
+    def waits_behind(self, state: State, request: Request) -> bool:
+        parked = [_parked_request(*each) for each in state.parked]
+        return dead_letters.waits_behind(parked, request)
+
+    def still_parked(self, state: State, request: Request) -> tuple[tuple[str, int], ...]:
+        return tuple(
+            each
+            for each in state.parked
+            if not dead_letters.outcome_of(_parked_request(*each), request)
+        )
+
+    # --- the engine hears, is told the time and what people want
+
+    def _heard(self, state: State, number: int) -> Iterator[Move]:
+        reading = self._consumed(state, number)
+        if step := self.hear(state.saga, number):
+            yield self._decided(reading, f"the engine hears {self.letters[number]}", *step)
+        elif reading is not state:
+            yield Move(f"{self.letters[number]} matches nothing", reading)
+
+    def _hear(self, record: int, number: int) -> tuple[int, Step] | None:
+        return self._numbered(lambda: self.engine.hear(self.records[record], number))
+
+    def _numbered(self, decide: Callable[[], Step | None]) -> tuple[int, Step] | None:
+        """A decision, with the number of its record. An error is a complaint."""
+        try:
+            step = decide()
+        except Exception as error:  # whatever it is: no reachable state may lead to one
+            return 0, Step(Record(), (), f"{type(error).__name__}: {error}")
+        return step and (self.records.of(step.record), step)
+
+    def _engine_moves(
+        self, state: State, found: list[tuple[str, int, Step]], *, optional: bool
+    ) -> Iterator[Move]:
+        for text, record, step in found:
+            yield self._decided(state, text, record, step, optional=optional)
+
+    def _decided(
+        self, state: State, text: str, record: int, step: Step, *, optional: bool = False
+    ) -> Move:
+        if step.complaint:
+            return Move(text, state, complaint=step.complaint)
+        now = self._told_anew(state._replace(saga=record), step.sent)
+        says = "".join(f", sends {self.letters[each]}" for each in step.sent)
+        return Move(text + says, now._replace(sent=now.sent.union(step.sent)), optional)
+
+    def _said(self, record: int, options: dict[str, Said]) -> list[tuple[str, int, Step]]:
+        found = []
+        for text, said in options.items():
+            step = self._numbered(lambda said=said: self.engine.say(self.records[record], said))  # type: ignore[misc]
+            if step:
+                found.append((text, *step))
+        return found
+
+    def _time(self, number: int) -> list[tuple[str, int, Step]]:
+        """What the watchdog may tell: whatever is due, at any moment."""
+        record = self.records[number]
+        if record.state is None:
+            return []
+        options: dict[str, Said] = {}
+        if record.state.paused:
+            options["the pause ends"] = Resume()
+            options["the pause ends, past the deadline"] = Resume(past_deadline=True)
+        if record.due and (request := record.state.pending):
+            options["it is overdue"] = Overdue(request)
+            options["it is past the deadline"] = Overdue(request, past_deadline=True)
+            options["it is overdue among too many"] = Overdue(request, restrained=True)
+        if record.desk_due:
+            options["the desk is due"] = DeskOverdue()
+        return self._said(number, options)
+
+    def _waiting(self, record: int, number: int) -> list[tuple[str, int, Step]]:
+        """A participant may always tell that its outside call takes longer."""
+        answer = Answer(self.letters[number].request, LATER)
+        return self._said(record, {f"StepWaits answers {self.letters[number]}": answer})
+
+    def _people(self, number: int) -> list[tuple[str, int, Step]]:
+        """What people may do who only look at the saga."""
+        record, given = self.records[number], self.configuration
+        saga = record.state
+        if saga is None or saga.ended:
+            return []
+        pending = saga.pending
+        options: dict[str, Said] = {}
+        if given.compensate:
+            options["an operator turns it back"] = Compensate("no")
+        if pending and self._may_retry(record):
+            options[f"an operator retries {pending.step}"] = Retry(pending.step)
+        if given.skip:
+            options[f"an operator skips {PAYMENT}"] = Skip(PAYMENT)
+        if given.pause and not saga.paused:
+            options["an operator pauses it"] = Pause()
+        for each in saga.detours.desk:
+            if each.generation - saga.generation(each.step) < given.raises:
+                options |= self._at_the_desk(each.step)
+        return self._said(number, options)
+
+    def _at_the_desk(self, step: str) -> dict[str, Said]:
+        options: dict[str, Said] = {f"an operator retries the undoing of {step}": Retry(step)}
+        if self.configuration.by_hand:
+            options[f"an operator resolves {step} by hand"] = Resolve(step, "seen")
+        if self.configuration.by_hand and step == PAYMENT:
+            name = CreditInstead.__name__
+            options[f"an operator substitutes the undoing of {step}"] = Substitute(step, name)
+        return options
+
+    def _may_retry(self, record: Record) -> bool:
+        """Only so often with a higher generation."""
+        assert record.state
+        if record.state.status is not Status.AWAITING_DECISION:
+            return self.configuration.retries > 0
+        raised = sum(each - 1 for each in record.state.detours.generations.values())
+        return raised < self.configuration.retries
+
+    def _people_who_know(self, state: State) -> Iterator[Move]:
+        """The customer, whose wish has to be honoured; whoever has seen that a call happened."""
+        record = self.records[state.saga]
+        if record.state is None or record.state.ended:
+            return
+        if self.configuration.cancel and not record.state.detours.cancel_wished:
+            yield self._wished(state, record)
+        pending = record.state.pending if self.configuration.by_hand else None
+        if pending and self._has_happened(state, pending):
+            found = self.findings(state.saga, pending.step)
+            yield from self._engine_moves(state, found, optional=True)
+
+    def _wished(self, state: State, record: Record) -> Move:
+        """A wish that came in time has to be honoured, whatever the saga makes of it."""
+        in_time = state.wish_in_time or self._in_time(state, record)
+        text, number, step = self.wishes(state.saga)
+        move = self._decided(state, text, number, step, optional=True)
+        return move._replace(state=move.state._replace(wish_in_time=in_time))
+
+    def _wishes(self, record: int) -> tuple[str, int, Step]:
+        text = "the customer wishes to cancel"
+        found = self._said(record, {text: Wish("no")})
+        return found[0] if found else (text, record, Step(self.records[record], ()))
+
+    def _findings(self, record: int, step: str) -> list[tuple[str, int, Step]]:
+        said = RecordOutcome(step, "seen")
+        return self._said(record, {f"an operator records that {step} happened": said})
+
+    def _in_time(self, state: State, record: Record) -> bool:
+        """Whether the pivot was never asked, or has refused."""
+        assert record.state
+        asked = (CAPTURE, Action.DO)
+        letters = [self.letters[each] for each in state.sent]
+        sent = any((it.request.step, it.request.action) == asked for it in letters)
+        return not sent or record.state.status is Status.AWAITING_DECISION
+
+    def _has_happened(self, state: State, request: Request) -> bool:
+        """What a person can see: the pivot's call outside; a step behind it is done by hand."""
+        if self.searched.kind(request.step) is RETRIABLE:
+            return True
+        return any(
+            (each.step, each.gives_back, each.status) == (request.step, False, ACCEPTED)
+            for each in self.worlds[state.world]
+        )
+
+    # --- outside
+
+    def _outside(self, state: State) -> Iterator[Move]:
+        """A call has its effect whenever it likes, once per key, whoever still waits for it."""
+        world = self.worlds[state.world]
+        for each in world:
+            if each.status != IN_FLIGHT:
+                continue
+            for status in (ACCEPTED, DECLINED):
+                if each.gives_back and status == DECLINED and not self.configuration.declines:
+                    continue
+                now = self.worlds.of(world - {each} | {each._replace(status=status)})
+                call = "the giving back of" if each.gives_back else "the call of"
+                text = f"{call} {each.step} is {status} outside ({each.key[-1]})"
+                choice = status if each.gives_back else ""
+                yield Move(text, state._replace(world=now), choice=choice)
+
+    # --- workers
+
+    def _workers(self, state: State) -> Iterator[Move]:
+        for at, step in enumerate(self.searched.steps):
+            if step in self.searched.outside:
+                for text, row, world, told, optional in self.work(state.rows[at], state.world, at):
+                    now = self._with_row(state, at, row, told)._replace(world=world)
+                    yield Move(text, now, optional)
+
+    def _work(self, row: int, world: int, at: int) -> list[tuple[Any, ...]]:
+        """What workers may do about one step's calls."""
+        step = self.searched.steps[at]
+        found = []
+        call = self.rows[row].call
+        if call and may_be_claimed(call):
+            found.append(self._claim(row, world, call))
+        if call and call.lease and self.configuration.leases:
+            lost = call._replace(lease=0, status=IntentStatus.UNKNOWN)
+            now = self.rows.of(self.rows[row]._replace(call=lost))
+            found.append((f"no answer comes to the call of {step}", now, world, (), True))
+        for each in sorted(self.worlds[world]):
+            if each.step == step and (told := answer_of(each)):
+                found += self._records(row, world, each, told)
+        return found
+
+    def _claim(self, row: int, world: int, call: OpenCall) -> tuple[Any, ...]:
+        step = call.request.step
+        now, key = self.participants.claimed(call)
+        known = self.worlds[world]
+        if all(each.key != key for each in known):
+            gives_back = call.request.action is Action.UNDO
+            known |= {Taken(key, step, gives_back, IN_FLIGHT)}
+        claimed = self.rows.of(self.rows[row]._replace(call=now))
+        kind = f"{call.request.action}, generation {call.request.generation}"
+        text = f"a worker claims the call of {step} ({kind})"
+        return text, claimed, self.worlds.of(known), (), False
+
+    def _records(self, row: int, world: int, known: Taken, told: str) -> Iterator[tuple[Any, ...]]:
+        """Whoever has called under this key may record its answer, if it still holds the call."""
+        call = self.rows[row].call
+        for request, lease in callers(call, known):
+            if not participants.holds(call, request, lease):
+                continue
+            change = self.participants.record(self.rows[row], request, told)
+            says = "".join(f", says {self.letters[each]}" for each in change.told)
+            before, after = self.rows[row].status, change.row.status
+            key = known.key.removeprefix(f"{SAGA}-")
+            text = f"a worker records that {key} is {told}"
+            now = self.rows.of(change.row)
+            yield f"{text}: {before} -> {after}{says}", now, world, change.told, False
+
+    # --- parts
+
+    def _with_row(self, state: State, at: int, row: int, told: tuple[int, ...]) -> State:
+        rows = (*state.rows[:at], row, *state.rows[at + 1 :])
+        now = self._told_anew(state, told)
+        return now._replace(rows=rows, sent=now.sent.union(told))
+
+    def _consumed(self, state: State, number: int) -> State:
+        if not self.configuration.sparing:
+            return state
+        return state._replace(read=state.read | {(self._reader(number), number)})
+
+    def _told_anew(self, state: State, sent: tuple[int, ...]) -> State:
+        """What is sent again may be read again."""
+        if not state.read or not sent:
+            return state
+        return state._replace(read=frozenset(it for it in state.read if it[1] not in sent))
+
+
+def remembered(method: Callable[..., Any]) -> Callable[..., Any]:
+    return lru_cache(maxsize=None)(method)
+
+
+def may_be_claimed(call: OpenCall) -> bool:
+    """What the statement CLAIM asks for, at any time."""
+    return call.status in (IntentStatus.DUE, IntentStatus.UNKNOWN)
+
+
+def answer_of(known: Taken) -> str:
+    """What a worker learns that asks under a key: nothing while it is not decided. However often
+    a call fails or is cut off, it is only asked again, as in calls.carry_out."""
+    return "" if known.status == IN_FLIGHT else known.status
+
+
+def callers(call: OpenCall | None, known: Taken) -> Iterator[tuple[Request, int]]:
+    """Who may have called under a key: the worker that has the call now, and earlier ones."""
+    action = Action.UNDO if known.gives_back else Action.DO
+    generation = int(known.key.rpartition("-")[2].partition("/")[0])
+    request = request_of(known.step, action, generation)
+    if call and call.lease and call.request == request:
+        yield request, call.lease
+    yield request, 0
+
+
+def _parked_request(step: str, generation: int) -> ParkedRequest:
+    return ParkedRequest(AN_ID, SAGA, step, Action.DO, generation)
