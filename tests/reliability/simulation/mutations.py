@@ -17,7 +17,7 @@ from apps.contracts.catalogue import Action
 from apps.messaging import batch, calls, intents
 from apps.messaging.barrier import Decision, Row, Status, decide, of_open_work
 from apps.messaging.consumer import ContextConsumer
-from apps.messaging.dead_letters import ParkedBehind, _is_copy
+from apps.messaging.dead_letters import ParkedBehind, is_copy
 from apps.messaging.handling import Call, OutsideCall
 from apps.messaging.intents import Claimed, IntentTable, OpenIntent, Waiting
 from apps.messaging.record import read_record
@@ -154,7 +154,7 @@ def undo_waits_behind_parked() -> AbstractContextManager[object]:
 
     def must_wait(self: ParkedBehind, request: Request) -> bool:
         parked = self.parked.get(request.saga_id, ())
-        return any(request.action is not Action.DO or not _is_copy(e, request) for e in parked)
+        return any(request.action is not Action.DO or not is_copy(e, request) for e in parked)
 
     return attribute(ParkedBehind, "must_wait", must_wait)
 
