@@ -6,6 +6,7 @@ comparison with the time sees the simulated one, in whatever statement it is. Wh
 themselves have as a default (DEFAULTS) was bound when they were made and keeps the real time.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,11 @@ class Clock:
         return self.micros / 1_000_000
 
     perf_counter = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        """Only threads that earlier tests left running sleep, and they in real time: a postman that
+        could not would die in the midst of a simulation."""
+        time.sleep(seconds)
 
     def move(self, seconds: float) -> None:
         """Time passes."""
