@@ -68,3 +68,9 @@ def is_compared(column: str) -> bool:
     """Whether a statement compares a column of that name with a time."""
     pattern = re.compile(rf"\b{column}\b\s*(<|>|<=|>=|BETWEEN)|\b{column}__(lt|gt)", re.IGNORECASE)
     return any(pattern.search(text) for _, text in shipped())
+
+
+def test_a_thread_that_an_earlier_test_left_running_can_sleep() -> None:
+    clock = Clock()
+    clock.sleep(0.0)  # as a postman does, to whom the clock is the module `time`
+    assert clock.monotonic() == 0.0, "real sleep moves no simulated time"
