@@ -93,7 +93,8 @@ def cell(value: object) -> str:
 
 def keep(file: Path | None, rows: list[dict[str, Any]], full: bool) -> None:
     if file:
-        file.write_text(json.dumps({"full": full, "searches": rows}, indent=1))
+        told = [{name: each for name, each in row.items() if each not in ("", ())} for row in rows]
+        file.write_text(json.dumps({"full": full, "searches": told}, indent=1))
 
 
 if __name__ == "__main__":
