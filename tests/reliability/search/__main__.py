@@ -63,6 +63,8 @@ def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
 
     began = time.monotonic()
     found = search(configuration)
+    told = f"{name}: {found.states:,} states, {found.result}"
+    Console(stderr=True).print(told, highlight=False, soft_wrap=True)
     return {
         "configuration": name,
         "broken": broken,
@@ -76,7 +78,7 @@ def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
 def show(rows: Iterable[dict[str, Any]], columns: Iterable[str], *, trace: bool = True) -> None:
     console, table = Console(), Table(*columns)
     for row in rows:
-        table.add_row(*(told(row[each]) for each in columns))
+        table.add_row(*(cell(row[each]) for each in columns))
     console.print(table)
     for row in rows:
         if trace and row["problem"]:
@@ -85,13 +87,14 @@ def show(rows: Iterable[dict[str, Any]], columns: Iterable[str], *, trace: bool 
                 console.print(f"  {number:2}. {text}", highlight=False)
 
 
-def told(value: object) -> str:
+def cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def keep(file: Path | None, rows: list[dict[str, Any]], full: bool) -> None:
     if file:
-        file.write_text(json.dumps({"full": full, "searches": rows}, indent=1))
+        told = [{name: each for name, each in row.items() if each not in ("", ())} for row in rows]
+        file.write_text(json.dumps({"full": full, "searches": told}, indent=1))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,12 @@ FULL = {
     "sparing network, parked": Configuration(parking=True, sparing=True),
     "long plan": Configuration(
         long=True, waits=True, retries=1, cancel=True, compensate=True, declines=True),
-    "every hand": Configuration(
+    "every hand but the desk's": Configuration(
         waits=True, retries=1, raises=1, cancel=True, compensate=True, parking=True, skip=True,
-        by_hand=True, declines=True),
+        declines=True),
+    "findings, parked and retried": Configuration(
+        waits=True, retries=1, compensate=True, parking=True, by_hand=True, leases=True),
+    "every hand at the desk": Configuration(
+        raises=1, cancel=True, compensate=True, skip=True, by_hand=True, declines=True),
 }  # fmt: skip
 ALL = {**QUICK, **FULL}

@@ -8,9 +8,9 @@ from apps.contracts.steps import Fenced
 from apps.messaging.barrier import Status as RowStatus
 from apps.messaging.models import IntentStatus
 from apps.sagas.state import OnDesk, SagaState, Status, concerns
-from tests.reliability.search.moves import Moves, World, remembered
+from tests.reliability.search.moves import Moves, remembered
 from tests.reliability.search.plans import CAPTURE, RETRIABLE
-from tests.reliability.search.states import ACCEPTED, Letter, Record, State, StepRow
+from tests.reliability.search.states import ACCEPTED, Letter, Record, State, StepRow, World
 
 DONE, UNDONE, TOMBSTONE, UNDOING = (
     RowStatus.DONE, RowStatus.UNDONE, RowStatus.TOMBSTONE, RowStatus.UNDOING,

@@ -8,26 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
-from apps.contracts.payments import CreditInstead
 from apps.contracts.steps import RecordHappened, StepWaits
 from apps.messaging import dead_letters
 from apps.messaging.dead_letters import ParkedRequest
-from apps.messaging.models import IntentStatus
 from apps.messaging.request import Request
 from apps.sagas.state import (
     Answer,
-    Compensate,
-    DeskOverdue,
-    Overdue,
-    Pause,
     RecordOutcome,
-    Resolve,
-    Resume,
-    Retry,
     Said,
-    Skip,
     Status,
-    Substitute,
     Wish,
 )
 from tests.reliability.search import participants
@@ -37,12 +26,12 @@ from tests.reliability.search.plans import (
     CAPTURE,
     FIRST,
     LONG,
-    PAYMENT,
     RETRIABLE,
     SHORT,
     Searched,
     searched,
 )
+from tests.reliability.search.said import by_people, by_time
 from tests.reliability.search.states import (
     ACCEPTED,
     DECLINED,
@@ -55,13 +44,13 @@ from tests.reliability.search.states import (
     Record,
     State,
     StepRow,
-    Taken,
+    World,
 )
+from tests.reliability.search.workers import Workers
 from tests.sagas.scenarios import SAGA
 
 LATER = StepWaits(reason="busy", until=datetime(2026, 3, 1, 12, tzinfo=UTC))
 WAITS_BEHIND_PARKED = "a compensation or a Fence waits behind a parked action"
-World = frozenset[Taken]
 AN_ID = UUID(int=1)
 
 
@@ -86,7 +75,8 @@ class Moves:
         self.time = remembered(self._time)
         self.people = remembered(self._people)
         self.waiting = remembered(self._waiting)
-        self.work = remembered(self._work)
+        workers = Workers(self.participants, self.rows, self.worlds, leases=given.leases)
+        self.work = remembered(workers.moves)
         self.wishes = remembered(self._wishes)
         self.findings = remembered(self._findings)
 
@@ -242,21 +232,7 @@ class Moves:
         return found
 
     def _time(self, number: int) -> list[tuple[str, int, Step]]:
-        """What the watchdog may tell: whatever is due, at any moment."""
-        record = self.records[number]
-        if record.state is None:
-            return []
-        options: dict[str, Said] = {}
-        if record.state.paused:
-            options["the pause ends"] = Resume()
-            options["the pause ends, past the deadline"] = Resume(past_deadline=True)
-        if record.due and (request := record.state.pending):
-            options["it is overdue"] = Overdue(request)
-            options["it is past the deadline"] = Overdue(request, past_deadline=True)
-            options["it is overdue among too many"] = Overdue(request, restrained=True)
-        if record.desk_due:
-            options["the desk is due"] = DeskOverdue()
-        return self._said(number, options)
+        return self._said(number, by_time(self.records[number]))
 
     def _waiting(self, record: int, number: int) -> list[tuple[str, int, Step]]:
         """A participant may always tell that its outside call takes longer."""
@@ -264,42 +240,7 @@ class Moves:
         return self._said(record, {f"StepWaits answers {self.letters[number]}": answer})
 
     def _people(self, number: int) -> list[tuple[str, int, Step]]:
-        """What people may do who only look at the saga."""
-        record, given = self.records[number], self.configuration
-        saga = record.state
-        if saga is None or saga.ended:
-            return []
-        pending = saga.pending
-        options: dict[str, Said] = {}
-        if given.compensate:
-            options["an operator turns it back"] = Compensate("no")
-        if pending and self._may_retry(record):
-            options[f"an operator retries {pending.step}"] = Retry(pending.step)
-        if given.skip:
-            options[f"an operator skips {PAYMENT}"] = Skip(PAYMENT)
-        if given.pause and not saga.paused:
-            options["an operator pauses it"] = Pause()
-        for each in saga.detours.desk:
-            if each.generation - saga.generation(each.step) < given.raises:
-                options |= self._at_the_desk(each.step)
-        return self._said(number, options)
-
-    def _at_the_desk(self, step: str) -> dict[str, Said]:
-        options: dict[str, Said] = {f"an operator retries the undoing of {step}": Retry(step)}
-        if self.configuration.by_hand:
-            options[f"an operator resolves {step} by hand"] = Resolve(step, "seen")
-        if self.configuration.by_hand and step == PAYMENT:
-            name = CreditInstead.__name__
-            options[f"an operator substitutes the undoing of {step}"] = Substitute(step, name)
-        return options
-
-    def _may_retry(self, record: Record) -> bool:
-        """Only so often with a higher generation."""
-        assert record.state
-        if record.state.status is not Status.AWAITING_DECISION:
-            return self.configuration.retries > 0
-        raised = sum(each - 1 for each in record.state.detours.generations.values())
-        return raised < self.configuration.retries
+        return self._said(number, by_people(self.records[number], self.configuration))
 
     def _people_who_know(self, state: State) -> Iterator[Move]:
         """The customer, whose wish has to be honoured; whoever has seen that a call happened."""
@@ -368,51 +309,9 @@ class Moves:
     def _workers(self, state: State) -> Iterator[Move]:
         for at, step in enumerate(self.searched.steps):
             if step in self.searched.outside:
-                for text, row, world, told, optional in self.work(state.rows[at], state.world, at):
-                    now = self._with_row(state, at, row, told)._replace(world=world)
-                    yield Move(text, now, optional)
-
-    def _work(self, row: int, world: int, at: int) -> list[tuple[Any, ...]]:
-        """What workers may do about one step's calls."""
-        step = self.searched.steps[at]
-        found = []
-        call = self.rows[row].call
-        if call and may_be_claimed(call):
-            found.append(self._claim(row, world, call))
-        if call and call.lease and self.configuration.leases:
-            lost = call._replace(lease=0, status=IntentStatus.UNKNOWN)
-            now = self.rows.of(self.rows[row]._replace(call=lost))
-            found.append((f"no answer comes to the call of {step}", now, world, (), True))
-        for each in sorted(self.worlds[world]):
-            if each.step == step and (told := answer_of(each)):
-                found += self._records(row, world, each, told)
-        return found
-
-    def _claim(self, row: int, world: int, call: OpenCall) -> tuple[Any, ...]:
-        step = call.request.step
-        now, key = self.participants.claimed(call)
-        known = self.worlds[world]
-        if all(each.key != key for each in known):
-            gives_back = call.request.action is Action.UNDO
-            known |= {Taken(key, step, gives_back, IN_FLIGHT)}
-        claimed = self.rows.of(self.rows[row]._replace(call=now))
-        kind = f"{call.request.action}, generation {call.request.generation}"
-        text = f"a worker claims the call of {step} ({kind})"
-        return text, claimed, self.worlds.of(known), (), False
-
-    def _records(self, row: int, world: int, known: Taken, told: str) -> Iterator[tuple[Any, ...]]:
-        """Whoever has called under this key may record its answer, if it still holds the call."""
-        call = self.rows[row].call
-        for request, lease in callers(call, known):
-            if not participants.holds(call, request, lease):
-                continue
-            change = self.participants.record(self.rows[row], request, told)
-            says = "".join(f", says {self.letters[each]}" for each in change.told)
-            before, after = self.rows[row].status, change.row.status
-            key = known.key.removeprefix(f"{SAGA}-")
-            text = f"a worker records that {key} is {told}"
-            now = self.rows.of(change.row)
-            yield f"{text}: {before} -> {after}{says}", now, world, change.told, False
+                for work in self.work(state.rows[at], state.world, at):
+                    now = self._with_row(state, at, work.row, work.told)
+                    yield Move(work.text, now._replace(world=work.world), work.optional)
 
     # --- parts
 
@@ -435,27 +334,6 @@ class Moves:
 
 def remembered(method: Callable[..., Any]) -> Callable[..., Any]:
     return lru_cache(maxsize=None)(method)
-
-
-def may_be_claimed(call: OpenCall) -> bool:
-    """What the statement CLAIM asks for, at any time."""
-    return call.status in (IntentStatus.DUE, IntentStatus.UNKNOWN)
-
-
-def answer_of(known: Taken) -> str:
-    """What a worker learns that asks under a key: nothing while it is not decided. However often
-    a call fails or is cut off, it is only asked again, as in calls.carry_out."""
-    return "" if known.status == IN_FLIGHT else known.status
-
-
-def callers(call: OpenCall | None, known: Taken) -> Iterator[tuple[Request, int]]:
-    """Who may have called under a key: the worker that has the call now, and earlier ones."""
-    action = Action.UNDO if known.gives_back else Action.DO
-    generation = int(known.key.rpartition("-")[2].partition("/")[0])
-    request = request_of(known.step, action, generation)
-    if call and call.lease and call.request == request:
-        yield request, call.lease
-    yield request, 0
 
 
 def _parked_request(step: str, generation: int) -> ParkedRequest:

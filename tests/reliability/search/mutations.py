@@ -30,8 +30,7 @@ from apps.processes import Kind
 from apps.sagas import asking, desk, moves, waiting
 from apps.sagas import decide as deciding
 from apps.sagas.state import Outcome, RecordOutcome, Skip, Status
-from tests.reliability.search import moves as search_moves
-from tests.reliability.search import participants
+from tests.reliability.search import participants, workers
 from tests.reliability.search.states import DECLINED, Configuration
 
 Patch = AbstractContextManager[Any]
@@ -144,8 +143,8 @@ def one_key_for_all() -> Patch:
 
 
 def unknown_as_refused() -> Patch:
-    sound = search_moves.answer_of
-    return patch.object(search_moves, "answer_of", lambda known: sound(known) or DECLINED)
+    sound = workers.answer_of
+    return patch.object(workers, "answer_of", lambda known: sound(known) or DECLINED)
 
 
 def undo_refusal_as_undone() -> Patch:

@@ -88,6 +88,7 @@ class Taken(NamedTuple):
     status: str
 
 
+World = frozenset[Taken]
 IN_FLIGHT, ACCEPTED, DECLINED = "in flight", "accepted", "declined"
 
 
