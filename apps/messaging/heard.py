@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from apps.messaging.kafka import standing_client, standing_observer, topic_name
+from apps.messaging.kafka import standing_client, topic_name
+from apps.messaging.offsets import Place, committed_by, offsets_of
 
 TIMEOUT_SECONDS = 10
-Place = tuple[str, int]  # topic and partition, as the cluster knows them
 
 
 class Hearing:
@@ -26,13 +25,10 @@ class Hearing:
     def look(self) -> None:
         """Read offsets and ends anew."""
         places = self._places()
-        ends = self._offsets(places, OffsetSpec.latest())
-        committed = self._committed(places)
-        self._lagging = {
-            place: committed.get(place, 0)
-            for place, end in ends.items()
-            if committed.get(place, 0) < end
-        }
+        ends = offsets_of(places, OffsetSpec.latest(), timeout_seconds=TIMEOUT_SECONDS)
+        committed = committed_by(self.context, places, timeout_seconds=TIMEOUT_SECONDS)
+        begun = {place: max(offset, 0) for place, offset in committed.items()}
+        self._lagging = {place: begun[place] for place, end in ends.items() if begun[place] < end}
 
     def has_passed(self, topic: str, moment: datetime) -> bool:
         """Whether everything that was told there before the moment has been taken."""
@@ -41,24 +37,9 @@ class Hearing:
         if not lagging:
             return True
         spec = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
-        first_after = self._offsets(list(lagging), spec)
+        first_after = offsets_of(lagging, spec, timeout_seconds=TIMEOUT_SECONDS)
         return all(0 <= first_after[place] <= offset for place, offset in lagging.items())
 
     def _places(self) -> list[Place]:
         known = standing_client().list_topics(timeout=TIMEOUT_SECONDS).topics
         return [(topic, each) for topic in self.topics for each in known[topic].partitions]
-
-    def _offsets(self, places: Iterable[Place], spec: OffsetSpec) -> dict[Place, int]:
-        """-1 where no message is so young."""
-        asked = {TopicPartition(*place): spec for place in places}
-        found = standing_client().list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
-        return {
-            (place.topic, place.partition): future.result(TIMEOUT_SECONDS + 1).offset
-            for place, future in found.items()
-        }
-
-    def _committed(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Where the context's group stands; what it has not begun is left out."""
-        asked = [TopicPartition(*place) for place in places]
-        found = standing_observer(self.context).committed(asked, timeout=TIMEOUT_SECONDS)
-        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}

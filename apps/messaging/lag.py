@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec, TopicMetadata
+from confluent_kafka.admin import OffsetSpec, TopicMetadata
 
 from apps.messaging.context import ContextConfig
-from apps.messaging.kafka import group_name, standing_observer, topic_name
+from apps.messaging.kafka import group_name, standing_client, topic_name
+from apps.messaging.offsets import Place, committed_by, offsets_of
 from apps.messaging.wiring import wiring
 
 TIMEOUT_SECONDS = 2  # of each question
-Place = tuple[str, int]  # topic and partition
 
 
 class Lag(NamedTuple):
@@ -23,53 +22,35 @@ class Lag(NamedTuple):
     messages: int
 
 
-def consumer_lag(client: AdminClient, contexts: Iterable[ContextConfig]) -> list[Lag]:
+def consumer_lag(contexts: Iterable[ContextConfig]) -> list[Lag]:
     """Of every partition that these contexts read: its end less what their group committed.
 
     Where nothing is committed yet, a group will begin at the beginning. Topics that are missing
     are left out. Raises KafkaException.
     """
-    there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+    there = standing_client().list_topics(timeout=TIMEOUT_SECONDS).topics
     committed = {
         (group_name(each.label), place): offset
         for each in contexts
-        for place, offset in _committed(each.label, _partitions(each.label, there)).items()
+        for place, offset in committed_by(
+            each.label, _partitions(each.label, there), timeout_seconds=TIMEOUT_SECONDS
+        ).items()
     }
-    ends = _offsets(client, {place for _, place in committed}, OffsetSpec.latest())
+    read = {place for _, place in committed}
     untouched = {place for (_, place), offset in committed.items() if offset < 0}
-    begins = _offsets(client, untouched, OffsetSpec.earliest())
+    ends = offsets_of(read, OffsetSpec.latest(), timeout_seconds=TIMEOUT_SECONDS)
+    begins = offsets_of(untouched, OffsetSpec.earliest(), timeout_seconds=TIMEOUT_SECONDS)
     return [
         Lag(group, *place, max(ends[place] - (begins[place] if offset < 0 else offset), 0))
         for (group, place), offset in committed.items()
     ]
 
 
-def _partitions(context: str, there: Mapping[str, TopicMetadata]) -> list[TopicPartition]:
+def _partitions(context: str, there: Mapping[str, TopicMetadata]) -> list[Place]:
     """What a context reads."""
     return [
-        TopicPartition(topic, partition)
+        (topic, partition)
         for topic in map(topic_name, wiring(context).topics)
         if topic in there
         for partition in there[topic].partitions
     ]
-
-
-def _committed(context: str, partitions: list[TopicPartition]) -> dict[Place, int]:
-    """Where the context's group stands; negative where it has committed nothing."""
-    if not partitions:
-        return {}
-    told = standing_observer(context).committed(partitions, timeout=TIMEOUT_SECONDS)
-    return {(each.topic, each.partition): each.offset for each in told}
-
-
-def _offsets(client: AdminClient, places: set[Place], which: OffsetSpec) -> dict[Place, int]:
-    """The first or the next offset of partitions."""
-    if not places:
-        return {}
-    asked = client.list_offsets(
-        {TopicPartition(*each): which for each in places}, request_timeout=TIMEOUT_SECONDS
-    )
-    return {
-        (each.topic, each.partition): future.result(TIMEOUT_SECONDS + 1).offset
-        for each, future in asked.items()
-    }

@@ -1,9 +1,13 @@
 """A shelf with ten pieces of tea."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
+from apps.messaging.consumer import ContextConsumer
 from tests.messaging.kit import Shelf
+from tests.messaging.turning import turn_until
 
 
 @pytest.fixture
@@ -11,3 +15,14 @@ def shelf(databases: dict[str, psycopg.Connection]) -> Shelf:
     shelf = Shelf(databases["inventory"])
     shelf.stock("tea", 10)
     return shelf
+
+
+@pytest.fixture
+def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
+    """A consumer that has read and committed all that earlier tests have left."""
+    opened = ContextConsumer("inventory")
+    opened.open()
+    turn_until(opened, lambda: bool(opened.consumer.assignment()))
+    turn_until(opened, lambda: opened.turn() == 0)
+    yield opened
+    opened.close()

@@ -1,8 +1,7 @@
 """The consumer of a context on a real Kafka: read, carry out, commit; retry, park, go on."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,27 +19,10 @@ from apps.messaging.outbox import publish
 from apps.messaging.retry import ATTEMPTS
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, new_saga
+from tests.messaging.turning import turn_until
 
 INVENTORY = Database("inventory")
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
-    """A consumer that has read all that earlier tests have left."""
-    opened = ContextConsumer("inventory")
-    opened.open()
-    turn_until(opened, lambda: bool(opened.consumer.assignment()))
-    turn_until(opened, lambda: opened.turn() == 0)
-    yield opened
-    opened.close()
-
-
-def turn_until(consumer: ContextConsumer, condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        consumer.turn()
 
 
 def send(count: int = 1, product: str = "tea") -> list[Any]:

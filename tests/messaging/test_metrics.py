@@ -36,6 +36,7 @@ from apps.messaging.outbox import publish
 from apps.messaging.serving import start_server
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, new_saga, release, reserve
+from tests.messaging.turning import turn_until
 from tests.scraping import Counted, closed_port, forget, samples, scraped, value
 from tests.servers import crash
 
@@ -45,24 +46,6 @@ PATIENCE_SECONDS = 60
 
 
 # --- counted by the consumer
-
-
-@pytest.fixture
-def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
-    """A consumer that has read and committed all that earlier tests have left."""
-    opened = ContextConsumer("inventory")
-    opened.open()
-    turn_until(opened, lambda: bool(opened.consumer.assignment()))
-    turn_until(opened, lambda: opened.turn() == 0)
-    yield opened
-    opened.close()
-
-
-def turn_until(consumer: ContextConsumer, condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        consumer.turn()
 
 
 def send(count: int) -> None:
@@ -343,7 +326,7 @@ def test_a_group_that_has_committed_nothing_is_behind_by_all_there_is(settings: 
             producer.produce(topic, b"{}", partition=partition)
         assert producer.flush(PATIENCE_SECONDS) == 0
 
-        told = consumer_lag(client, [context("inventory")])
+        told = consumer_lag([context("inventory")])
 
         group = f"{settings.KAFKA_TOPIC_PREFIX}inventory"
         assert sorted(told) == [(group, topic, 0, 2), (group, topic, 1, 1)]
