@@ -1,10 +1,8 @@
 """The consumer of one context: read a batch, carry it out, commit the offsets, in that order."""
 
-import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
 from typing import NamedTuple, TypeVar
 
 import django.db
@@ -24,6 +22,7 @@ from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
 from apps.messaging.sorting import request_to_park
+from apps.messaging.stopping import on_stop_signal
 from apps.messaging.wiring import wiring
 
 log = structlog.get_logger()
@@ -101,8 +100,7 @@ class ContextConsumer:
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
         structlog.contextvars.bind_contextvars(context=self.context)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        on_stop_signal(self.stop)
         self.open()
         try:
             while not self.stopping:
@@ -256,9 +254,6 @@ class ContextConsumer:
             self._positions.pop((each.topic, each.partition), None)
 
     # --- the end
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.stop()
 
     def close(self) -> None:
         """Commit what is carried out and leave the group, so that others take over at once."""

@@ -1,8 +1,6 @@
-import signal
 import time
 from importlib import import_module
 from importlib.util import find_spec
-from types import FrameType
 from typing import Any, Protocol
 
 import django.db
@@ -17,6 +15,7 @@ from apps.messaging.failpoints import arm
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.relay import relay
 from apps.messaging.retry import is_passing
+from apps.messaging.stopping import on_stop_signal
 
 log = structlog.get_logger()
 
@@ -59,8 +58,7 @@ class Rounds:
 
     def run(self) -> None:
         """Until a signal; what is begun is finished first."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        on_stop_signal(self.stop)
         for label in self.watches:
             relay(label).attended = True
         log.info("watchdog_started", contexts=list(self.watches))
@@ -70,6 +68,10 @@ class Rounds:
                 self._turn(label, watch)
             time.sleep(max(0.0, TURN_EVERY_SECONDS - (time.monotonic() - began)))
         self._close()
+
+    def stop(self) -> None:
+        """After the turn in hand."""
+        self.stopping = True
 
     def _turn(self, label: str, watch: Watch) -> None:
         """One turn; errors that pass cost a turn and no more."""
@@ -88,6 +90,3 @@ class Rounds:
             relay(label).tidy()
             watch.close()
         log.info("watchdog_stopped")
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True

@@ -1,10 +1,9 @@
-import signal
-from types import FrameType
 from typing import Any
 
 from django.core.management import BaseCommand
 
 from apps.messaging.metrics import serve_metrics
+from apps.messaging.stopping import on_stop_signal
 from apps.ops.alerts import AlertReader
 
 
@@ -14,10 +13,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         serve_metrics()
         reader = AlertReader()
-
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            reader.stop()
-
-        signal.signal(signal.SIGTERM, on_signal)
-        signal.signal(signal.SIGINT, on_signal)
+        on_stop_signal(reader.stop)
         reader.run()
