@@ -65,6 +65,16 @@ class PaymentRow:
     def account_key(self) -> AccountKey:
         return self.customer_id, self.currency
 
+    def capture(self) -> None:
+        """All of it is taken."""
+        self.status = PaymentStatus.CAPTURED
+        self.captured_cents = self.amount_cents
+
+    def refund(self) -> None:
+        """What was taken, if anything, is given back."""
+        self.status = PaymentStatus.REFUNDED
+        self.refunded_cents = self.captured_cents
+
     def as_opened(self) -> tuple[object, ...]:
         """In the order of INSERT_PAYMENTS."""
         order = (self.saga_id, self.order_id, self.customer_id, self.currency, self.method)
@@ -128,16 +138,14 @@ class Accounts(Workspace):
     def settle(self, payment: PaymentRow) -> None:
         """Take what is held."""
         self._move(payment, EntryKind.SETTLED, Pot.HELD, Pot.REVENUE)
-        payment.status = PaymentStatus.CAPTURED
-        payment.captured_cents = payment.amount_cents
+        payment.capture()
 
     def give_back(self, payment: PaymentRow) -> None:
         """Give back what is held or, after a capture, what was taken."""
         taken = payment.status == PaymentStatus.CAPTURED
         source = Pot.REVENUE if taken else Pot.HELD
         self._move(payment, EntryKind.GIVEN_BACK, source, Pot.AVAILABLE)
-        payment.status = PaymentStatus.REFUNDED
-        payment.refunded_cents = payment.captured_cents
+        payment.refund()
 
     def known_payment(self) -> PaymentRow:
         """The payment of the request's saga. Raises NothingToRefund where there is none."""
@@ -161,14 +169,12 @@ class Accounts(Workspace):
 
     def capture_card(self, payment: PaymentRow) -> None:
         """The gateway has taken what it held."""
-        payment.status = PaymentStatus.CAPTURED
-        payment.captured_cents = payment.amount_cents
+        payment.capture()
         self._changed[payment.saga_id] = payment
 
     def give_card_back(self, payment: PaymentRow) -> None:
         """The gateway holds nothing any more, and has given back what it had taken."""
-        payment.status = PaymentStatus.REFUNDED
-        payment.refunded_cents = payment.captured_cents
+        payment.refund()
         self._changed[payment.saga_id] = payment
 
     def credit_instead(self, payment: PaymentRow) -> None:
