@@ -143,7 +143,7 @@ class Batch:
             self._ask_handlers()
             self._tell_listeners()
             self._write_notes()
-            after = partial(reach, "batch.after_commit", list(self._requests()))
+            after = partial(reach, "batch.after_commit", self._requests())
             transaction.on_commit(after, using=self.context)
             publish(self.database, self.outgoing)
             if self.calls_wait:

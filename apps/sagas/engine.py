@@ -146,12 +146,7 @@ class Sagas(Workspace):
         if saga_id not in self.started:
             self.moved.add(saga_id)
         self.desk.follow(known.state, decision, known.plan, known.traceparent)
-        decision = decision._replace(
-            wait=decision.wait if decision.wait is not None else _wait_of(known),
-            desk_wait=decision.desk_wait
-            if decision.desk_wait is not None
-            else _desk_wait_of(known),
-        )
+        decision = with_waits_of(known.decision, decision)
         still_asked = known.state is not None and known.state.pending == state.pending
         now = known._replace(
             state=state,
@@ -227,13 +222,15 @@ def _state(known: Known) -> SagaState:
     return known.state
 
 
-def _wait_of(known: Known) -> float | datetime | None:
-    """What an earlier message of the same batch led to still holds."""
-    return known.decision.wait if known.decision else None
-
-
-def _desk_wait_of(known: Known) -> float | None:
-    return known.decision.desk_wait if known.decision else None
+def with_waits_of(earlier: Decision | None, decision: Decision) -> Decision:
+    """What an earlier message of the same batch had a saga wait for still holds, unless the later
+    one says otherwise."""
+    if earlier is None:
+        return decision
+    return decision._replace(
+        wait=earlier.wait if decision.wait is None else decision.wait,
+        desk_wait=earlier.desk_wait if decision.desk_wait is None else decision.desk_wait,
+    )
 
 
 def times(wait: float | datetime | None) -> tuple[float | None, datetime | None]:

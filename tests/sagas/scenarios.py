@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from apps.contracts.base import Command, Compensation, Event, Message
+from apps.contracts.base import Command, Event, Message
 from apps.contracts.catalogue import Action
 from apps.contracts.inventory import (
     ReserveStock,
@@ -366,7 +366,3 @@ class Scenario:
                 assert self.pending.step == step
                 self.answers(SUCCESSES[step])
         return self
-
-
-def compensations(messages: Iterable[Told]) -> list[Compensation]:
-    return [each.message for each in messages if isinstance(each.message, Compensation)]

@@ -9,12 +9,9 @@ from apps.payments.gateways import GatewayAnswer
 from tests.reliability.simulation.chance import Chance
 from tests.reliability.simulation.clock import Clock
 from tests.reliability.simulation.trace import Trace
+from tests.standin import Silence
 
 REFUSALS = {"authorize": "declined", "capture": "declined", "give_back": "refused undo"}
-
-
-class Silence(Exception):
-    """No answer came; whether the call had its effect, nobody knows."""
 
 
 class SimulatedGateway:
