@@ -15,7 +15,7 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letters import DeadLetters, describe
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.failpoints import reach
-from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.kafka import is_error, new_consumer, topic_name
 from apps.messaging.logs import at_hand
 from apps.messaging.metrics import begin, observe_batch
 from apps.messaging.record import Record, read_record
@@ -140,16 +140,7 @@ class ContextConsumer:
         first = self.consumer.poll(0 if held else IDLE_SECONDS)
         if first is not None:
             held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
-        return [each for each in held if not self._is_broken(each)]
-
-    def _is_broken(self, message: Message) -> bool:
-        error = message.error()
-        if error is None:
-            return False
-        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise KafkaException(error)
-        log.warning("kafka_says", context=self.context, error=str(error))
-        return True
+        return [each for each in held if not is_error(each, self.context)]
 
     # --- carrying out
 

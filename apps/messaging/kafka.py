@@ -5,9 +5,19 @@ import os
 from collections.abc import Callable
 from functools import cache
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+import structlog
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
+
+log = structlog.get_logger()
 
 Committed = Callable[[KafkaError | None, list[TopicPartition]], None]
 librdkafka = logging.getLogger("librdkafka")  # what the client itself has to say
@@ -58,6 +68,20 @@ def new_consumer(context: str, on_commit: Committed | None = None) -> Consumer:
     if on_commit:
         options["on_commit"] = on_commit
     return Consumer(options, logger=librdkafka)
+
+
+def is_error(message: Message, context: str) -> bool:
+    """Whether what a consumer was given is Kafka saying that something is wrong, which is logged.
+
+    Raises KafkaException for a topic that does not exist: waiting would not bring it.
+    """
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise KafkaException(error)
+    log.warning("kafka_says", context=context, error=str(error))
+    return True
 
 
 def admin_client() -> AdminClient:

@@ -21,12 +21,13 @@ from apps.contracts.base import Event
 from apps.contracts.catalogue import ALERTS
 from apps.contracts.sagas import CaseOpened, CompensationFree, CompensationHeld
 from apps.messaging.errors import MessagingError
-from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.kafka import is_error, new_consumer, topic_name
 from apps.messaging.record import read_record
 from apps.messaging.retry import pause_before_call
 
 log = structlog.get_logger()
 
+GROUP = "alerts"
 ATTEMPTS = 12  # of one way, over some minutes
 TIMEOUT_SECONDS = (3, 10)  # to connect, and to answer
 IDLE_SECONDS = 0.5
@@ -96,7 +97,7 @@ class AlertReader:
 
     def run(self) -> None:
         """Until `stop`."""
-        consumer: Consumer = new_consumer("alerts")
+        consumer: Consumer = new_consumer(GROUP)
         consumer.subscribe([topic_name(ALERTS)])
         log.info("alerts_started", ways=[way.__name__ for way in self.ways])
         try:
@@ -106,9 +107,10 @@ class AlertReader:
             consumer.close()
 
     def turn(self, consumer: Consumer) -> None:
-        """One alert, if there is one: its offset is committed when it has gone out."""
+        """One alert, if there is one: its offset is committed when it has gone out. Raises
+        KafkaException where the topic does not exist."""
         message = consumer.poll(IDLE_SECONDS)
-        if message is None or message.error():
+        if message is None or is_error(message, GROUP):
             return
         record = read_record(message)
         try:

@@ -4,11 +4,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, Self, cast
 
 import psycopg
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from django.core import mail
+from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
 from apps.contracts.sagas import CaseOpened, CompensationHeld
@@ -116,6 +118,32 @@ def test_a_way_that_fails_for_good_holds_up_no_other() -> None:
     AlertReader([broken, sound], lambda seconds: None).send(alert_of(OPENED, "x"))
 
     assert tried == ["broken"] * ATTEMPTS + ["sound"]
+
+
+class Saying:
+    """A consumer, and its message, by which Kafka says that something is wrong."""
+
+    def __init__(self, code: int) -> None:
+        self.wrong = KafkaError(code)
+
+    def poll(self, seconds: float) -> Self:
+        return self
+
+    def error(self) -> KafkaError:
+        return self.wrong
+
+
+def test_what_kafka_says_is_logged() -> None:
+    with capture_logs() as logged:
+        AlertReader([]).turn(cast(Consumer, Saying(KafkaError._ALL_BROKERS_DOWN)))
+
+    assert [(each["event"], each["context"]) for each in logged] == [("kafka_says", "alerts")]
+    assert "ALL_BROKERS_DOWN" in logged[0]["error"]
+
+
+def test_a_topic_that_is_not_there_is_an_error_and_no_silence() -> None:
+    with pytest.raises(KafkaException, match="UNKNOWN_TOPIC_OR_PART"):
+        AlertReader([]).turn(cast(Consumer, Saying(KafkaError.UNKNOWN_TOPIC_OR_PART)))
 
 
 def test_from_the_outbox_of_the_engine_to_the_hook(

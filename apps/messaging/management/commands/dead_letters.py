@@ -1,6 +1,5 @@
 """Parked messages from a terminal: look at them, send them again, correct them, give them up."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
 from apps.messaging.models import ParkedStatus
-from apps.messaging.terminal import actor_named, confirm
+from apps.messaging.terminal import actor_named, as_json, confirm
 
 MOST_LISTED = 100
 Options = dict[str, Any]
@@ -95,7 +94,7 @@ class Command(BaseCommand):
             for letter in list_letters(Database(name), status=status, limit=limit)
         ]
         if options["json"]:
-            self.stdout.write(json.dumps([tables.as_json(*each) for each in found], indent=2))
+            self.stdout.write(as_json([tables.as_json(*each) for each in found]))
         else:
             tables.print_letters(self.console, found)
 
