@@ -23,25 +23,30 @@ from apps.messaging.sorting import Item
 
 def checked(item: Item, answer: Event | CallOutside | None) -> Event | CallOutside | None:
     """Raises WrongAnswer where a handler returned what its request does not allow."""
-    message = item.task.message
     reacts = isinstance(item.handler, Reaction)
     if isinstance(answer, CallOutside) and not reacts:
         return answer
     if answer is None and reacts:
         return answer
-    if not isinstance(answer, Event) or not fits(message, answer):
-        raise WrongAnswer(asked=type(message).__name__, answered=type(answer).__name__)
+    return checked_event(type(item.task.message), answer)
+
+
+def checked_event(asked: type[msgspec.Struct], answer: object, *, outside: bool = False) -> Event:
+    """Raises WrongAnswer where an event is not one that its request allows.
+
+    A compensation is answered by its own event, what a person did by an Undone, an action by
+    anything else. Only the world `outside` can refuse to undo something: a handler of ours either
+    undoes it or raises.
+    """
+    if issubclass(asked, ResolveOutside):
+        allowed = isinstance(answer, Undone)
+    elif issubclass(asked, Compensation):
+        allowed = isinstance(answer, asked.answer) or (outside and isinstance(answer, UndoRefused))
+    else:
+        allowed = not isinstance(answer, Undone | UndoRefused)
+    if not allowed or not isinstance(answer, Event):
+        raise WrongAnswer(asked=asked.__name__, answered=type(answer).__name__)
     return answer
-
-
-def fits(message: msgspec.Struct, answer: Event) -> bool:
-    """Whether an answer is one that its request allows: of a compensation its own, or that it is
-    refused outside; of an action anything else."""
-    if isinstance(message, ResolveOutside):
-        return isinstance(answer, Undone)
-    if isinstance(message, Compensation):
-        return isinstance(answer, message.answer | UndoRefused)
-    return not isinstance(answer, Undone)
 
 
 def status_after(decision: Decision, answer: Event | CallOutside | None) -> Status:

@@ -14,9 +14,15 @@ import structlog
 from django.db import transaction
 
 from apps.contracts.base import Compensation, Event
-from apps.contracts.catalogue import command_topic
+from apps.contracts.catalogue import MESSAGES, command_topic
 from apps.contracts.steps import Fenced, StepWaits, UndoRefused
-from apps.messaging.answers import envelope_of, happened, kept_answer, nothing_happened
+from apps.messaging.answers import (
+    checked_event,
+    envelope_of,
+    happened,
+    kept_answer,
+    nothing_happened,
+)
 from apps.messaging.barrier import Status
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
@@ -137,7 +143,8 @@ class Recording:
             lambda workspace: self.operation.record(self.call, outcome, workspace),
             self.call,
         )
-        assert isinstance(event, Event)
+        asked = self._kept(self.waiting.request)
+        event = checked_event(MESSAGES[asked.type, asked.version], event, outside=True)
         if isinstance(event, UndoRefused):
             self.intents.close(self.claimed, IntentStatus.REFUSED, event.reason)
         else:
@@ -185,10 +192,10 @@ class Recording:
             message,
             asked.request,
         )
-        assert answer is not None  # only reactions answer nothing
-        found = undone_at_once(answer)
         if not isinstance(answer, CallOutside):
-            return self._told(found, answer)
+            answer = checked_event(type(message), answer)
+            return self._told(undone_at_once(answer), answer)
+        found = undone_at_once(answer)
         self.intents.add([(asked, answer)])
         transaction.on_commit(partial(wake, self.context), using=self.context)
         told = envelope_of(self.context, self._kept(self.waiting.request), event, self.call.request)

@@ -37,7 +37,8 @@ class NoHandler(MessagingError):
 
 class WrongAnswer(MessagingError):
     """A handler returned what its request does not allow: a compensation is answered by its own
-    Undone event, an action by any other event."""
+    Undone event, an action by any other event. That an undo is refused is told only by the outcome
+    of a call outside; a handler that cannot undo raises."""
 
 
 class RivalMovedFirst(MessagingError):

@@ -15,6 +15,7 @@ from apps.contracts.inventory import (
     StockReservationFailed,
     StockReserved,
 )
+from apps.contracts.steps import UndoRefused
 from apps.contracts.values import Line
 from apps.inventory import handlers
 from apps.messaging.audit import Actor
@@ -310,6 +311,19 @@ def test_a_wrong_answer_of_a_handler_is_an_error_of_its_message(
     commands: Any = wiring("inventory").commands
     monkeypatch.setitem(commands, ("ReserveStock", 1), forgetful)
     [failure] = carry_out("inventory", [reserve(new_saga())])
+    assert type(failure.error).__name__ == "WrongAnswer"
+
+
+def test_a_handler_of_ours_cannot_refuse_to_undo(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saga = new_saga()
+    carry_out("inventory", [reserve(saga)])
+    sound = handlers.COMMANDS[handlers.ReleaseStock]
+    unwilling = Handler(lambda command, shelves: UndoRefused(reason="no"), sound.workspace)
+    commands: Any = wiring("inventory").commands
+    monkeypatch.setitem(commands, ("ReleaseStock", 1), unwilling)
+    [failure] = carry_out("inventory", [release(saga)])
     assert type(failure.error).__name__ == "WrongAnswer"
 
 

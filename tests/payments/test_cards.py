@@ -1,5 +1,6 @@
 """Card payments: outside calls behind the barrier, with a gateway that breaks down on demand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
-from apps.contracts.base import Command, Message
+from apps.contracts.base import Command, Event, Message
 from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.payments import (
     AuthorizePayment,
@@ -35,7 +36,9 @@ from apps.messaging.batch import Batch
 from apps.messaging.calls import record as record_outcome
 from apps.messaging.calls import work
 from apps.messaging.database import Database
+from apps.messaging.errors import WrongAnswer
 from apps.messaging.intents import IntentTable
+from apps.messaging.wiring import wiring
 from apps.payments import gateways
 from apps.payments.gateways import GatewayAnswer
 from tests.messaging.kit import envelope, record
@@ -463,6 +466,40 @@ def test_a_worker_whose_lease_ran_out_records_nothing(till: Till) -> None:
     assert record_outcome("payments", slow, GatewayAnswer(ok=True)) is False
 
     assert (till.told(), till.payment()) == (told, ("authorized", 0, 0))
+
+
+@pytest.mark.parametrize("wrong", [UndoRefused(reason="no"), PaymentRefunded(amount_cents=1500)])
+def test_an_outcome_that_the_request_does_not_allow_changes_nothing(
+    till: Till, monkeypatch: pytest.MonkeyPatch, wrong: Event
+) -> None:
+    till.authorize()
+    operation = wiring("payments").calls["authorize"]
+    mistaken = replace(operation, record=lambda call, outcome, workspace: wrong)
+    with monkeypatch.context() as patch:
+        patch.setitem(wiring("payments").calls, "authorize", mistaken)
+        with pytest.raises(WrongAnswer):
+            work("payments")
+    assert (till.log(), till.told()) == (("doing", 1), [])
+    till.time_passes()
+    work("payments")
+    assert till.log() == ("done", 1)
+
+
+def test_an_undo_that_waited_is_not_refused_by_a_handler_of_ours(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till.gateway.will("authorize", "lost", "well")
+    till.authorize()
+    work("payments")
+    till.undo()
+    sound = wiring("payments").commands["RefundPayment", 1]
+    unwilling = replace(sound, decide=lambda message, workspace: UndoRefused(reason="no"))
+    with monkeypatch.context() as patch:
+        patch.setitem(wiring("payments").commands, ("RefundPayment", 1), unwilling)
+        till.time_passes()
+        with pytest.raises(WrongAnswer):
+            work("payments")
+    assert till.log() == ("doing", 1)
 
 
 def test_a_claimed_call_is_nobody_else_s(till: Till) -> None:
