@@ -15,17 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.reliability.report import page
+
 ROOT = Path(__file__).parent.parent.parent
 REPORT = ROOT / "docs" / "reliability.md"
 
 
 def main() -> int:
-    options = _options()
+    options, found = _options(), commit()
     with tempfile.TemporaryDirectory() as folder:
-        results = {
-            name: run(name, words, Path(folder)) for name, words in campaigns(options).items()
-        }
-    options.report.write_text(report(results))
+        results = {name: run(words, Path(folder)) for name, words in campaigns(options).items()}
+    options.report.write_text(page(found, f"{datetime.now(UTC):%Y-%m-%d}", results))
     print(f"The report is in {options.report}.")  # noqa: T201
     return int(any(each["status"] for each in results.values()))
 
@@ -33,41 +33,29 @@ def main() -> int:
 def campaigns(options: argparse.Namespace) -> dict[str, list[str]]:
     """Each campaign's module and arguments."""
     return {
-        "search": ["--full"],
-        "crash": ["--full"],
-        "simulation": ["--seeds", str(options.seeds), "--first", str(options.first)],
+        "search": ["search", "--full"],
+        "broken rules": ["search", "--mutations"],
+        "crash": ["crash", "--full"],
+        "simulation": ["simulation", "--seeds", str(options.seeds), "--first", str(options.first)],
     }
 
 
-def run(name: str, words: list[str], folder: Path) -> dict[str, Any]:
+def run(words: list[str], folder: Path) -> dict[str, Any]:
     """Run one campaign; its exit status, seconds and figures."""
-    figures = folder / f"{name}.json"
-    command = [sys.executable, "-m", f"tests.reliability.{name}", *words, "--json", str(figures)]
+    name, *options = words
+    figures = folder / f"{'-'.join(words)}.json"
+    command = [sys.executable, "-m", f"tests.reliability.{name}", *options, "--json", str(figures)]
     began = time.monotonic()
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     found = json.loads(figures.read_text()) if figures.exists() else {}
     return {"status": status, "seconds": round(time.monotonic() - began), "figures": found}
 
 
-def report(results: dict[str, dict[str, Any]]) -> str:
-    """The page docs/reliability.md."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
-        check=True,
-    ).stdout.strip()  # fmt: skip
-    lines = [
-        "# Reliability: the long campaigns",
-        "",
-        "Written by `make reliability`. Seeds and cases can be run again one by one: see",
-        "[tests/reliability](../tests/reliability).",
-        "",
-        f"Commit {commit}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
-    ]
-    for name, result in results.items():
-        verdict = "no violation" if result["status"] == 0 else "VIOLATIONS: see its output"
-        lines += ["", f"## {name.capitalize()}", "", f"{result['seconds']} s, {verdict}.", ""]
-        lines += ["```json", json.dumps(result["figures"], indent=1), "```"]
-    return "\n".join(lines) + "\n"
+def commit() -> str:
+    """What is checked out, "-dirty" where it was changed."""
+    words = ["git", "describe", "--always", "--dirty"]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
 
 
 def _options() -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +75,7 @@ def run(seed: int, owners: Owners, *, orders: int | None = None) -> Report:
 class Campaign:
     """What many runs came to."""
 
+    first: int
     seeds: int = 0
     orders: int = 0
     steps: int = 0
@@ -96,6 +97,7 @@ class Campaign:
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "first": self.first,
             "seeds": self.seeds,
             "seeds_per_second": round(self.seeds / max(self.seconds, 0.001), 2),
             "seconds": round(self.seconds, 1),
@@ -111,10 +113,10 @@ class Campaign:
 
 
 def campaign(
-    seeds: Iterable[int], owners: Owners, tell: Callable[[Report], None] = lambda report: None
+    seeds: range, owners: Owners, tell: Callable[[Report], None] = lambda report: None
 ) -> Campaign:
     """Run all of these seeds; `tell` is told of each that breaks a law."""
-    result, began = Campaign(), time.monotonic()
+    result, began = Campaign(seeds.start), time.monotonic()
     for seed in seeds:
         report = run(seed, owners)
         result.add(report)
