@@ -18,11 +18,12 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 from apps.contracts.base import Event
-from apps.contracts.catalogue import ALERTS
+from apps.contracts.catalogue import ALERTS, Action
 from apps.contracts.sagas import CaseOpened, CompensationFree, CompensationHeld
 from apps.messaging.errors import MessagingError
 from apps.messaging.kafka import is_error, new_consumer, topic_name
 from apps.messaging.record import read_record
+from apps.messaging.request import Request
 from apps.messaging.retry import pause_before_call
 
 log = structlog.get_logger()
@@ -45,13 +46,15 @@ class Alert:
 Way = Callable[[Alert], None]
 
 
-def alert_of(event: Event, saga_id: str) -> Alert:
-    """An event in words."""
-    name = type(event).__name__
+def alert_of(event: Event, about: Request) -> Alert:
+    """An event in words, and the request of the saga that it is about."""
+    name, saga_id = type(event).__name__, str(about.saga_id)
     facts = {"type": name, "saga_id": saga_id, **msgspec.to_builtins(event)}
     match event:
         case CaseOpened():
-            subject = f"{event.kind.replace('_', ' ').capitalize()}: {event.step}"
+            facts["action"] = str(about.action)
+            what = event.step if about.action is Action.DO else f"{about.action} {event.step}"
+            subject = f"{event.kind.replace('_', ' ').capitalize()}: {what}"
             text = f"{event.reason}\n\nLook:  manage.py sagas show {saga_id}\n"
         case CompensationHeld():
             subject = "Automatic compensation is held back"
@@ -120,7 +123,7 @@ class AlertReader:
             log.error("alert_unreadable", place=f"{record.topic}/{record.offset}", error=str(error))
         else:
             assert isinstance(event, Event)  # nothing else is sent there
-            self.send(alert_of(event, str(envelope.request.saga_id)))
+            self.send(alert_of(event, envelope.request))
         consumer.commit(message=message, asynchronous=False)
 
     def send(self, alert: Alert) -> None:

@@ -175,8 +175,10 @@ def _pending(saga: SagaState, wanted: str) -> Request:
     if saga.ended:
         raise MoveNotAllowed(f"The saga has ended as {saga.status}; nothing can be {wanted}.")
     if saga.pending is None:
+        steps = ", ".join(each.step for each in saga.detours.desk)
         raise MoveNotAllowed(
-            f"Only the desk is open; choose a step there. Nothing can be {wanted}."
+            f"Nothing else can be {wanted}: it waits only for what stands on the desk ({steps}), "
+            "which can be retried, resolved or substituted."
         )
     return saga.pending
 

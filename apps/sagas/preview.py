@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
-from apps.contracts.steps import Fenced
+from apps.contracts.steps import Fenced, ResolveOutside
 from apps.messaging.context import context
 from apps.messaging.display import money
 from apps.sagas.course import Course, course_of
@@ -23,6 +23,7 @@ from apps.sagas.state import (
     Decision,
     Move,
     Outcome,
+    RecordOutcome,
     Resolve,
     SagaState,
     Skip,
@@ -39,8 +40,14 @@ class Undoing:
     step: str
     first: bool  # the order itself
     known: bool  # its success was told; otherwise it may have had an effect, or none
+    by: str  # the message that does it; "" for the compensation of its definition
     money_cents: int  # held or taken by it, to be given back
     pieces: int  # reserved or sent by it, to be put back
+
+    @property
+    def instead(self) -> bool:
+        """Whether a substitute undoes it, which gives back what it finds to be due."""
+        return self.by not in ("", ResolveOutside.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +123,26 @@ def foresee(
 def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> Iterator[Undoing]:
     """The steps that would be undone, in order, with what they had done."""
     first = course.plan.steps[0]
-    for step in undone_after(course, decision):
+    for step, by in undone_after(course, decision):
         facts = told.get(step, {})
         lines = () if step == first else facts.get("lines", ())
         pieces = sum(int(line.get("quantity", 0)) for line in lines)
         money = int(facts.get("amount_cents", 0))
-        yield Undoing(step, step == first, step in told, money, pieces)
+        yield Undoing(step, step == first, step in told, by, money, pieces)
 
 
-def undone_after(course: Course, decision: Decision) -> Iterator[str]:
-    """The steps that would be undone, in order, if every compensation succeeds; after a Fence, if
-    the pivot had not happened."""
+def undone_after(course: Course, decision: Decision) -> Iterator[tuple[str, str]]:
+    """The steps that would be undone and by what, in order, if every compensation succeeds: what
+    is asked for on the desk, then step by step; after a Fence, if the pivot had not happened."""
     saga = decision.saga
+    for told in decision.sends:
+        if told.request.action is Action.UNDO and told.request != saga.pending:
+            own = course.legs[told.request.step].step.compensation
+            by = type(told.message)
+            yield told.request.step, "" if by is own else by.__name__
     while saga.pending and saga.pending.action is not Action.DO:
         if saga.pending.action is Action.UNDO:
-            yield saga.pending.step
+            yield saga.pending.step, ""
         saga = decide(course, saga, well_answered(course, saga)).saga
 
 
@@ -149,7 +161,8 @@ def customer_is_told(move: Move, undone: Sequence[Undoing]) -> Iterator[str]:
     """What the customer will read on the order's timeline."""
     for each in undone:
         if each.money_cents:
-            yield f"that {money(each.money_cents)} is given back"
+            at_most = "up to " if each.instead else ""
+            yield f"that {at_most}{money(each.money_cents)} is given back"
         if each.first:
             yield "that the order is cancelled"
     if isinstance(move, Skip):
@@ -165,7 +178,7 @@ def cannot_be_undone(
     doubtful = [each.step for each in undone if not each.known]
     if doubtful:
         yield f"Not known to have happened, undone if it did: {', '.join(doubtful)}."
-    if isinstance(move, Resolve):
+    if isinstance(move, Resolve | RecordOutcome):
         yield "What was done outside by hand: only the evidence is kept here."
     skipped = [each for each in decision.saga.detours.skipped if each in course.plan.steps]
     if skipped:

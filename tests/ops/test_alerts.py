@@ -10,13 +10,17 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from django.core import mail
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from uuid_utils.compat import uuid7
 
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.contracts.sagas import CaseOpened, CompensationHeld
 from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.outbox import publish
 from apps.messaging.relay import relay
+from apps.messaging.request import Request
 from apps.ops.alerts import ATTEMPTS, Alert, AlertReader, alert_of, by_mail, by_webhook, ways
 from apps.sagas.desk import NewCase, alert
 from tests.sagas.scenarios import PLAIN
@@ -25,6 +29,8 @@ OPENED = CaseOpened(
     case_id=uuid7(), kind="stuck", context="sagas", step="authorize_payment",
     reason="The card is closed",
 )  # fmt: skip
+
+UNDO = Request(uuid7(), "authorize_payment", Action.UNDO, 1, Mode.ORCHESTRATED)
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -61,15 +67,22 @@ def hook(settings: Any) -> Iterator[type[Hook]]:
 
 
 def test_a_case_in_words() -> None:
-    found = alert_of(OPENED, "0199-saga")
+    found = alert_of(OPENED, UNDO)
+
+    assert found.subject == "[sagaplatform] Stuck: undo authorize_payment"
+    look = f"manage.py sagas show {UNDO.saga_id}"
+    assert found.text == f"The card is closed\n\nLook:  {look}\n"
+    assert (found.facts["type"], found.facts["action"]) == ("CaseOpened", "undo")
+
+
+def test_a_case_of_what_was_to_be_done_in_words() -> None:
+    found = alert_of(OPENED, replace(UNDO, action=Action.DO))
 
     assert found.subject == "[sagaplatform] Stuck: authorize_payment"
-    assert found.text == "The card is closed\n\nLook:  manage.py sagas show 0199-saga\n"
-    assert found.facts["type"] == "CaseOpened"
 
 
 def test_the_brake_in_words() -> None:
-    found = alert_of(CompensationHeld(live=100, late=60), "x")
+    found = alert_of(CompensationHeld(live=100, late=60), UNDO)
 
     assert found.subject == "[sagaplatform] Automatic compensation is held back"
     assert "60 of 100 live sagas" in found.text
@@ -78,20 +91,20 @@ def test_the_brake_in_words() -> None:
 def test_by_mail(settings: Any) -> None:
     settings.ALERT_MAIL_TO = ["ops@shop.example"]
 
-    by_mail(alert_of(OPENED, "x"))
+    by_mail(alert_of(OPENED, UNDO))
 
     [sent] = mail.outbox
     assert (sent.subject, sent.to) == (
-        "[sagaplatform] Stuck: authorize_payment",
+        "[sagaplatform] Stuck: undo authorize_payment",
         ["ops@shop.example"],
     )
 
 
 def test_by_webhook(hook: type[Hook]) -> None:
-    by_webhook(alert_of(OPENED, "x"))
+    by_webhook(alert_of(OPENED, UNDO))
 
     [posted] = hook.posted
-    assert posted["subject"] == "[sagaplatform] Stuck: authorize_payment"
+    assert posted["subject"] == "[sagaplatform] Stuck: undo authorize_payment"
     assert (posted["type"], posted["step"]) == ("CaseOpened", "authorize_payment")
 
 
@@ -99,7 +112,7 @@ def test_a_way_that_fails_is_tried_again(hook: type[Hook]) -> None:
     hook.failures = 3
     slept: list[float] = []
 
-    AlertReader(ways(), slept.append).send(alert_of(OPENED, "x"))
+    AlertReader(ways(), slept.append).send(alert_of(OPENED, UNDO))
 
     assert len(hook.posted) == 1
     assert len(slept) == 3
@@ -115,7 +128,7 @@ def test_a_way_that_fails_for_good_holds_up_no_other() -> None:
     def sound(alert: Alert) -> None:
         tried.append("sound")
 
-    AlertReader([broken, sound], lambda seconds: None).send(alert_of(OPENED, "x"))
+    AlertReader([broken, sound], lambda seconds: None).send(alert_of(OPENED, UNDO))
 
     assert tried == ["broken"] * ATTEMPTS + ["sound"]
 

@@ -15,7 +15,7 @@ from apps.messaging.errors import ReasonMissing
 from apps.sagas import operations
 from apps.sagas.errors import MoveNotAllowed, PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
 from apps.sagas.preview import preview
-from apps.sagas.state import Compensate, Resolve, Retry, Skip
+from apps.sagas.state import Compensate, Resolve, Retry, Skip, Substitute
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE, WRAPPED
@@ -386,3 +386,28 @@ def test_a_preview_of_a_retry_undoes_nothing(desk: Desk) -> None:
     found = preview(saga_id=desk.saga_at("freeze_price"), move=Retry("freeze_price"))
 
     assert (found.allowed, found.asked_now, found.undone) == (True, ("FreezePrice",), ())
+
+
+@pytest.mark.parametrize(
+    ("move", "by", "told"),
+    [
+        (Retry("authorize_payment"), "", "that 15.00 is given back"),
+        (Resolve("authorize_payment", "receipt 4711"), "ResolveOutside",
+         "that 15.00 is given back"),
+        (Substitute("authorize_payment", "CreditInstead"), "CreditInstead",
+         "that up to 15.00 is given back"),
+    ],
+)  # fmt: skip
+def test_a_preview_at_the_desk_tells_the_money(desk: Desk, move: Any, by: str, told: str) -> None:
+    found = preview(saga_id=stuck_undo(desk), move=move)
+
+    assert [(each.step, each.by) for each in found.undone] == [("authorize_payment", by)]
+    assert found.money_cents == 1500
+    assert found.customer_is_told == (told,)
+
+
+def test_where_only_the_desk_is_open_its_steps_are_named(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+    found = preview(saga_id=saga_id, move=Compensate("why"))
+
+    assert "(authorize_payment), which can be retried, resolved or substituted" in found.why_not

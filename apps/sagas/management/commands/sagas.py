@@ -236,9 +236,12 @@ def in_words(foreseen: Preview) -> str:
         lines.append(f"Sent at once: {', '.join(foreseen.asked_now)}.")
     if foreseen.undone:
         condition = "If the pivot has not happened, undone" if foreseen.only_if_fenced else "Undone"
-        steps = ", ".join(each.step for each in foreseen.undone)
+        steps = ", ".join(
+            f"{each.step} (by {each.by})" if each.by else each.step for each in foreseen.undone
+        )
         lines.append(f"{condition} in this order: {steps}.")
-        given_back = money(foreseen.money_cents, foreseen.currency)
+        at_most = "at most " if any(each.instead for each in foreseen.undone) else ""
+        given_back = at_most + money(foreseen.money_cents, foreseen.currency)
         lines.append(f"Given back: {given_back}; put back: {foreseen.pieces} pieces.")
     if foreseen.customer_is_told:
         lines.append(f"The customer reads {', and '.join(foreseen.customer_is_told)}.")
