@@ -11,6 +11,7 @@ from rich.table import Table
 from apps.messaging.dead_letter_edits import masked
 from apps.messaging.dead_letter_previews import GroupPreview, Preview
 from apps.messaging.dead_letter_rows import Group, ParkedLetter
+from apps.messaging.terminal import harmless
 
 COPIED = ("id", "fingerprint", "example")  # into the next command: in one piece
 
@@ -82,14 +83,6 @@ def print_group_preview(console: Console, preview: GroupPreview) -> None:
     for each in preview.letters:
         _print(console, f"{each.letter_id}  {each.type} ({each.action} {each.step})")
     _print_warnings(console, preview.warnings)
-
-
-def harmless(text: str) -> str:
-    """Without control characters: a parked message may have any, and a terminal would obey."""
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def shown(text: str) -> str:

@@ -12,14 +12,29 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, CommandParser
 from django.core.management.base import OutputWrapper
 
-from apps.messaging.audit import Actor
+from apps.messaging.audit import Actor, checked_reason
 
 
 def add_acting(parser: CommandParser) -> None:
     """The options of every command that changes something."""
-    parser.add_argument("--reason", required=True, help="why; kept in the audit")
-    parser.add_argument("--as", dest="actor", default="", metavar="USER", help="who acts")
+    add_signature(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def add_signature(parser: CommandParser) -> None:
+    """The options of what is written down: who does it, and why."""
+    parser.add_argument("--reason", default="", help="why; kept in the audit")
+    parser.add_argument(
+        "--as", dest="actor", default="", metavar="USER", help="who acts; else the terminal's user"
+    )
+
+
+def signed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Who acts, and why. Raises CommandError without a reason or for an unknown user, and
+    ReasonMissing where the reason has no words."""
+    if not options["reason"]:
+        raise CommandError("Say why, with --reason: whoever reads the audit later must understand.")
+    return {"actor": actor_named(options["actor"]), "reason": checked_reason(options["reason"])}
 
 
 def actor_named(username: str | None) -> Actor:
@@ -60,11 +75,24 @@ def confirm(text: str, *, yes: bool, out: OutputWrapper) -> None:
 
 
 def as_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows in columns, as wide as they need to be."""
-    cells = [list(map(str, row)) for row in (headers, *rows)]
+    """Rows in columns, as wide as they need to be, a line each."""
+    cells = [[in_a_line(str(cell)) for cell in row] for row in (headers, *rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(headers))]
     lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def harmless(text: str) -> str:
+    """Without control characters: what others wrote may have any, and a terminal would obey."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def in_a_line(text: str) -> str:
+    """Harmless, and without line breaks."""
+    return " ".join(harmless(text).split())
 
 
 def as_json(document: Mapping[str, Any] | Sequence[Any]) -> str:

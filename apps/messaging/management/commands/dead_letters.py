@@ -13,13 +13,12 @@ from rich.console import Console
 
 from apps.messaging import dead_letter_operations as operations
 from apps.messaging import dead_letter_tables as tables
-from apps.messaging.audit import checked_reason
 from apps.messaging.context import contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
 from apps.messaging.models import ParkedStatus
-from apps.messaging.terminal import actor_named, as_json, confirm
+from apps.messaging.terminal import add_acting, add_signature, as_json, confirm, harmless, signed
 
 MOST_LISTED = 100
 Options = dict[str, Any]
@@ -71,8 +70,7 @@ class Command(BaseCommand):
         for each in (again, edited, given_up):
             add_letter(each)
         for each in (again, edited, given_up, several):
-            add_signature(each)
-            each.add_argument("--yes", action="store_true", help="do not ask")
+            add_acting(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console()
@@ -106,7 +104,7 @@ class Command(BaseCommand):
             payload = operations.reveal_payload(
                 context=context, letter_id=letter_id, **signed(options)
             )
-            self.stdout.write(tables.harmless(payload.decode("utf-8", "backslashreplace")))
+            self.stdout.write(harmless(payload.decode("utf-8", "backslashreplace")))
 
     def groups(self, options: Options) -> None:
         tables.print_groups(self.console, groups(context=options["context"]))
@@ -178,13 +176,6 @@ def add_letter(parser: CommandParser) -> None:
     parser.add_argument("id")
 
 
-def add_signature(parser: CommandParser) -> None:
-    parser.add_argument("--reason", default="", help="why: it is written down")
-    parser.add_argument(
-        "--as", dest="user", metavar="USERNAME", help="who acts; else the terminal's user"
-    )
-
-
 def named(options: Options) -> Options:
     """Which letter."""
     return {"context": options["context"], "letter_id": letter_id_in(options)}
@@ -196,13 +187,6 @@ def letter_id_in(options: Options) -> UUID:
     except ValueError as error:
         given = options["id"]
         raise CommandError(f"{given!r} is no id: take one from `dead_letters list`.") from error
-
-
-def signed(options: Options) -> Options:
-    """Who acts, and why."""
-    if not options["reason"]:
-        raise CommandError("Say why, with --reason: whoever reads the audit later must understand.")
-    return {"actor": actor_named(options["user"]), "reason": checked_reason(options["reason"])}
 
 
 def content_of(path: str) -> bytes:

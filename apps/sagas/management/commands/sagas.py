@@ -13,7 +13,15 @@ from django.utils.dateparse import parse_datetime
 from apps.messaging.display import money
 from apps.messaging.errors import MessagingError
 from apps.messaging.failpoints import arm
-from apps.messaging.terminal import actor_named, add_acting, as_json, as_table, confirm
+from apps.messaging.terminal import (
+    actor_named,
+    add_acting,
+    as_json,
+    as_table,
+    confirm,
+    in_a_line,
+    signed,
+)
 from apps.sagas import operations, selectors
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.preview import Preview, preview
@@ -128,7 +136,7 @@ class Command(BaseCommand):
             self.stdout.write(as_json(found.as_json()))
             return
         for name, value in found.facts():
-            self.stdout.write(f"{name:<16}{value}")
+            self.stdout.write(f"{name:<16}{in_a_line(str(value))}")
         self.stdout.write("")
         headers = ("at", "revision", "step", "action", "generation", "what", "")
         self.stdout.write(as_table(headers, found.timeline()))
@@ -146,7 +154,7 @@ class Command(BaseCommand):
 
     def _act(self, given: Namespace) -> None:
         _, further, act, move_of = ACTIONS[given.what]
-        saga_id = saga_id_of(given.saga)
+        saga_id, signature = saga_id_of(given.saga), signed(vars(given))
         foreseen = preview(saga_id=saga_id, move=move_of(given))
         if not foreseen.allowed:
             raise CommandError(foreseen.why_not)
@@ -154,27 +162,21 @@ class Command(BaseCommand):
         arguments = {name: getattr(given, name) for name in further}
         if "until" in arguments:
             arguments["until"] = moment_of(given.until)
-        actor = actor_named(given.actor)
         confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
-        act(
-            saga_id=saga_id, version=foreseen.version, actor=actor, reason=given.reason, **arguments
-        )
+        act(saga_id=saga_id, version=foreseen.version, **signature, **arguments)
         after = selectors.whole(saga_id)
         self.stdout.write(f"Done. The saga is {after.status}; {after.waiting()}.")
 
     def _assign(self, given: Namespace) -> None:
         case = selectors.case(uuid_of(given.case))
-        actor = actor_named(given.actor)
+        signature = signed(vars(given))
         owner = actor_named(given.owner)
         confirm(f"Give the case of {case.step} to {owner.name}?", yes=given.yes, out=self.stdout)
-        operations.assign_case(
-            case_id=case.id, owner=owner, version=case.version, actor=actor, reason=given.reason
-        )
+        operations.assign_case(case_id=case.id, owner=owner, version=case.version, **signature)
         self.stdout.write(f"Done. {owner.name} owns the case.")
 
     def _note(self, given: Namespace) -> None:
-        actor = actor_named(given.actor)
-        operations.add_note(case_id=uuid_of(given.case), actor=actor, reason=given.reason)
+        operations.add_note(case_id=uuid_of(given.case), **signed(vars(given)))
         self.stdout.write("Done. The note is kept with the case.")
 
 
