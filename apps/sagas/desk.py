@@ -17,6 +17,9 @@ from apps.sagas.state import Concern, Decision, SagaState, Status, concerns
 from apps.sagas.statements import CLOSE_CASES, OPEN_CASES, UPDATE_CASES
 
 
+REASONS = {"stuck", "undo_refused", "waits", "decision_awaited"}  # kinds of notes that say why
+
+
 class NewCase(NamedTuple):
     """Something that comes onto the desk."""
 
@@ -72,11 +75,11 @@ class Desk:
 
 
 def said_of(decision: Decision) -> dict[Concern, str]:
-    """What is noted about each request, in words."""
+    """Why each request needs a person, as far as it is noted now."""
     return {
         Concern(each.request.step, each.request.action): each.text
         for each in decision.notes
-        if each.request
+        if each.request and each.kind in REASONS
     }
 
 

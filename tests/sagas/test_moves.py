@@ -83,7 +83,10 @@ NOT_STUCK = (
     "Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; {} is not."
 )
 NOT_SKIPPED = "It does not wait for wrap_gift to be done, so nothing is skipped."
-ONLY_DESK = "Only the desk is open; choose a step there. Nothing can be {}."
+ONLY_DESK = (
+    "Nothing else can be {}: it waits only for what stands on the desk (create_order), "
+    "which can be retried, resolved or substituted."
+)
 
 FORBIDDEN: list[tuple[Callable[[], Scenario], Move, str]] = [
     (confirmed, Compensate(WHY), "The saga has ended as confirmed; nothing can be turned back."),

@@ -12,7 +12,7 @@ from apps.contracts.catalogue import Action
 from apps.contracts.steps import Fenced, Happened, UndoRefused
 from apps.messaging.audit import Actor
 from apps.messaging.errors import ReasonMissing
-from apps.sagas import operations
+from apps.sagas import operations, selectors
 from apps.sagas.errors import MoveNotAllowed, PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
 from apps.sagas.preview import preview
 from apps.sagas.state import Compensate, Resolve, Retry, Skip, Substitute
@@ -216,7 +216,20 @@ def test_out_of_stuck_by_retry(desk: Desk) -> None:
     )
     hear(refunded)
     assert desk.saga(saga_id)[0] == "undone"
-    assert desk.cases()[0][-1] == "undone"
+    assert desk.cases() == [("stuck", "authorize_payment", "undo", "The card is closed", "undone")]
+
+
+def test_a_case_changes_by_news_and_not_by_each_sending(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+    [before] = selectors.cases(open_only=True)
+
+    operations.retry_step(step="authorize_payment", **seen(desk, saga_id))
+
+    assert selectors.cases(open_only=True) == [before]
+    again = UndoRefused(reason="The account is closed too")
+    hear(news(saga_id, "authorize_payment", again, action=Action.UNDO, generation=2))
+    [after] = selectors.cases(open_only=True)
+    assert (after.reason, after.version) == ("The account is closed too", before.version + 1)
 
 
 def test_out_of_stuck_by_evidence(desk: Desk) -> None:
