@@ -301,8 +301,8 @@ def test_only_a_substitute_of_the_step_is_taken() -> None:
 def test_where_only_the_desk_is_open_only_what_stands_there_is_retried() -> None:
     only_the_desk_is_open().forbids(
         Retry("freeze_price"),
-        "Nothing else can be retried: it waits only for what stands on the desk (authorize_payment), "
-        "which can be retried, resolved or substituted.",
+        "Nothing else can be retried: it waits only for what stands on the desk "
+        "(authorize_payment), which can be retried, resolved or substituted.",
     )
 
 
