@@ -16,8 +16,8 @@ from apps.ops.holdings import HEADERS, holdings_of
 from apps.ops.traces import LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
 from apps.sagas import selectors as sagas
+from apps.sagas.admin.page import Section
 from apps.sagas.models import Saga
-from apps.sagas.page import Section
 from apps.sagas.state import Status
 
 ORDER = ("Order", "Status", "Total", "Customer", "Placed", "Ended")

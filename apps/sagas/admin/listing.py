@@ -1,33 +1,19 @@
-"""Sagas to look at. Nothing is changed here."""
+"""Finding sagas in the admin: search, filters, columns."""
 
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
-from apps.messaging.admin import (
-    BarrierNoteAdmin,
-    DeadLetterAdmin,
-    OperatorActionAdmin,
-    OutboxMessageAdmin,
-    ReadOnlyAdmin,
-)
+from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.display import took, words
 from apps.processes import LIVE
-from apps.sagas.models import (
-    BarrierNote,
-    Case,
-    DeadLetter,
-    OperatorAction,
-    OutboxMessage,
-    Saga,
-)
-from apps.sagas.page import sections_of
+from apps.sagas.models import Saga
 
 LONGEST_NUMBER = 18  # digits that fit a bigint
 
@@ -59,9 +45,8 @@ class PendingStepFilter(admin.SimpleListFilter):
         return queryset.filter(pending_step=self.value()) if self.value() else queryset
 
 
-@admin.register(Saga)
-class SagaAdmin(ReadOnlyAdmin):
-    """Find a saga, see where it is and what was said."""
+class SagaListing(ReadOnlyAdmin):
+    """The list of sagas."""
 
     list_display = (
         "saga_id", "status", "shown_process", "pending", "turned_back",
@@ -112,33 +97,6 @@ class SagaAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         return (queryset.filter(named_by(term)) if term else queryset), False
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Who may look at sagas sees on this page what all services hold for this one."""
-        saga = self.get_object(request, object_id)
-        shown = self.has_view_permission(request, saga) and saga is not None
-        sections = sections_of(saga) if shown else []
-        context = {**(extra_context or {}), "sections": sections}
-        return super().change_view(request, object_id, form_url, context)
-
-
-@admin.register(Case)
-class CaseAdmin(ReadOnlyAdmin):
-    """What a person should look at, and what was settled."""
-
-    list_display = (
-        "opened_at", "kind", "step", "reason", "owner", "closed_at", "closed_by", "saga_id",
-    )  # fmt: skip
-    list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
-    search_fields = ("=saga_id", "=owner")
-    search_help_text = "Saga id or owner, in full"
-    ordering = ("-id",)  # UUIDv7: the newest first
-
 
 def named_by(term: str) -> Q:
     """The sagas that a search term names."""
@@ -149,9 +107,3 @@ def named_by(term: str) -> Q:
     except ValueError:
         return Q(pk__in=[])
     return Q(saga_id=named) | Q(order_id=named)
-
-
-admin.site.register(OutboxMessage, OutboxMessageAdmin)
-admin.site.register(DeadLetter, DeadLetterAdmin)
-admin.site.register(BarrierNote, BarrierNoteAdmin)
-admin.site.register(OperatorAction, OperatorActionAdmin)

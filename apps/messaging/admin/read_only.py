@@ -1,9 +1,4 @@
-"""Admin pages to look at, which change nothing; and those that every context has of messaging.
-
-A context registers its own tables in its own admin.py:
-
-    admin.site.register(DeadLetter, DeadLetterAdmin)
-"""
+"""Admin pages to look at, which change nothing."""
 
 import enum
 from collections.abc import Callable
@@ -15,13 +10,9 @@ from uuid import UUID
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from apps.messaging.display import label, link, moment, money, short
-from apps.messaging.models import DeadLetter
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
@@ -94,72 +85,6 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
     def _shown(self, name: str, place: Place) -> Any:
         return cell_of(self.model, name, self.currency, place)
-
-
-class OutboxMessageAdmin(ReadOnlyAdmin):
-    """Messages that the broker has not acknowledged yet: normally none, or very young ones."""
-
-    list_display = ("created_at", "topic", "saga_id")
-    search_fields = ("=saga_id", "=id")
-    search_help_text = "Saga id or message id, in full"
-    ordering = ("created_at",)
-    exclude = ("payload",)  # may hold personal data
-
-
-class DeadLetterAdmin(ReadOnlyAdmin):
-    """Messages that could not be handled, and those that wait behind one."""
-
-    list_display = (
-        "parked_at", "status", "saga_id", "step", "type", "cause", "settled_at",
-    )  # fmt: skip
-    list_filter = ("status",)
-    search_fields = ("=saga_id", "=message_id", "=error_type", "=fingerprint")
-    search_help_text = "Saga id, message id, type of error or fingerprint, in full"
-    ordering = ("-id",)  # UUIDv7: the newest first
-    exclude = ("payload", "edited_payload", "key")  # may hold personal data
-
-    @display(description="error", ordering="error_type")
-    def cause(self, letter: DeadLetter) -> SafeString | str:
-        """Empty for a message that only waits."""
-        if not letter.error_type:
-            return "-"
-        shown = '<div class="lg:min-w-56">{}: {}</div>'
-        return format_html(shown, letter.error_type, letter.error)
-
-
-class IntentAdmin(ReadOnlyAdmin):
-    """Calls to the outside world: those to be made, under way, and made."""
-
-    list_display = (
-        "created_at", "status", "operation", "step", "action", "attempt", "due_at", "reason",
-        "saga_id",
-    )  # fmt: skip
-    list_filter = ("status", "operation")
-    search_fields = ("=saga_id", "=subject", "=key")
-    search_help_text = "Saga id, subject or key, in full"
-    ordering = ("-id",)  # UUIDv7: the newest first
-    exclude = ("details", "request", "undo", "fence")  # may hold personal data
-
-
-class BarrierNoteAdmin(ReadOnlyAdmin):
-    """Decisions of the barrier that were not the ordinary ones."""
-
-    list_display = ("noted_at", "decision", "saga_id", "step", "action", "generation")
-    search_fields = ("=saga_id", "=message_id")
-    search_help_text = "Saga id or message id, in full"
-    ordering = ("-id",)  # UUIDv7: the newest first
-
-
-class OperatorActionAdmin(ReadOnlyAdmin):
-    """What people did by hand, to what, and why."""
-
-    list_display = (
-        "at", "actor", "operation", "subject_kind", "saga_id", "step", "reason", "outcome",
-    )  # fmt: skip
-    list_filter = ("operation", "subject_kind", "at")
-    search_fields = ("=saga_id", "=subject_id", "=actor")
-    search_help_text = "Saga id, subject's id or actor, in full"
-    ordering = ("-id",)  # UUIDv7: the newest first
 
 
 @cache

@@ -5,13 +5,15 @@ part when the apps are ready: `SECTIONS.append(find)`, where `find(saga)` reads 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
+from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.display import clock, in_one_line, label, money, took, words
 from apps.sagas.models import Saga, SagaEvent, SagaStep
 
@@ -108,3 +110,21 @@ def in_words(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(in_words, value))
     return str(value)
+
+
+class SagaPage(ReadOnlyAdmin):
+    """The page of one saga."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Who may look at sagas sees on this page what all services hold for this one."""
+        saga = self.get_object(request, object_id)
+        shown = self.has_view_permission(request, saga) and saga is not None
+        sections = sections_of(saga) if shown else []
+        context = {**(extra_context or {}), "sections": sections}
+        return super().change_view(request, object_id, form_url, context)

@@ -1,0 +1,48 @@
+"""Lists of what messaging keeps in every context beside the parked messages."""
+
+from apps.messaging.admin.read_only import ReadOnlyAdmin
+
+
+class OutboxMessageAdmin(ReadOnlyAdmin):
+    """Messages that the broker has not acknowledged yet: normally none, or very young ones."""
+
+    list_display = ("created_at", "topic", "saga_id")
+    search_fields = ("=saga_id", "=id")
+    search_help_text = "Saga id or message id, in full"
+    ordering = ("created_at",)
+    exclude = ("payload",)  # may hold personal data
+
+
+class IntentAdmin(ReadOnlyAdmin):
+    """Calls to the outside world: those to be made, under way, and made."""
+
+    list_display = (
+        "created_at", "status", "operation", "step", "action", "attempt", "due_at", "reason",
+        "saga_id",
+    )  # fmt: skip
+    list_filter = ("status", "operation")
+    search_fields = ("=saga_id", "=subject", "=key")
+    search_help_text = "Saga id, subject or key, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    exclude = ("details", "request", "undo", "fence")  # may hold personal data
+
+
+class BarrierNoteAdmin(ReadOnlyAdmin):
+    """Decisions of the barrier that were not the ordinary ones."""
+
+    list_display = ("noted_at", "decision", "saga_id", "step", "action", "generation")
+    search_fields = ("=saga_id", "=message_id")
+    search_help_text = "Saga id or message id, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first
+
+
+class OperatorActionAdmin(ReadOnlyAdmin):
+    """What people did by hand, to what, and why."""
+
+    list_display = (
+        "at", "actor", "operation", "subject_kind", "saga_id", "step", "reason", "outcome",
+    )  # fmt: skip
+    list_filter = ("operation", "subject_kind", "at")
+    search_fields = ("=saga_id", "=subject_id", "=actor")
+    search_help_text = "Saga id, subject's id or actor, in full"
+    ordering = ("-id",)  # UUIDv7: the newest first

@@ -1,0 +1,33 @@
+"""The admin of sagas, put together: a list to find one, its page, the desk."""
+
+from django.contrib import admin
+
+from apps.messaging.admin import (
+    BarrierNoteAdmin,
+    DeadLetterAdmin,
+    OperatorActionAdmin,
+    OutboxMessageAdmin,
+)
+from apps.sagas.admin.desk import CaseAdmin
+from apps.sagas.admin.listing import SagaListing
+from apps.sagas.admin.page import SagaPage
+from apps.sagas.models import (
+    BarrierNote,
+    Case,
+    DeadLetter,
+    OperatorAction,
+    OutboxMessage,
+    Saga,
+)
+
+
+@admin.register(Saga)
+class SagaAdmin(SagaPage, SagaListing):
+    """Find a saga, see where it is and what was said."""
+
+
+admin.site.register(Case, CaseAdmin)
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(DeadLetter, DeadLetterAdmin)
+admin.site.register(BarrierNote, BarrierNoteAdmin)
+admin.site.register(OperatorAction, OperatorActionAdmin)
