@@ -188,6 +188,12 @@ class DeadLetter(models.Model):
 
     class Meta:
         abstract = True
+        permissions = [
+            ("replay_deadletter", "Can send a parked message again"),
+            ("edit_deadletter", "Can correct a parked message"),
+            ("discard_deadletter", "Can give up a parked message"),
+            ("reveal_deadletter", "Can read a parked message's payload"),
+        ]
         constraints = [
             # One copy per request: a re-sent command replaces its parked copy. An event that is
             # only listened to is no request: two of one step may tell different things.
@@ -262,6 +268,8 @@ class SubjectKind(models.TextChoices):
     SAGA = "saga"
     INTENT = "intent"
     CASE = "case"
+    APPROVAL = "approval"  # what a second person has to allow
+    ORDER = "order"
 
 
 class OperatorAction(models.Model):

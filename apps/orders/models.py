@@ -46,6 +46,7 @@ class Order(models.Model):
     address_country = models.TextField()  # ISO 3166-1 alpha-2
 
     class Meta:
+        permissions = [("reveal_order", "Can read an order's address")]
         constraints = [
             # An end has a time and a time has an end: no order is half over.
             models.CheckConstraint(

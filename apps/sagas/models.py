@@ -47,6 +47,16 @@ class Saga(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [
+            ("retry_saga", "Can ask a step again"),
+            ("compensate_saga", "Can turn a saga back"),
+            ("skip_saga", "Can go on without a step"),
+            ("pause_saga", "Can pause and resume a saga"),
+            ("resolve_saga", "Can settle a stuck undo with evidence"),
+            ("substitute_saga", "Can undo a stuck step in another way"),
+            ("record_saga", "Can record that a stuck step happened"),
+            ("reveal_saga", "Can read the payloads of a saga's messages"),
+        ]
         constraints = [
             # A live saga waits for an answer or for what stands on the desk, an ended one for none.
             models.CheckConstraint(
@@ -165,6 +175,10 @@ class Case(models.Model):
     closed_by = models.TextField(db_default="")  # what closed it
 
     class Meta:
+        permissions = [
+            ("assign_case", "Can give a case to somebody"),
+            ("note_case", "Can remark on a case"),
+        ]
         constraints = [
             # A thing that needs a person stands on the desk once.
             models.UniqueConstraint(
