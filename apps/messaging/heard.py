@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import OffsetSpec
 
 from apps.messaging.kafka import standing_client, topic_name
@@ -14,7 +15,7 @@ TIMEOUT_SECONDS = 10
 class Hearing:
     """What one context's consumers have committed, and what there is to read, at one moment.
 
-    `look` raises KafkaException where the cluster does not answer.
+    `look` raises KafkaException where the cluster does not answer, or does not know a topic.
     """
 
     def __init__(self, context: str, topics: Iterable[str]) -> None:
@@ -42,4 +43,8 @@ class Hearing:
 
     def _places(self) -> list[Place]:
         known = standing_client().list_topics(timeout=TIMEOUT_SECONDS).topics
+        missing = [each for each in self.topics if each not in known or not known[each].partitions]
+        if missing:  # nothing is known of the answers there: not that there are none
+            code = KafkaError.UNKNOWN_TOPIC_OR_PART
+            raise KafkaException(KafkaError(code, f"No such topics: {', '.join(missing)}"))
         return [(topic, each) for topic in self.topics for each in known[topic].partitions]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from django.conf import settings
 
 from apps.messaging.heard import Hearing
@@ -73,3 +73,8 @@ def test_an_unread_message_from_before_the_moment_may_be_the_answer(reader: Cons
     assert found.has_passed(TOPIC, now)  # what is left came later
     assert not found.has_passed(TOPIC, now + timedelta(seconds=120))
     reader.close()
+
+
+def test_of_a_topic_that_is_not_there_nothing_is_known(topics: None) -> None:
+    with pytest.raises(KafkaException, match=r"No such topics: .*nowhere-events"):
+        Hearing(CONTEXT, [TOPIC, "nowhere-events"]).look()
