@@ -14,6 +14,9 @@ from typing import NamedTuple
 from apps.messaging.request import Request
 
 FAILPOINTS = {
+    "start.after_commit": "a saga's start is committed, nothing of it is sent",
+    "starts.before_commit": "starts that got lost are found, telling them again is not committed",
+    "starts.after_commit": "starts that got lost are to be told again, nothing of it is sent",
     "batch.before_commit": "all of a batch is written and not committed",
     "batch.after_commit": "a batch is committed, nothing of it is sent",
     "relay.produced": "messages are handed to Kafka, their rows are still in the outbox",

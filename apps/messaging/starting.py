@@ -1,7 +1,10 @@
 """The start of a saga: its first step is done by the context that starts it."""
 
 import secrets
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from apps.contracts.base import Event
 from apps.contracts.catalogue import Action
@@ -9,6 +12,7 @@ from apps.contracts.plan import Plan
 from apps.messaging.database import Database
 from apps.messaging.envelope import new_envelope
 from apps.messaging.errors import OutsideTransaction
+from apps.messaging.failpoints import reach
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer, SagaLogTable
@@ -31,9 +35,11 @@ def start_saga(
     database = Database(label)
     if not database.in_transaction():
         raise OutsideTransaction(database=label)
+    request = Request(saga_id, step, Action.DO, generation=1, mode=plan.mode)
+    transaction.on_commit(partial(reach, "start.after_commit", [request]), using=label)
     envelope = new_envelope(
         event,
-        Request(saga_id, step, Action.DO, generation=1, mode=plan.mode),
+        request,
         plan=plan.to_header(),
         traceparent=traceparent or new_traceparent(),
     )

@@ -3,10 +3,13 @@
 The initiator owns the start: until an order shows a sign of progress, nobody else may know of it.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import msgspec
 import structlog
+from django.db import transaction
 
 from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
 from apps.contracts.plan import Plan
@@ -14,6 +17,7 @@ from apps.contracts.steps import PersonNeeded
 from apps.messaging.context import context
 from apps.messaging.database import Row
 from apps.messaging.envelope import Envelope, new_envelope
+from apps.messaging.failpoints import reach
 from apps.messaging.leases import HeldLease
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
@@ -64,9 +68,17 @@ class Watchdog:
             rows = self.database.fetch(LATE_STARTS, asked)
             if rows:
                 log.warning("starts_without_progress", orders=len(rows))
-                self.database.execute(TOLD_AGAIN, [[row[0] for row in rows]])
-                publish(self.database, [start_of(row) for row in rows])
+                self._tell_again(rows)
         return len(rows)
+
+    def _tell_again(self, rows: Sequence[Row]) -> None:
+        starts = [start_of(row) for row in rows]
+        requests = [each.request for each in starts]
+        self.database.execute(TOLD_AGAIN, [[row[0] for row in rows]])
+        after = partial(reach, "starts.after_commit", requests)
+        transaction.on_commit(after, using=self.database.alias)
+        publish(self.database, starts)
+        reach("starts.before_commit", requests)
 
     def close(self) -> None:
         """Let another one watch."""

@@ -20,7 +20,16 @@ from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Patience
 from sagaplatform.env import CONTEXTS
 from tests.conftest import empty
-from tests.reliability.crash.points import WATCHDOG, Case, Job, Role, Scenario, Time, rounds
+from tests.reliability.crash.points import (
+    STARTED,
+    WATCHDOG,
+    Case,
+    Job,
+    Role,
+    Scenario,
+    Time,
+    rounds,
+)
 from tests.reliability.crash.stage import CONSUMERS, WORKERS, Stage
 from tests.reliability.crash.way import ENGINE, Asked
 
@@ -47,6 +56,7 @@ class World(Protocol):
 
     def open(self) -> None: ...
     def meet(self, scenario: Scenario, sagas: int) -> None: ...
+    def lose_start(self) -> None: ...
     def under_way(self, sagas: int) -> list[str]: ...
     def faults(self) -> Iterable[str]: ...
 
@@ -156,7 +166,8 @@ class Kit:
         sagas = max(1, len(dying))
         self.begun += sagas
         watch = Watch(stage, self.world, self.begun)
-        carry = self._late if any(case.late for case, _ in dying) else self._in_time
+        late = self._lost if scenario.time is Time.LOST else self._late
+        carry = late if any(case.late for case, _ in dying) else self._in_time
         self.world.meet(scenario, sagas)
         try:
             carry(scenario, dying, watch)
@@ -193,6 +204,21 @@ class Kit:
         watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the watchdog to act")
         watch.look()
         stage.start(absent)
+        watch.until_ended()
+        stage.kill(WATCHDOG)
+
+    def _lost(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """Nobody hears of a start; the watchdog dies while it tells it again."""
+        [(case, spent)] = dying
+        stage, initiator = watch.stage, Role(Job.INITIATOR, scenario.way.owner)
+        self._arm(initiator, STARTED, case.asked, next(self.spent), scenario)
+        watch.until(lambda: initiator in stage.dead(), "the start to be committed")
+        self.world.lose_start()
+        watch.until_dead(initiator)
+        self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
+        watch.until_dead(WATCHDOG)
+        watch.look()
+        stage.start(WATCHDOG)
         watch.until_ended()
         stage.kill(WATCHDOG)
 

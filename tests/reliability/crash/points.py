@@ -41,13 +41,15 @@ CALL = (
 UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
 PRODUCED, OFFSETS = "relay.produced", "consumer.before_offsets"
+STARTED = "start.after_commit"
+STARTS = ("starts.before_commit", "starts.after_commit")
 
 # Which failpoints lie on the way of which process.
 PASSED = {
     Job.CONSUMER: (*BATCH, PRODUCED, OFFSETS),
     Job.WORKER: (*CALL, PRODUCED),
-    Job.WATCHDOG: (*WATCH, PRODUCED),
-    Job.INITIATOR: (PRODUCED,),
+    Job.WATCHDOG: (*WATCH, *STARTS, PRODUCED),
+    Job.INITIATOR: (STARTED, PRODUCED),
 }
 
 
@@ -57,6 +59,7 @@ class Time(enum.StrEnum):
     ENOUGH = "enough"  # nothing is ever late: no watchdog helps
     LATE = "late"  # a command gets lost on its way, and is sent again
     OVER = "over"  # the deadline passes meanwhile
+    LOST = "lost"  # its start never reaches anybody, until it is told again
 
 
 class Case(NamedTuple):
@@ -105,7 +108,8 @@ class Scenario:
 
 def in_time(way: Way) -> Iterator[Case]:
     """The initiator, every consumer that a message concerns, every worker that calls."""
-    yield Case(Role(Job.INITIATOR, way.owner), PRODUCED, way.asked[0])
+    for each in PASSED[Job.INITIATOR]:
+        yield Case(Role(Job.INITIATOR, way.owner), each, way.asked[0])
     for hop in way.hops():
         role = Role(Job.CONSUMER, hop.context)
         yield from (Case(role, each, hop.asked) for each in BATCH)
@@ -148,10 +152,17 @@ def watching(late: Asked, sent: Asked) -> Iterator[Case]:
     yield Case(WATCHDOG, PRODUCED, sent, late)
 
 
+def lost(way: Way) -> Iterator[Case]:
+    """The watchdog tells the start again."""
+    start = way.asked[0]
+    yield from (Case(WATCHDOG, each, start, start) for each in (*STARTS, PRODUCED))
+
+
 CASES: dict[Time, Callable[[Way], Iterable[Case]]] = {
     Time.ENOUGH: in_time,
     Time.LATE: late,
     Time.OVER: over,
+    Time.LOST: lost,
 }
 
 

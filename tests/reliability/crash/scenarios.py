@@ -45,6 +45,7 @@ SCENARIOS = (
     Scenario("late by card", CONFIRMED_BY_CARD, by_card, Time.LATE),
     Scenario("late in undoing by card", UNDONE_BY_CARD, by_card, Time.LATE, NOT_CAPTURED),
     Scenario("out of time by card", CONFIRMED_BY_CARD, by_card, Time.OVER),
+    Scenario("start lost by card", CONFIRMED_BY_CARD, by_card, Time.LOST),
 )
 
 # What each payment by card says that the gateway has done for it.
@@ -64,6 +65,13 @@ WHERE status IN ('claimed', 'unknown', 'waiting') OR status = 'due' AND called_a
 SWITCH_GIFTS_ON = """
 INSERT INTO waffle_switch (name, active, note, created, modified)
 VALUES ('gift_wrap', true, '', now(), now())
+"""
+
+
+# The start of an order is gone on its way, and was told long ago.
+LOSE_STARTS = "DELETE FROM orders_outboxmessage"
+STARTS_ARE_LATE = """
+UPDATE orders_order SET start_told_at = start_told_at - interval '1 day' WHERE status = 'placed'
 """
 
 
@@ -89,6 +97,11 @@ class Shop:
         self.gateway.forget()
         for operation, what in scenario.calls:
             self.gateway.will(operation, *[what] * sagas * 10)
+
+    def lose_start(self) -> None:
+        """Nobody has heard of what was just started, and it is time to tell it again."""
+        self.owners["orders"].execute(LOSE_STARTS)
+        self.owners["orders"].execute(STARTS_ARE_LATE)
 
     def under_way(self, sagas: int) -> list[str]:
         """What is not at its end, in words."""
