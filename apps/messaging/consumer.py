@@ -250,7 +250,6 @@ class ContextConsumer:
         """Commit what is carried out and leave the group, so that others take over at once."""
         self._commit_offsets_at_once()
         self.consumer.close()
-        self.office.producer.flush(5)
-        self.office.tidy()
+        self.office.send_off()
         self.office.attended = False
         log.info("consumer_stopped", context=self.context)

@@ -34,6 +34,7 @@ from apps.messaging.request import Request
 log = structlog.get_logger()
 
 OVERDUE_SECONDS = 5  # without acknowledgement for so long, a row is the sweeper's
+SEND_OFF_SECONDS = 5
 SWEEP_LIMIT = 500
 SWEEP_EVERY_SECONDS = 1
 TELL_EVERY_SECONDS = 1
@@ -94,6 +95,11 @@ class Relay:
         if now - self._swept_at > SWEEP_EVERY_SECONDS:
             self._swept_at = now
             self.sweep()
+
+    def send_off(self) -> None:
+        """Wait for what is on its way, some seconds at most, and tidy: before a process ends."""
+        self.producer.flush(SEND_OFF_SECONDS)
+        self.tidy()
 
     def dispatch(self, letters: Sequence[Letter]) -> None:
         """Hand letters to the producer. What its queue has no room for is left to the sweeper."""

@@ -1,6 +1,8 @@
 """`manage.py sagas`: every operation from a terminal."""
 
 import json
+import subprocess
+import sys
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -65,6 +67,18 @@ def test_compensating_shows_what_follows_and_does_it(desk: Desk) -> None:
     assert "Done. The saga is compensating; it waits for create_shipment (undo)." in told
     assert audit(desk)[0][2] == "opal"
     assert "compensate by opal" in sagas("show", saga_id)
+
+
+def test_what_is_sent_has_left_when_the_command_ends(desk: Desk, topics: None) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.sent()
+    words = ("sagas", "retry", str(saga_id), "freeze_price", "--reason", "It is mended", "--yes")
+    ran = subprocess.run(
+        [sys.executable, "manage.py", *words], check=True, capture_output=True, text=True
+    )
+
+    assert "Done." in ran.stdout
+    assert desk.sent() == []
 
 
 def test_an_order_names_its_saga(desk: Desk) -> None:

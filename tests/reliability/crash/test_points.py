@@ -68,7 +68,7 @@ def test_what_is_late_is_undone_too_but_a_pivot_goes_forward() -> None:
 def test_every_process_that_a_message_concerns_can_die_of_it() -> None:
     found = cases()
     assert Counter(str(each.role) for each in found) == {
-        "orders initiator": 1,
+        "orders initiator": 2,
         "sagas consumer": 11,  # hears three, sends two and the news of the end
         "inventory consumer": 4,
         "payments consumer": 4,

@@ -18,6 +18,7 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
 from apps.messaging.models import ParkedStatus
+from apps.messaging.relay import relay
 from apps.messaging.terminal import add_acting, add_signature, as_json, confirm, harmless, signed
 
 MOST_LISTED = 100
@@ -142,6 +143,7 @@ class Command(BaseCommand):
         self._ask(options)
         for each in operations.replay_group(**which, **by):
             self.stdout.write(f"{each.letter_id}: {each.text}")
+        relay(options["context"]).send_off()
 
     def _act_on_one(
         self,
@@ -153,6 +155,7 @@ class Command(BaseCommand):
         by = signed(options)
         self._ask(options)
         self.stdout.write(f"{preview.letter_id}: {act(**by).text}")
+        relay(preview.context).send_off()
         self.stdout.write(
             f"See what comes of it: manage.py dead_letters show {preview.context}"
             f" {preview.letter_id}"

@@ -86,7 +86,6 @@ class Rounds:
 
     def _close(self) -> None:
         for label, watch in self.watches.items():
-            relay(label).producer.flush(5)
-            relay(label).tidy()
+            relay(label).send_off()
             watch.close()
         log.info("watchdog_stopped")

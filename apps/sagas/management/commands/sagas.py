@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 from apps.messaging.display import money
 from apps.messaging.errors import MessagingError
 from apps.messaging.failpoints import arm
+from apps.messaging.relay import relay
 from apps.messaging.terminal import (
     actor_named,
     add_acting,
@@ -164,6 +165,7 @@ class Command(BaseCommand):
             arguments["until"] = moment_of(given.until)
         confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
         act(saga_id=saga_id, version=foreseen.version, **signature, **arguments)
+        relay("sagas").send_off()
         after = selectors.whole(saga_id)
         self.stdout.write(f"Done. The saga is {after.status}; {after.waiting()}.")
 
