@@ -307,7 +307,10 @@ class Batch:
         self.intents.remember(of[CallChange.REMEMBERS])
         wanted = [(i.envelope, a) for i, a in answers.items() if isinstance(a, CallOutside)]
         self.intents.add(wanted)
-        woken = any(each.decision is Decision.WAKE for each in verdicts)
+        woken = [
+            each.intent.id for each in verdicts if each.decision is Decision.WAKE and each.intent
+        ]
+        self.intents.hasten(woken)
         self.calls_wait |= bool(wanted or of[CallChange.REMEMBERS] or woken)
 
     # --- beside the barrier

@@ -56,12 +56,19 @@ SET status = 'settled', lease = NULL, leased_until = NULL, reason = 'by hand', c
 WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'claimed', 'unknown', 'waiting', 'refused')
 """
 
+# Ask again now: somebody does not want to wait until the outcome is asked for by itself.
+HASTEN = """
+UPDATE {context}_intent SET due_at = now(), changed_at = now()
+WHERE id = ANY(%b::uuid[]) AND status = 'unknown' AND due_at > now()
+"""
+
 # A compensation or a Fence waits for the outcome of a call; the first one is answered.
 REMEMBER = """
 UPDATE {context}_intent AS intent
 SET undo = coalesce(nullif(intent.undo, ''), given.undo),
     fence = coalesce(nullif(intent.fence, ''), given.fence),
-    due_at = CASE WHEN status = 'waiting' THEN now() ELSE due_at END, changed_at = now()
+    due_at = CASE WHEN status IN ('waiting', 'unknown') THEN now() ELSE due_at END,
+    changed_at = now()
 FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS given (id, undo, fence)
 WHERE intent.id = given.id
 """
@@ -189,6 +196,11 @@ class IntentTable:
     def settle_by_hand(self, ids: Iterable[UUID]) -> None:
         """Calls whose outcome a person has recorded."""
         self._change(SETTLE_BY_HAND, ids)
+
+    def hasten(self, ids: Iterable[UUID]) -> None:
+        """Calls of unknown outcome are to be made again now, not after their pause. One for which
+        the outside world wants time keeps it."""
+        self._change(HASTEN, ids)
 
     def remember(self, waiting: Sequence[tuple[UUID, Envelope]]) -> None:
         """Compensations and Fences that are answered when these calls have their outcome."""

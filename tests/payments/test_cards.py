@@ -198,6 +198,26 @@ def test_an_unknown_outcome_is_not_asked_for_before_its_pause_is_over(till: Till
     assert till.told() == []
 
 
+@pytest.mark.parametrize("again", ["authorize", "undo"])
+def test_who_asks_again_does_not_wait_for_the_pause_to_be_over(till: Till, again: str) -> None:
+    till.gateway.will("authorize", "lost")
+    till.authorize()
+    work("payments")
+
+    getattr(till, again)()
+    assert work("payments") == {"authorize": 1, "undo": 2}[again]  # which then gives it back
+    assert till.log() == {"authorize": ("done", 1), "undo": ("undone", 1)}[again]
+
+
+def test_who_asks_again_does_not_shorten_the_time_that_a_bank_wants(till: Till) -> None:
+    till.gateway.will("authorize", "wait:60")
+    till.authorize()
+    work("payments")
+
+    till.authorize()
+    assert work("payments") == 0
+
+
 def test_the_same_command_again_makes_no_second_call(till: Till) -> None:
     till.authorize()
     till.authorize()
