@@ -80,7 +80,7 @@ def look_at_database(alias: str) -> Finding:
     missing = needed_migrations(alias) - patiently(alias, applied_migrations)
     if not missing:
         return Finding(OK)
-    text = f"lacks {len(missing)} migrations: run `manage.py migrate_all` as the owner."
+    text = f"migrations to be run: {len(missing)}. Run `manage.py migrate_all` as the owner."
     return Finding(text, hinders=True)
 
 
@@ -109,4 +109,4 @@ def look_at_kafka() -> Finding:
     missing = [each for each in all_topics() if topic_name(each) not in there]
     if not missing:
         return Finding(OK)
-    return Finding(f"lacks {len(missing)} topics: run `manage.py create_topics`.")
+    return Finding(f"topics to be created: {len(missing)}. Run `manage.py create_topics`.")

@@ -88,7 +88,7 @@ def forgotten_migration(databases: dict[str, psycopg.Connection]) -> Iterator[No
 
 @pytest.mark.usefixtures("forgotten_migration")
 def test_a_migration_that_is_not_applied_keeps_requests_away() -> None:
-    advice = "lacks 1 migrations: run `manage.py migrate_all` as the owner."
+    advice = "migrations to be run: 1. Run `manage.py migrate_all` as the owner."
     assert ready() == (503, False, {"pricing": advice})
 
 
@@ -121,7 +121,7 @@ def test_topics_that_are_missing_are_told(settings: Settings) -> None:
     status, is_ready, wrong = ready()
 
     assert (status, is_ready) == (200, True)
-    assert wrong == {"kafka": "lacks 31 topics: run `manage.py create_topics`."}
+    assert wrong == {"kafka": "topics to be created: 31. Run `manage.py create_topics`."}
 
 
 def test_no_address_and_no_secret_is_told(settings: Settings) -> None:
