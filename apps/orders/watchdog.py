@@ -19,6 +19,7 @@ from apps.messaging.database import Row
 from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.failpoints import reach
 from apps.messaging.leases import HeldLease
+from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
@@ -63,6 +64,7 @@ class Watchdog:
         """Look once; how many starts were told again, or to a person."""
         if not self.lease.take():
             return 0
+        TURNED.labels("orders").set_to_current_time()
         with self.database.transaction():
             asked = (MOST_TELLINGS, float(self.patience), MOST_ORDERS)
             rows = self.database.fetch(LATE_STARTS, asked)
