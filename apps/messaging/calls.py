@@ -30,6 +30,7 @@ from apps.messaging.envelope import Envelope
 from apps.messaging.failpoints import reach
 from apps.messaging.handling import CallOutside, StillWaiting, Task, Workspace
 from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, kept
+from apps.messaging.logs import order_of
 from apps.messaging.models import IntentStatus
 from apps.messaging.outbox import publish
 from apps.messaging.recording import Recorded, What, Who, recorded, undone_at_once
@@ -91,6 +92,7 @@ def facts(claimed: Claimed) -> dict[str, str]:
     request = claimed.request
     return {
         "saga_id": str(request.saga_id), "step": request.step, "operation": claimed.operation,
+        **order_of(claimed.details),
     }  # fmt: skip
 
 

@@ -156,6 +156,8 @@ class Command(BaseCommand):
     def _act(self, given: Namespace) -> None:
         _, further, act, move_of = ACTIONS[given.what]
         saga_id, signature = saga_id_of(given.saga), signed(vars(given))
+        if "evidence" in further:
+            operations.proven(given.evidence)
         foreseen = preview(saga_id=saga_id, move=move_of(given))
         if not foreseen.allowed:
             raise CommandError(foreseen.why_not)
@@ -244,9 +246,13 @@ def in_words(foreseen: Preview) -> str:
             f"{each.step} (by {each.by})" if each.by else each.step for each in foreseen.undone
         )
         lines.append(f"{condition} in this order: {steps}.")
-        at_most = "at most " if any(each.instead for each in foreseen.undone) else ""
+        at_most = (
+            "at most " if any(each.at_most and each.money_cents for each in foreseen.undone) else ""
+        )
         given_back = at_most + money(foreseen.money_cents, foreseen.currency)
         lines.append(f"Given back: {given_back}; put back: {foreseen.pieces} pieces.")
+    if foreseen.follows:
+        lines.append(f"It then only goes forward: {', '.join(foreseen.follows)}.")
     if foreseen.customer_is_told:
         lines.append(f"The customer reads {', and '.join(foreseen.customer_is_told)}.")
     return "\n".join([*lines, *foreseen.cannot_be_undone])
