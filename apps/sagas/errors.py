@@ -40,5 +40,10 @@ class UnknownCase(MessagingError):
     """There is no open case of that id: it was settled, or never was."""
 
 
+class CaseSettlesItself(MessagingError):
+    """It leaves the desk when what it is about is settled: retry, resolve or substitute the step,
+    or decide about the saga."""
+
+
 class PauseTooLong(MessagingError):
     """A pause ends in the future, within seven days."""

@@ -22,8 +22,16 @@ from apps.messaging.failpoints import reach
 from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.sagas import selectors
+from apps.sagas.desk import OF_SAGAS
 from apps.sagas.engine import Known, Sagas
-from apps.sagas.errors import EvidenceMissing, PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
+from apps.sagas.errors import (
+    CaseSettlesItself,
+    EvidenceMissing,
+    PauseTooLong,
+    SagaMoved,
+    UnknownCase,
+    UnknownSagaId,
+)
 from apps.sagas.state import (
     Compensate,
     Move,
@@ -38,6 +46,13 @@ from apps.sagas.state import (
 
 # A pause has an end, within a week: what is forgotten goes on by itself.
 WITHIN_A_WEEK = "SELECT %b::timestamptz BETWEEN now() AND now() + interval '7 days'"
+
+# Take an open case off the desk, unless it changed meanwhile.
+CLOSE = """
+UPDATE sagas_case SET closed_at = now(), closed_by = 'hand', version = version + 1
+WHERE id = %b AND version = %b AND closed_at IS NULL
+RETURNING saga_id, step
+"""
 
 # Give an open case to somebody, unless it changed meanwhile.
 ASSIGN = """
@@ -212,6 +227,22 @@ def add_note(*, case_id: UUID, actor: Actor, reason: str) -> None:
         [(version, _, saga_id, step)] = rows
         _write_down_case(
             database, case_id, saga_id, step, version, "note", {}, actor, reason, "noted"
+        )
+
+
+def close_case(*, case_id: UUID, version: int, actor: Actor, reason: str) -> None:
+    """Take a case off the desk that nothing else closes. What a saga itself has on the desk stays
+    there until that is settled: raises CaseSettlesItself."""
+    database = context("sagas").database
+    with database.transaction():
+        if (kind := selectors.case(case_id).kind) in OF_SAGAS:
+            raise CaseSettlesItself(kind=kind)
+        rows = database.fetch(CLOSE, (case_id, version))
+        if not rows:
+            raise _why_not(database, case_id, version)
+        [(saga_id, step)] = rows
+        _write_down_case(
+            database, case_id, saga_id, step, version, "close", {}, actor, reason, "closed"
         )
 
 

@@ -9,11 +9,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
-from apps.contracts.steps import Fenced, Happened, UndoRefused
+from apps.contracts.steps import Fenced, Happened, PersonNeeded, UndoRefused
 from apps.messaging.audit import Actor
 from apps.messaging.errors import ReasonMissing
 from apps.sagas import operations, selectors
 from apps.sagas.errors import (
+    CaseSettlesItself,
     EvidenceMissing,
     MoveNotAllowed,
     PauseTooLong,
@@ -368,6 +369,32 @@ def test_the_runtime_role_cannot_rewrite_the_audit(desk: Desk) -> None:
                       "DELETE FROM sagas_operatoraction"):  # fmt: skip
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             Database("sagas").execute(statement)
+
+
+def test_a_case_that_nothing_else_closes_is_closed_by_hand(desk: Desk) -> None:
+    missed = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")
+    hear(news(uuid7(), "create_order", missed))
+    [case] = selectors.cases(open_only=True)
+    with pytest.raises(SagaMoved):
+        operations.close_case(case_id=case.id, version=2, **WHY)
+
+    operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+    assert desk.cases()[0][-1] == "hand"
+    assert [each[0] for each in audit(desk)] == ["close"]
+    with pytest.raises(UnknownCase):
+        operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+
+def test_what_a_saga_has_on_the_desk_is_not_closed_by_hand(desk: Desk) -> None:
+    stuck_undo(desk)
+    [case] = selectors.cases(open_only=True)
+
+    with pytest.raises(CaseSettlesItself, match="retry, resolve or substitute"):
+        operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+    assert selectors.cases(open_only=True) == [case]
+    assert audit(desk) == []
 
 
 # --- previews

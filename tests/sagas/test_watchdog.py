@@ -259,6 +259,19 @@ def test_a_start_that_was_heard_of_meanwhile_is_not_missed(desk: Desk) -> None:
 MISSED = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")
 
 
+@pytest.mark.parametrize("missed_first", [True, False])
+def test_a_start_that_was_missed_and_came_in_one_batch_leaves_no_case(
+    desk: Desk, missed_first: bool
+) -> None:
+    saga_id = uuid7()
+    batch = [news(saga_id, "create_order", MISSED), created(saga_id)]
+
+    hear(*(batch if missed_first else reversed(batch)))
+
+    assert desk.cases() == []
+    assert desk.saga(saga_id)[0] == "running"
+
+
 # --- a saga that cannot be told
 
 

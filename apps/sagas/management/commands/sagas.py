@@ -113,7 +113,7 @@ class Command(BaseCommand):
         else:
             {
                 "list": self._list, "show": self._show, "cases": self._cases,
-                "assign": self._assign, "note": self._note,
+                "assign": self._assign, "note": self._note, "close": self._close,
             }[given.what](given)  # fmt: skip
 
     # --- looking
@@ -183,6 +183,13 @@ class Command(BaseCommand):
         operations.add_note(case_id=uuid_of(given.case), **signed(vars(given)))
         self.stdout.write("Done. The note is kept with the case.")
 
+    def _close(self, given: Namespace) -> None:
+        case = selectors.case(uuid_of(given.case))
+        signature = signed(vars(given))
+        confirm(f"Close the case of {case.step}?", yes=given.yes, out=self.stdout)
+        operations.close_case(case_id=case.id, version=case.version, **signature)
+        self.stdout.write("Done. The case is closed.")
+
 
 def _add_reading(commands: Any) -> None:
     listing = commands.add_parser("list", help="sagas, the newest first")
@@ -199,7 +206,11 @@ def _add_cases(commands: Any) -> None:
     desk = commands.add_parser("cases", help="what stands on the desk, the oldest first")
     desk.add_argument("--all", action="store_true", help="settled ones too")
     desk.add_argument("--json", action="store_true", help="for machines")
-    for name, sentence in (("assign", "give a case to somebody"), ("note", "remark on a case")):
+    for name, sentence in (
+        ("assign", "give a case to somebody"),
+        ("note", "remark on a case"),
+        ("close", "take a case off the desk that nothing else closes"),
+    ):
         parser = commands.add_parser(name, help=sentence, description=sentence)
         parser.add_argument("case", metavar="CASE", help="id of the case, in full")
         if name == "assign":
