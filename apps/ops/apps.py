@@ -9,7 +9,7 @@ class OpsConfig(AppConfig):
 
     def ready(self) -> None:
         """Add what all contexts know of a saga to its page."""
-        from apps.ops.pages import sections_of  # noqa: PLC0415 - models are loaded by now
-        from apps.sagas.admin.page import SECTIONS  # noqa: PLC0415
+        from apps.ops.pages import addition_to  # noqa: PLC0415 - models are loaded by now
+        from apps.sagas.admin.page import ADDITIONS  # noqa: PLC0415
 
-        SECTIONS.append(sections_of)
+        ADDITIONS.append(addition_to)

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
-from apps.sagas import page
+from apps.sagas.admin import page
 from apps.sagas.models import Saga
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE
@@ -110,14 +110,14 @@ def test_the_page_has_no_address(agent: Client, running: UUID) -> None:
 
 @pytest.fixture
 def added() -> Iterator[None]:
-    page.SECTIONS.append(
-        lambda saga: [
+    page.ADDITIONS.append(
+        lambda saga: page.Addition([
             page.Section("Mine", ("Number", "Status"), [(saga.order_id, "cancelled")]),
             page.Section("Nothing", ("Number",), []),
-        ]
-    )
+        ])
+    )  # fmt: skip
     yield
-    page.SECTIONS.pop()
+    page.ADDITIONS.pop()
 
 
 @pytest.mark.usefixtures("added")
