@@ -22,6 +22,7 @@ from apps.messaging.kafka import group_name, librdkafka, standing_client, topic_
 from apps.messaging.offsets import Place, offsets_of
 from apps.messaging.record import Record, read_record
 
+GROUP = "desk"  # a name that Kafka's client must have; nothing joins it
 QUESTION_SECONDS = 3.0  # until Kafka is taken to be away
 READING_SECONDS = 6.0
 MOST_READ = 50_000
@@ -127,7 +128,7 @@ def _reader() -> Iterator[Consumer]:
     """A consumer that is told what to read. Its group has no members and no offsets."""
     options = {
         **settings.KAFKA,
-        "group.id": group_name("desk"),
+        "group.id": group_name(GROUP),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,

@@ -10,7 +10,6 @@ from confluent_kafka import KafkaException
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 
 from apps.contracts import headers as h
 from apps.contracts.base import context_of
@@ -53,7 +52,6 @@ class Line(NamedTuple):
     address: str  # of the page that shows what it says; empty: the reader may not
 
 
-@never_cache
 def messages_view(admin: SagaPage, request: HttpRequest, saga: Saga) -> HttpResponse:
     """What Kafka has of a saga."""
     context: dict[str, Any] = {"saga": saga}

@@ -113,14 +113,17 @@ def _short(facts: Facts, speech: Speech) -> str:
 
 
 def _changed(facts: Facts, speech: Speech) -> str:
-    changed = "; ".join(
-        f"{speech.product(each['product_id'])} is not on sale any more"
-        if each["current_cents"] is None
-        else f"{speech.product(each['product_id'])} costs"
-        f" {speech.money(each['current_cents'])} now, the customer saw {speech.money(each['seen_cents'])}"
-        for each in facts["changed"]
+    return (
+        f"The prices had changed: {'; '.join(_change(each, speech) for each in facts['changed'])}."
     )
-    return f"The prices had changed: {changed}."
+
+
+def _change(change: Facts, speech: Speech) -> str:
+    product = speech.product(change["product_id"])
+    if change["current_cents"] is None:
+        return f"{product} is not on sale any more"
+    now, seen = speech.money(change["current_cents"]), speech.money(change["seen_cents"])
+    return f"{product} costs {now} now, the customer saw {seen}"
 
 
 def _told(facts: Facts, speech: Speech) -> str:

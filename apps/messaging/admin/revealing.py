@@ -8,7 +8,8 @@
 
 GET asks for the reason. POST is answered by 403 without the permission, a redirect to
 `admin:confirm` where it was not confirmed lately, 400 without a reason, 409 where `show` refuses,
-and else by what `show` returns, which writes the audit row before. No answer is kept by a browser.
+and else by what `show` returns, which writes the audit row before. The admin site lets no browser
+keep an answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.views.decorators.cache import never_cache
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.messaging.admin.step_up import confirm_address, confirmed_lately
@@ -56,7 +56,6 @@ class ReasonForm(forms.Form):
             raise ValidationError(sentence_of(missing)) from missing
 
 
-@never_cache
 def reveal(
     request: HttpRequest, *, title: str, permission: str, asked: str, back: str, show: Show
 ) -> HttpResponse:
