@@ -213,7 +213,7 @@ def in_words(value: object) -> str:
 
 def live_view(admin: "SagaPage", request: HttpRequest, saga: Saga) -> HttpResponse:
     """The live part alone; the last one says that no more is to be asked for."""
-    context = {**shown_of(saga), **admin.beside(request, saga)}
+    context = {**shown_of(saga), **admin.beside(request, saga), "fragment": True}
     status = 200 if context["live"] else STOP_POLLING
     return render(request, "admin/sagas/saga/live.html", context, status=status)
 
@@ -230,7 +230,8 @@ class SagaPage(Pages, ReadOnlyAdmin):
     )
 
     def beside(self, request: HttpRequest, saga: Saga) -> dict[str, Any]:
-        """What the live part needs beside the saga: what can be done to it, by a mixin."""
+        """What the live part needs beside the saga: a mixin names here what can be done to it, so
+        that the bar of actions follows the saga too."""
         return {}
 
     def change_view(

@@ -1,8 +1,8 @@
 // Turns every <time datetime="..." data-show="moment|clock"> from UTC into the reader's own zone,
-// also in parts of a page that htmx brings later.
+// also in what htmx puts into the page later.
 "use strict";
 
-(() => {
+document.addEventListener("DOMContentLoaded", () => {
   const two = (number) => String(number).padStart(2, "0");
   const shows = {
     moment: (at) =>
@@ -13,12 +13,12 @@
       `.${String(at.getMilliseconds()).padStart(3, "0")}`,
   };
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const turn = (root) => {
-    for (const each of root.querySelectorAll("time[data-show]")) {
+  const show = () => {
+    for (const each of document.querySelectorAll("time[data-show]")) {
       each.title = `${each.dateTime} (shown in ${zone})`;
       each.textContent = shows[each.dataset.show](new Date(each.dateTime));
     }
   };
-  document.addEventListener("DOMContentLoaded", () => turn(document));
-  document.addEventListener("htmx:afterSwap", (event) => turn(event.detail.target));
-})();
+  show();
+  document.addEventListener("htmx:afterSwap", show);
+});
