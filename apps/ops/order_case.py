@@ -62,6 +62,7 @@ class Money(NamedTuple):
 class Case(NamedTuple):
     """All that the page shows."""
 
+    taken_on: bool  # whether there is a saga to look at
     verdict: str
     next: Sequence[str]
     lines: Sequence[Line]
@@ -105,6 +106,7 @@ def case_of(order: Any) -> Case:
     hands = [*_by_hand(history, traces)]
     happened = [*_happened(order, history, speech), *_outside(parcel, sent)]
     return Case(
+        taken_on=saga is not None,
         verdict=verdict(history, speech) if history else _not_taken_on(order),
         next=[*_next(order, history, parcel), *_parked(traces)],
         lines=[*_lines(order, speech, {each.product_id: each for each in reserved})],

@@ -69,6 +69,7 @@ def messages_view(admin: SagaPage, request: HttpRequest, saga: Saga) -> HttpResp
         **admin.admin_site.each_context(request),
         "title": f"Messages of {saga}",
         "opts": admin.opts,
+        "original": saga,
     }
     return render(request, "admin/sagas/saga/messages_page.html", context)
 

@@ -146,8 +146,10 @@ def test_an_order_under_way_says_what_it_waits_for_and_what_if_not(
 
 
 def test_an_order_that_nobody_has_taken_on_yet_says_so(support: Client, shop: Databases) -> None:
-    case = case_of(support, Order.objects.get(id=buy(tea=2)))
+    order = Order.objects.get(id=buy(tea=2))
+    case = case_of(support, order)
 
+    assert f"/admin/sagas/saga/{order.saga_id}/" not in support.get(page(order)).content.decode()
     assert case.verdict == "The order was accepted and is not taken on yet: it was told 1 time."
     assert texts(case.happened) == ["The customer ordered 2 pieces for 9.00 USD."]
     assert case.lines == [("tea", 2, "4.50 USD", "9.00 USD", "never set aside")]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from apps.orders.models import Order
@@ -240,7 +241,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
 def test_messages_are_read_into_the_page(topics: None, shop: Databases, support: Browser) -> None:
     order = confirmed_saga(shop)
     support.open(page(order))
-    support.find("#saga-messages a").click()
+    support.find("#saga-messages a").send_keys(Keys.ENTER)
 
     wait_until(support, lambda: "looked at" in support.text("#saga-messages-read"))
     assert "Kafka has no message of this saga any more" in support.text("#saga-messages-read")
