@@ -8,8 +8,13 @@ class OpsConfig(AppConfig):
     label = "ops"
 
     def ready(self) -> None:
-        """Add what all contexts know of a saga to its page."""
-        from apps.ops.pages import sections_of  # noqa: PLC0415 - models are loaded by now
-        from apps.sagas.admin.page import SECTIONS  # noqa: PLC0415
+        """Add what all contexts know of a saga, and what Kafka does, to its page."""
+        from apps.ops.order_case import PAGE  # noqa: PLC0415
+        from apps.ops.pages import addition_to  # noqa: PLC0415 - models are loaded by now
+        from apps.ops.saga_messages_page import PAGES  # noqa: PLC0415
+        from apps.orders.admin import OrderAdmin  # noqa: PLC0415
+        from apps.sagas.admin.page import ADDITIONS, SagaPage  # noqa: PLC0415
 
-        SECTIONS.append(sections_of)
+        ADDITIONS.append(addition_to)
+        SagaPage.pages.extend(PAGES)
+        OrderAdmin.pages.append(PAGE)

@@ -11,12 +11,15 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
+from apps.messaging.barrier import Decision
 from apps.messaging.display import label, link, moment, money, words
 from apps.ops.holdings import HEADERS, holdings_of
-from apps.ops.traces import LETTER, LOG, NOTE, Trace, traces_of
+from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
 from apps.sagas import selectors as sagas
-from apps.sagas.admin.page import Section
+from apps.sagas.admin.history import Point
+from apps.sagas.admin.page import Addition, Section
+from apps.sagas.admin.timeline import BARRIER, HAND
 from apps.sagas.models import Saga
 from apps.sagas.state import Status
 
@@ -25,15 +28,48 @@ LETTERS = ("Context", "Step", "Action", "Message", "Status", "Error", "Parked", 
 SAGA_LOGS = ("Context", "Step", "Status", "Generation", "Answer", "Started", "Changed")
 NOTES = ("Context", "Step", "Action", "Generation", "Decision", "At")
 
+# What an unusual decision of a barrier means.
+MEANINGS = {
+    Decision.BURY: "There was nothing to undo. The step is closed: asked later, it does nothing",
+    Decision.WITHDRAW: "The call outside was not made yet, and never will be",
+    Decision.UNDO_LATER: "A call outside may be under way: undone when its outcome is known",
+    Decision.TELL_LATER: "A call outside may be under way: answered when its outcome is known",
+    Decision.NOTHING_OUTSIDE: "Nothing of this step is outside, so nobody can undo it there",
+    Decision.RECORD: "A person found that the call outside happened",
+    Decision.WAKE: "Asked again while the call outside is open",
+    Decision.ANSWER_AGAIN: "Asked again: the same answer was given, and nothing done twice",
+    Decision.DUPLICATE: "Heard again: nothing was done twice",
+    Decision.LATE: "It came too late, the step is closed: nothing was done",
+    "unmatched": "An answer that the saga did not wait for: it changed nothing",
+}
 
-def sections_of(saga: Saga) -> Iterator[Section]:
-    """Order, holdings, parked messages, barrier notes and saga logs: fourteen statements."""
+
+def addition_to(saga: Saga) -> Addition:
+    """What all services know of a saga: fourteen statements."""
     traces = list(traces_of(saga.saga_id))
+    return Addition([*_sections_of(saga, traces)], [*_points_of(traces)])
+
+
+def _sections_of(saga: Saga, traces: Sequence[Trace]) -> Iterator[Section]:
+    """Order, holdings, parked messages, barrier notes and saga logs."""
     yield Section("Order", ORDER, list(_order(saga)))
     yield Section("Held by the services", HEADERS, [x.row for x in holdings_of(saga.saga_id)])
     yield Section("Parked messages", LETTERS, list(map(_letter, _of(traces, LETTER))))
     yield Section("Unusual decisions of the barrier", NOTES, list(map(_note, _of(traces, NOTE))))
     yield Section("Saga logs", SAGA_LOGS, list(map(_log, _of(traces, LOG))))
+
+
+def _points_of(traces: Sequence[Trace]) -> Iterator[Point]:
+    """What the timeline marks: the barrier's unusual decisions, and what people did in other
+    contexts than the engine's own."""
+    for each in _of(traces, NOTE):
+        what = f"{words(each.status)} in {each.context}"
+        meaning = MEANINGS.get(each.status, "")
+        yield Point(each.since, BARRIER, each.step, each.action, what, meaning)
+    for each in _of(traces, ACT):
+        if each.context != "sagas":
+            what = f"{words(each.status)} in {each.context} by {each.type}"
+            yield Point(each.since, HAND, each.step, "", what, each.error)
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Orders to find and read. Nothing here changes one."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet, prefetch_related_objects
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -18,6 +19,9 @@ from apps.messaging.admin import (
     ReadOnly,
     ReadOnlyAdmin,
 )
+from apps.messaging.admin.pages import Page, Pages
+from apps.messaging.admin.revealing import Revealed, reveal
+from apps.messaging.audit import Actor
 from apps.messaging.display import moment, money, words
 from apps.orders.models import (
     BarrierNote,
@@ -29,6 +33,7 @@ from apps.orders.models import (
     OutboxMessage,
 )
 from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
+from apps.orders.services import reveal_address
 
 
 class OfOrder(ReadOnly, TabularInline):
@@ -75,9 +80,34 @@ class Events(OfOrder):
         return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 
 
+MAY_REVEAL = "orders.reveal_order"
+
+
+def address_view(admin: "OrderAdmin", request: HttpRequest, order: Order) -> HttpResponse:
+    """The address of one order: by permission, with a reason, audited."""
+
+    def show(actor: Actor, reason: str) -> Revealed:
+        found = reveal_address(order_id=order.id, actor=actor, reason=reason)
+        return Revealed([(words(name).capitalize(), getattr(found, name)) for name in SHOWN])
+
+    return reveal(
+        request,
+        title="Show the address",
+        permission=MAY_REVEAL,
+        asked=f"Where the parcel of order {order.number} goes.",
+        back=reverse("admin:orders_order_change", args=[order.pk]),
+        show=show,
+    )
+
+
+SHOWN = ("name", "street", "postal_code", "city", "country")
+
+
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(Pages, ReadOnlyAdmin):
     """Search by number, order id, saga id or customer id."""
+
+    pages: ClassVar[list[Page]] = [Page("address", "address/", address_view)]
 
     list_display = ("number", "status", "total_cents", "customer_id", "placed_at", "ended_at")
     list_filter = ("status", "placed_at")

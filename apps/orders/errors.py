@@ -16,6 +16,10 @@ class IdempotencyKeyReused(OrdersError):
     send the new one under a new key."""
 
 
+class NoSuchOrder(OrdersError):
+    """There is no order of that id: search for its number."""
+
+
 class UnknownOrder(OrdersError):
     """No order belongs to this saga, though orders started it. Restore the order from a backup,
     then replay the message."""

@@ -1,6 +1,7 @@
 """The page of a saga across all databases."""
 
 import re
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -8,8 +9,11 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.orders.models import Order
+from apps.sagas.admin import page as page_of_saga
 from sagaplatform.env import CONTEXTS
-from tests.admin.world import client_of, confirmed_saga, note_for, park_for, undone_saga
+from tests.admin.world import act_on, client_of, confirmed_saga, note_for, park_for, undone_saga
+from tests.ops.world import buy, deliver
 
 Databases = dict[str, psycopg.Connection]
 
@@ -119,10 +123,11 @@ def test_another_sagas_rows_are_not_there(support: Client, shop: Databases) -> N
     assert sections(support, order.saga_id)["Order"][0][0] == order.number
 
 
-def test_the_page_takes_few_statements(support: Client, shop: Databases) -> None:
+@pytest.mark.parametrize("part", ["change", "live"])
+def test_the_page_takes_few_statements(support: Client, shop: Databases, part: str) -> None:
     """One per database for messaging and one per thing held, however many rows there are."""
     order = confirmed_saga(shop)
-    page = f"/admin/sagas/saga/{order.saga_id}/change/"
+    page = f"/admin/sagas/saga/{order.saga_id}/{part}/"
     counted = {}
     for alias in CONTEXTS:
         with CaptureQueriesContext(connections[alias]) as seen:
@@ -132,7 +137,7 @@ def test_the_page_takes_few_statements(support: Client, shop: Databases) -> None
     # Statements that are written by hand go past Django's log: they are counted where they pass.
     assert counted == {
         "orders": 1, "inventory": 0, "pricing": 0, "payments": 1, "shipping": 2,
-        "notifications": 1, "sagas": 4,
+        "notifications": 1, "sagas": {"change": 5, "live": 4}[part],
     }  # fmt: skip
 
 
@@ -179,3 +184,134 @@ def test_an_orders_page_takes_as_many_statements_as_it_has_tables(
         support.get(f"/admin/orders/order/{order.id}/change/")
 
     assert len(seen) == 4
+
+
+# --- plan and timeline
+
+
+def boxes(client: Client, order: Order) -> list[tuple[str, str, str]]:
+    """The plan as it is shown: step, where it stands, where its compensation stands."""
+    shown = client.get(f"/admin/sagas/saga/{order.saga_id}/change/")
+    return [
+        (node.title, str(node.forward.standing), str(node.back.standing) if node.back else "")
+        for node in shown.context["nodes"]
+    ]
+
+
+def test_the_plan_of_a_confirmed_saga_is_done(support: Client, shop: Databases) -> None:
+    steps = boxes(support, confirmed_saga(shop))
+
+    assert [title for title, *_ in steps] == [
+        "create order", "reserve stock", "freeze price", "authorize payment", "wrap gift",
+        "create shipment", "capture payment", "confirm order", "send confirmation",
+    ]  # fmt: skip
+    assert {each[1:] for each in steps} == {("done", "")}
+
+
+def test_the_plan_of_an_undone_saga_is_undone_up_to_the_refusal(
+    support: Client, shop: Databases
+) -> None:
+    assert boxes(support, undone_saga(shop)) == [
+        ("create order", "done", "undone"),
+        ("reserve stock", "done", "undone"),
+        ("freeze price", "done", "undone"),
+        ("authorize payment", "done", "undone"),
+        ("create shipment", "refused", ""),
+        ("capture payment", "not reached", ""),
+        ("confirm order", "not reached", ""),
+        ("send confirmation", "not reached", ""),
+    ]
+
+
+def test_the_timeline_has_a_bar_for_each_request_and_marks_beside(
+    support: Client, shop: Databases
+) -> None:
+    order = undone_saga(shop)
+    note_for(shop, order.saga_id)
+    act_on(order.saga_id, "payments")
+    act_on(order.saga_id, "sagas")
+    shown = support.get(f"/admin/sagas/saga/{order.saga_id}/change/")
+
+    rows = shown.context["timeline"].rows
+    assert [(row.title, row.status, [mark.kind for mark in row.marks]) for row in rows] == [
+        ("create order", "done", []),
+        ("reserve stock", "done", ["barrier"]),
+        ("freeze price", "done", []),
+        ("authorize payment", "done", []),
+        ("create shipment", "refused", []),
+        ("undo authorize payment", "undone", ["hand", "hand"]),
+        ("undo freeze price", "undone", []),
+        ("undo reserve stock", "undone", []),
+        ("undo create order", "undone", []),
+    ]
+    assert [(each.what, each.text) for each in shown.context["entries"]] == [
+        ("create order: done", "OrderCreated"),
+        ("reserve stock: done", "StockReserved"),
+        ("freeze price: done", "PriceFrozen"),
+        ("authorize payment: done", "PaymentAuthorized"),
+        ("create shipment: refused", "ShipmentRefused"),
+        ("undo authorize payment: undone", "PaymentRefunded"),
+        ("undo freeze price: undone", "PriceUnfrozen"),
+        ("undo reserve stock: undone", "StockReleased"),
+        ("undo create order: undone", "OrderCancelled"),
+        ("reserve stock: late in inventory",
+         "It came too late, the step is closed: nothing was done"),
+        ("authorize payment: discard in payments by terminal:ada", "it was a test: discarded"),
+        ("authorize payment: discard by terminal:ada", "it was a test: discarded"),
+    ]  # fmt: skip
+
+
+def test_the_page_has_no_inline_style_or_script(support: Client, shop: Databases) -> None:
+    """In what is ours: a policy of content forbids both."""
+    live = support.get(f"/admin/sagas/saga/{undone_saga(shop).saga_id}/live/").content.decode()
+
+    assert re.findall(r" style=| on[a-z]+=|<script|<style|javascript:", live) == []
+
+
+# --- live
+
+
+@pytest.fixture
+def running(shop: Databases) -> Order:
+    """An order whose prices are asked to be frozen."""
+    order_id = buy(tea=2)
+    deliver(shop, rounds=3)
+    return Order.objects.get(id=order_id)
+
+
+def test_a_live_sagas_page_asks_for_its_live_part(support: Client, running: Order) -> None:
+    live = f"/admin/sagas/saga/{running.saga_id}/live/"
+    page = support.get(live.replace("/live/", "/change/")).content.decode()
+    part = support.get(live)
+
+    assert f'hx-get="{live}" hx-trigger="every 3s"' in page
+    assert part.status_code == 200
+    assert part.context["said"] == "It waits for freeze price."
+    assert "<html" not in part.content.decode()
+    assert dict(part.context["facts"])["Sending"] == "1 of 4"
+
+
+def test_the_live_part_tells_where_the_saga_went(
+    support: Client, running: Order, shop: Databases
+) -> None:
+    deliver(shop)
+    part = support.get(f"/admin/sagas/saga/{running.saga_id}/live/")
+
+    assert part.status_code == 200  # others may still react to its end
+    assert part.context["said"] == "Every step is done."
+
+
+def test_a_saga_at_rest_is_not_asked_for_again(
+    support: Client, running: Order, shop: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_of_saga, "AT_REST", timedelta(0))
+    deliver(shop)
+    live = f"/admin/sagas/saga/{running.saga_id}/live/"
+
+    assert support.get(live).status_code == 286  # which htmx takes for the last one
+    assert "every 3s" not in support.get(live.replace("/live/", "/change/")).content.decode()
+
+
+def test_the_live_part_takes_the_right_to_look_at_sagas(shop: Databases, running: Order) -> None:
+    clerk = client_of("clerk", codenames="view_order")
+    assert clerk.get(f"/admin/sagas/saga/{running.saga_id}/live/").status_code == 403

@@ -30,14 +30,17 @@ def window(site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
 
 
 @pytest.fixture
-def browser(window: Browser, settings: Settings) -> Browser:
-    """The browser, logged out, in a window of a desk's size."""
+def browser(window: Browser, settings: Settings) -> Iterator[Browser]:
+    """The browser, logged out, in a window of a desk's size. It is on no page of ours afterwards:
+    one that follows something would go on asking while other tests run."""
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     window.open("/health/live")
     window.driver.delete_all_cookies()
     window.resize(1440, 1000)
+    window.prefer_dark(False)
     window.complaints()
-    return window
+    yield window
+    window.driver.get("about:blank")
 
 
 @pytest.fixture

@@ -110,14 +110,14 @@ def test_the_page_has_no_address(agent: Client, running: UUID) -> None:
 
 @pytest.fixture
 def added() -> Iterator[None]:
-    page.SECTIONS.append(
-        lambda saga: [
+    page.ADDITIONS.append(
+        lambda saga: page.Addition([
             page.Section("Mine", ("Number", "Status"), [(saga.order_id, "cancelled")]),
             page.Section("Nothing", ("Number",), []),
-        ]
-    )
+        ])
+    )  # fmt: skip
     yield
-    page.SECTIONS.pop()
+    page.ADDITIONS.pop()
 
 
 @pytest.mark.usefixtures("added")

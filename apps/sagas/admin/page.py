@@ -1,27 +1,37 @@
-"""The page of one saga: its steps in order, and what others add to it.
+"""The page of one saga: where it stands, its plan, its timeline, and what others add to it.
 
 A view across databases belongs to apps.ops, which is installed where all contexts are. It adds its
-part when the apps are ready: `SECTIONS.append(find)`, where `find(saga)` reads its Sections.
+part when the apps are ready: `ADDITIONS.append(find)`, where `find(saga)` reads its Addition.
+
+While a saga lives its page asks for the live part again every three seconds (`live/`); who has no
+JavaScript loads the page again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
-from apps.contracts.plan import Plan
 from apps.messaging.admin import ReadOnlyAdmin
-from apps.messaging.display import clock, in_one_line, label, money, took, words
-from apps.sagas.models import Saga, SagaEvent, SagaStep
+from apps.messaging.admin.pages import Page, Pages
+from apps.messaging.display import clock, in_one_line, label, moment, money, took, words
+from apps.sagas.admin.graph import nodes_of
+from apps.sagas.admin.history import History, Point
+from apps.sagas.admin.timeline import VERBS, Entry, entries_of, timeline_of
+from apps.sagas.models import Saga, SagaStep
+from apps.sagas.state import Status
 
 FORWARD = ("Step", "Action", "Asked", "Took", "Answer")
 BACK = ("Compensation", "Asked", "Took")
-
-
-Told = dict[tuple[str, str], SagaStep]  # the answers by step and action
+# Others react to the end: the parcel is handed over, the stock leaves. Then the page is at rest.
+AT_REST = timedelta(seconds=15)
+STOP_POLLING = 286  # what htmx takes for the last answer
 
 
 class Section(NamedTuple):
@@ -32,59 +42,145 @@ class Section(NamedTuple):
     rows: Sequence[Sequence[object]]
 
 
-SECTIONS: list[Callable[[Saga], Iterable[Section]]] = []
+class Told(NamedTuple):
+    """An entry of the timeline in words."""
+
+    at: SafeString | str
+    after: str  # the start
+    what: str
+    text: str
 
 
-def sections_of(saga: Saga) -> list[Section]:
-    """All that the page shows below the saga's own fields; a section without rows is left out."""
-    found = [
-        steps_of(saga),
-        events_of(saga),
-        *(section for find in SECTIONS for section in find(saga)),
+class Addition(NamedTuple):
+    """What others know of a saga."""
+
+    sections: Sequence[Section] = ()
+    points: Sequence[Point] = ()  # for the timeline
+
+
+ADDITIONS: list[Callable[[Saga], Addition]] = []
+
+
+def shown_of(saga: Saga) -> dict[str, Any]:
+    """What the live part of the page shows, by the names of its template."""
+    history = History.read(saga)
+    added = [find(saga) for find in ADDITIONS]
+    entries = entries_of(history, [each for addition in added for each in addition.points])
+    sections = [
+        steps_of(history),
+        *(section for addition in added for section in addition.sections),
     ]
-    return [section for section in found if section.rows]
+    return {
+        "saga": saga,
+        "status": label(saga.status),
+        "said": said_of(history),
+        "facts": facts_of(history),
+        "nodes": nodes_of(history),
+        "timeline": timeline_of(history, entries),
+        "entries": [told_as(each, saga) for each in entries],
+        "sections": [each for each in sections if each.rows],
+        "live": not at_rest(saga),
+    }
 
 
-def steps_of(saga: Saga) -> Section:
+def at_rest(saga: Saga) -> bool:
+    """Whether nothing is to be expected of it any more."""
+    return saga.ended_at is not None and timezone.now() - saga.ended_at > AT_REST
+
+
+# --- where it stands
+
+
+def said_of(history: History) -> str:
+    """Where the saga stands, in a sentence that changes only when the saga moves."""
+    saga = history.saga
+    cause = f"{words(saga.cause_step)}: {saga.cause_reason}" if saga.cause_step else ""
+    if saga.status == Status.CONFIRMED:
+        skipped = ", ".join(map(words, history.detours.skipped))
+        but = f", but {skipped} was skipped" if skipped else ""
+        return f"Every step is done{but}."
+    if saga.status == Status.UNDONE:
+        return f"Everything is undone. It turned back at {cause}."
+    if saga.paused_until:
+        return f"Paused: answers are taken, nothing is sent. {_waits(history)}"
+    if history.turned_back:
+        return f"It turned back at {cause}. {_waits(history)}"
+    if saga.status == Status.AWAITING_DECISION:
+        return f"{cause}. A person decides whether it is tried again."
+    return _waits(history)
+
+
+def _waits(history: History) -> str:
+    desk = ", ".join(map(words, history.desk))
+    stands = f"On the desk: undo {desk}." if desk else ""
+    saga = history.saga
+    if not saga.pending_step:
+        return stands
+    asked = {Action.UNDO: "undoing ", Action.FENCE: "the outcome of "}.get(
+        Action(str(saga.pending_action)), ""
+    )
+    failing = ", which has failed for so long that a person should look" * history.stuck_forward
+    return f"It waits for {asked}{words(saga.pending_step)}{failing}. {stands}".strip()
+
+
+def facts_of(history: History) -> list[tuple[str, object]]:
+    """Times and counts beside that sentence; what there is not is left out."""
+    saga = history.saga
+    if saga.ended_at:
+        return [("Took", took(saga.ended_at - saga.started_at)), ("Ended", moment(saga.ended_at))]
+    leg = history.legs.get(saga.pending_step or "")
+    attempt = f"{saga.attempt} of {leg.step.patience.attempts}" if leg else saga.attempt
+    found: list[tuple[str, object]] = [
+        ("So far", took(history.now - saga.started_at)),
+        ("Sending", attempt if saga.pending_step and not saga.paused_until else ""),
+        ("Next sending", "" if saga.paused_until else clock(saga.due_at)),
+        ("Desk asked again", clock(saga.desk_due_at)),
+        ("Paused until", moment(saga.paused_until)),
+        ("Deadline", moment(saga.deadline_at)),
+    ]
+    return [(name, value) for name, value in found if value != ""]
+
+
+# --- what happened
+
+
+def told_as(entry: Entry, saga: Saga) -> Told:
+    """An entry for people: what the timeline draws, to be read and copied."""
+    after = f"+{took(max(entry.at - saga.started_at, timedelta(0)))}"
+    asked = f"{VERBS.get(entry.action, '')}{words(entry.step)}"
+    what = f"{asked}: {entry.what}" if asked else entry.what
+    return Told(clock(entry.at), after, what, entry.text)
+
+
+# --- tables
+
+
+def steps_of(history: History) -> Section:
     """The steps of the plan, each with its action and its compensation, from our own database."""
-    told: Told = {}
-    for line in SagaStep.objects.filter(saga_id=saga.saga_id).order_by("revision"):
-        told[line.step, line.action] = line
-    steps = Plan.from_header(saga.plan).steps
-    rows = [_forward(saga, step, told) for step in steps]
-    if not saga.cause_step:
+    rows = [_forward(history, step) for step in history.steps]
+    if not history.saga.cause_step:
         return Section("Steps", FORWARD, rows)
-    both = [row + _back(saga, step, told) for row, step in zip(rows, steps, strict=True)]
+    both = [row + _back(history, step) for row, step in zip(rows, history.steps, strict=True)]
     return Section("Steps", FORWARD + BACK, both)
 
 
-def events_of(saga: Saga) -> Section:
-    """What happened beside the answers: sent again, stuck, moved by people."""
-    found = SagaEvent.objects.filter(saga_id=saga.saga_id).order_by("id")
-    rows = [
-        [clock(each.at), words(each.kind), words(each.step), each.action, each.text]
-        for each in found
-    ]
-    return Section("Beside the answers", ("At", "What", "Step", "Action", "Said"), rows)
-
-
-def _forward(saga: Saga, step: str, told: Told) -> list[object]:
-    done = told.get((step, Action.DO))
+def _forward(history: History, step: str) -> list[object]:
+    done = history.told.get((step, Action.DO))
     answer = facts(done) if done else ""
-    return [in_one_line(words(step)), *_request(saga, step, Action.DO, done), answer]
+    return [in_one_line(words(step)), *_request(history, step, Action.DO), answer]
 
 
-def _back(saga: Saga, step: str, told: Told) -> list[object]:
-    return _request(saga, step, Action.UNDO, told.get((step, Action.UNDO)))
+def _back(history: History, step: str) -> list[object]:
+    return _request(history, step, Action.UNDO)
 
 
-def _request(saga: Saga, step: str, action: Action, line: SagaStep | None) -> list[object]:
+def _request(history: History, step: str, action: Action) -> list[object]:
     """Outcome, when it was asked, and how long the answer took."""
-    if line:
+    if line := history.told.get((step, action)):
         waited = in_one_line(took(line.answered_at - line.asked_at))
         return [label(line.outcome), clock(line.asked_at), waited]
-    if (saga.pending_step, saga.pending_action) == (step, action):
-        return [label("pending"), clock(saga.pending_since), ""]
+    if history.pending == (step, action):
+        return [label("pending"), clock(history.saga.pending_since), ""]
     return ["", "", ""]
 
 
@@ -112,8 +208,31 @@ def in_words(value: object) -> str:
     return str(value)
 
 
-class SagaPage(ReadOnlyAdmin):
+# --- pages
+
+
+def live_view(admin: "SagaPage", request: HttpRequest, saga: Saga) -> HttpResponse:
+    """The live part alone; the last one says that no more is to be asked for."""
+    context = {**shown_of(saga), **admin.beside(request, saga), "fragment": True}
+    status = 200 if context["live"] else STOP_POLLING
+    return render(request, "admin/sagas/saga/live.html", context, status=status)
+
+
+class SagaPage(Pages, ReadOnlyAdmin):
     """The page of one saga."""
+
+    pages: ClassVar[list[Page]] = [Page("live", "live/", live_view)]
+    fields: Any = (
+        ("saga_id", "order_id"),
+        ("shown_process", "driven"),
+        ("customer_id", "revision"),
+        ("started_at", "changed_at"),
+    )
+
+    def beside(self, request: HttpRequest, saga: Saga) -> dict[str, Any]:
+        """What the live part needs beside the saga: a mixin names here what can be done to it, so
+        that the bar of actions follows the saga too."""
+        return {}
 
     def change_view(
         self,
@@ -123,8 +242,9 @@ class SagaPage(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Who may look at sagas sees on this page what all services hold for this one."""
-        saga = self.get_object(request, object_id)
-        shown = self.has_view_permission(request, saga) and saga is not None
-        sections = sections_of(saga) if shown else []
-        context = {**(extra_context or {}), "sections": sections}
-        return super().change_view(request, object_id, form_url, context)
+        shown = self.has_view_permission(request)
+        saga = self.get_object(request, object_id) if shown else None
+        of_saga = {**shown_of(saga), **self.beside(request, saga)} if saga else {}
+        return super().change_view(
+            request, object_id, form_url, {**of_saga, **(extra_context or {})}
+        )

@@ -1,0 +1,382 @@
+"""What happened to an order, in sentences that anybody understands. Pure.
+
+A sentence for each answer that a saga of an order takes, for each thing that happened beside, and
+for what turned it back. What has no sentence here is told by its names.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.contracts.catalogue import Action
+from apps.messaging.display import moment, money, words
+from apps.processes import Kind
+from apps.sagas.admin.graph import OF_OUTCOMES, Standing
+from apps.sagas.admin.history import History
+from apps.sagas.models import OperatorAction, Saga, SagaEvent, SagaStep
+from apps.sagas.state import Outcome, Status
+
+Facts = Mapping[str, Any]
+
+# Who does a step, for people.
+WHO = {
+    "create_order": "the shop",
+    "reserve_stock": "the stock",
+    "freeze_price": "pricing",
+    "authorize_payment": "the payment",
+    "wrap_gift": "the gift desk",
+    "create_shipment": "the carrier",
+    "capture_payment": "the payment",
+    "confirm_order": "the shop",
+    "send_confirmation": "the mail",
+}
+# What a step is, as something that is waited for.
+DOING = {
+    "reserve_stock": "the goods to be set aside",
+    "freeze_price": "the prices to be promised",
+    "authorize_payment": "the money to be held",
+    "wrap_gift": "the gift to be wrapped",
+    "create_shipment": "the parcel to be booked",
+    "capture_payment": "the money to be taken",
+    "confirm_order": "the order to be confirmed",
+    "send_confirmation": "the customer to be told",
+}
+UNDOING = {
+    "create_order": "the order to be cancelled",
+    "reserve_stock": "the goods to be put back",
+    "freeze_price": "the promised prices to be taken back",
+    "authorize_payment": "the money to be given back",
+    "wrap_gift": "the gift to be unwrapped",
+    "create_shipment": "the booking to be cancelled",
+}
+
+
+class Speech(NamedTuple):
+    """What every sentence needs to know of the order."""
+
+    currency: str
+    names: Mapping[str, str]  # of products, by id
+
+    def money(self, cents: object) -> str:
+        return money(int(str(cents)), self.currency)
+
+    def product(self, id: object) -> str:
+        return self.names.get(str(id)) or str(id)
+
+    def pieces(self, lines: Sequence[Facts]) -> str:
+        return counted(sum(int(line["quantity"]) for line in lines), "piece")
+
+
+class Sentence(NamedTuple):
+    """Something that happened."""
+
+    at: datetime
+    text: str
+    kind: str  # done, refused, back, beside, hand
+
+    @property
+    def time(self) -> SafeString | str:
+        """As HTML."""
+        return moment(self.at)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 piece, 2 pieces."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+# --- answers
+
+
+def _declined(facts: Facts, speech: Speech) -> str:
+    wanted = speech.money(facts["wanted_cents"])
+    if facts["code"] == "insufficient_credit":
+        available = speech.money(facts.get("available_cents") or 0)
+        return f"The payment was declined: the store credit of {available} does not cover {wanted}."
+    if facts["code"] == "no_account":
+        return "The payment was declined: the customer has no store credit."
+    if facts["code"] == "card_declined":
+        return "The payment was declined: the customer's bank said no to the card."
+    return "The payment was declined: the shop does not take that way of paying."
+
+
+def _short(facts: Facts, speech: Speech) -> str:
+    short = "; ".join(
+        f"{each['wanted']:,} of {speech.product(each['product_id'])} wanted,"
+        f" {each['available']:,} left"
+        for each in facts["short"]
+    )
+    return f"The stock did not suffice: {short}."
+
+
+def _changed(facts: Facts, speech: Speech) -> str:
+    return (
+        f"The prices had changed: {'; '.join(_change(each, speech) for each in facts['changed'])}."
+    )
+
+
+def _change(change: Facts, speech: Speech) -> str:
+    product = speech.product(change["product_id"])
+    if change["current_cents"] is None:
+        return f"{product} is not on sale any more"
+    now, seen = speech.money(change["current_cents"]), speech.money(change["seen_cents"])
+    return f"{product} costs {now} now, the customer saw {seen}"
+
+
+def _told(facts: Facts, speech: Speech) -> str:
+    if facts["delivery"] == "unknown":
+        return "The confirmation may have reached the customer; it is not sent twice by itself."
+    return "The customer was told that the order is confirmed."
+
+
+SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
+    "OrderCreated": lambda facts, speech: (
+        f"The customer ordered {speech.pieces(facts['lines'])}"
+        f" for {speech.money(facts['total_cents'])}."
+    ),
+    "StockReserved": lambda facts, speech: (
+        f"The stock set {speech.pieces(facts['lines'])} aside."
+    ),
+    "StockReservationFailed": _short,
+    "StockReleased": lambda facts, speech: f"The stock put {speech.pieces(facts['lines'])} back.",
+    "PriceFrozen": lambda facts, speech: (
+        f"The prices were promised: {speech.money(facts['total_cents'])} in all."
+    ),
+    "PriceFreezeFailed": _changed,
+    "PriceUnfrozen": lambda facts, speech: "The promised prices were taken back.",
+    "PaymentAuthorized": lambda facts, speech: f"{speech.money(facts['amount_cents'])} were held.",
+    "PaymentDeclined": _declined,
+    "PaymentRefunded": lambda facts, speech: (
+        f"{speech.money(facts['amount_cents'])} were given back."
+    ),
+    "GiftWrapped": lambda facts, speech: (
+        f"The gift was wrapped in {counted(facts['boxes'], 'box', 'boxes')}."
+    ),
+    "GiftWrapUnavailable": lambda facts, speech: (
+        f"The gift could not be wrapped: that takes at most {facts['most_pieces']:,} pieces,"
+        f" the order has {facts['pieces']:,}."
+    ),
+    "GiftUnwrapped": lambda facts, speech: "The gift was unwrapped.",
+    "ShipmentCreated": lambda facts, speech: (
+        f"A parcel was booked with {facts['carrier']}, reference {facts['reference']}."
+    ),
+    "ShipmentRefused": lambda facts, speech: (
+        f"The carrier refused: it takes at most {facts['most_pieces']:,} pieces,"
+        f" the order has {facts['pieces']:,}."
+    ),
+    "ShipmentCancelled": lambda facts, speech: (
+        f"The booking {facts['reference']} was cancelled."
+    ),
+    "PaymentCaptured": lambda facts, speech: (
+        f"{speech.money(facts['amount_cents'])} were taken. From here on the order only goes"
+        " forward."
+    ),
+    "CaptureFailed": lambda facts, speech: f"The money could not be taken ({facts['code']}).",
+    "OrderConfirmed": lambda facts, speech: "The order was confirmed.",
+    "OrderCancelled": lambda facts, speech: "The order was cancelled.",
+    "ConfirmationSent": _told,
+    "UndoneByHand": lambda facts, speech: (
+        f"A person undid it outside; the evidence: {facts['evidence']}."
+    ),
+}  # fmt: skip
+
+
+def told(type_name: str, facts: Facts, speech: Speech) -> str:
+    """The sentence of an answer; empty where there is none for it, or not for these facts."""
+    write = SENTENCES.get(type_name)
+    try:
+        return write(facts, speech) if write else ""
+    except (KeyError, TypeError, ValueError):  # of another version of the message
+        return ""
+
+
+def answered(line: SagaStep, speech: Speech) -> Sentence:
+    """What an answer says."""
+    outcome = Outcome(line.outcome)
+    if outcome is Outcome.NOTHING_TO_UNDO:
+        text = f"Of “{words(line.step)}” there was nothing to undo."
+    elif outcome is Outcome.FENCED:
+        text = f"“{words(line.step)}” has not happened, and never will."
+    elif outcome is Outcome.HAPPENED:
+        text = f"It was found that “{words(line.step)}” had happened."
+    else:
+        known = told(line.answer_type, line.answer, speech)
+        text = known or f"“{words(line.step)}” was {words(line.outcome)}."
+    return Sentence(line.answered_at, text, KINDS[OF_OUTCOMES[outcome]])
+
+
+KINDS = {
+    Standing.DONE: "done",
+    Standing.REFUSED: "refused",
+    Standing.UNDONE: "back",
+    Standing.NOTHING_TO_UNDO: "back",
+    Standing.NEVER: "back",
+}
+
+
+# --- what happened beside
+
+
+def beside(event: SagaEvent) -> Sentence:
+    """What an event of the saga says."""
+    who = WHO.get(event.step, f"“{words(event.step)}”")
+    write = BESIDE.get(event.kind)
+    text = write(who, event.text) if write else f"{words(event.kind)}: {event.text}".rstrip(": ")
+    return Sentence(event.at, text[:1].upper() + text[1:], "beside")
+
+
+BESIDE: dict[str, Callable[[str, str], str]] = {
+    "sent_again": lambda who, text: f"No answer from {who}: it was asked again ({text.lower()}).",
+    "waits": lambda who, text: f"{who} needs more time: {text}.",
+    "turned_back": lambda who, text: f"The order was turned back: {text}.",
+    "stuck": lambda who, text: f"{who} does not answer ({text.lower()}): a person should look.",
+    "undo_refused": lambda who, text: f"{who} will not undo it: {text}. A person should look.",
+    "decision_awaited": lambda who, text: f"{text}. A person decides whether it is tried again.",
+    "skipped": lambda who, text: "The order went on without it.",
+    "fencing": lambda who, text: (
+        f"{who} is asked whether it happened, and to see that it will not."
+    ),
+    "cancel_wished": lambda who, text: f"The customer wished to cancel: {text}.",
+    "paused": lambda who, text: "The order was paused.",
+    "resumed": lambda who, text: "The order was resumed.",
+    "retried": lambda who, text: f"{who} was asked anew.",
+    "outcome_recorded": lambda who, text: "A person recorded what had happened outside.",
+}
+
+
+def by_hand(move: OperatorAction) -> Sentence:
+    """What a person did."""
+    return done_by_hand(move.at, move.actor, move.operation, move.step, move.reason, move.outcome)
+
+
+def done_by_hand(
+    at: datetime, actor: str, operation: str, step: str, reason: str, outcome: str
+) -> Sentence:
+    """What a person did, and why."""
+    of = f" of “{words(step)}”" if step else ""
+    return Sentence(at, f"{actor}: {words(operation)}{of}. {reason} ({outcome})", "hand")
+
+
+# --- what turned it back
+
+
+def cause_of(saga: Saga, speech: Speech) -> str:
+    """Why the order is not, or will not be, confirmed."""
+    if known := told(saga.cause_type, saga.cause or {}, speech):
+        return known
+    who = WHO.get(saga.cause_step, f"“{words(saga.cause_step)}”")
+    write = CAUSES.get(saga.cause_type)
+    return write(who, saga.cause_reason) if write else f"{_sentence(saga.cause_reason)}"
+
+
+CAUSES: dict[str, Callable[[str, str], str]] = {
+    "NoAnswer": lambda who, reason: f"There was no answer from {who}.",
+    "DeadlinePassed": lambda who, reason: f"The order took too long, waiting for {who}.",
+    "CancelWished": lambda who, reason: f"The customer wished to cancel: {_sentence(reason)}",
+    "TurnedBack": lambda who, reason: f"It was turned back by hand: {_sentence(reason)}",
+}
+
+
+def undone_of(history: History, speech: Speech) -> str:
+    """What was given back and put back, in a few words; empty where there was nothing to give."""
+    found = [line for line in history.answers if line.outcome == Outcome.UNDONE]
+    pieces = sum(
+        int(each.get("quantity", 0)) for line in found for each in line.answer.get("lines", ())
+    )
+    cents = sum(int(line.answer.get("amount_cents", 0)) for line in found)
+    parts = [f"{counted(pieces, 'piece')} put back"] * bool(pieces)
+    parts += [f"{speech.money(cents)} given back"] * bool(cents)
+    return ", ".join(parts)
+
+
+# --- where it stands, and what is next
+
+
+def verdict(history: History, speech: Speech) -> str:
+    """The whole of it in a sentence or two."""
+    saga = history.saga
+    if saga.status == Status.CONFIRMED:
+        return f"The order is confirmed: {_taken(history, speech)}."
+    if not history.turned_back:
+        return "The order is under way."
+    back = undone_of(history, speech)
+    if saga.status == Status.UNDONE:
+        nothing = "Nothing had been set aside or held, so there was nothing to give back."
+        return f"{cause_of(saga, speech)} {f'Everything was undone: {back}.' if back else nothing}"
+    return f"{cause_of(saga, speech)} It is being undone{f': {back} so far' if back else ''}."
+
+
+def _taken(history: History, speech: Speech) -> str:
+    """What was taken, and for what, in a few words."""
+    done = {line.answer_type: line.answer for line in history.answers}
+    cents = done.get("PaymentCaptured", {}).get("amount_cents", 0)
+    pieces = speech.pieces(done.get("StockReserved", {}).get("lines", ()))
+    return f"{speech.money(cents)} taken for {pieces}"
+
+
+def next_of(history: History) -> Iterator[str]:
+    """What happens next, and what if it does not; times are HTML, all else is escaped."""
+    saga = history.saga
+    if saga.paused_until:
+        until = moment(saga.paused_until)
+        yield format_html("It is paused until {}: nothing is asked before.", until)
+    for step, asked in history.desk.items():
+        how = "refused for good" if asked.refused else f"asked {counted(asked.attempt, 'time')}"
+        yield f"On the desk, for a person to settle: {_undoing(step)} ({how})."
+    if saga.status == Status.AWAITING_DECISION:
+        until = moment(saga.due_at)
+        yield format_html("A person decides until {}; then everything is undone.", until)
+    elif saga.pending_action == Action.FENCE:
+        yield f"It is found out whether “{words(str(saga.pending_step))}” has happened."
+    elif saga.pending_step:
+        yield _waited_for(history, saga.pending_step)
+        yield from _after(history, saga.pending_step)
+
+
+def _waited_for(history: History, step: str) -> SafeString:
+    saga = history.saga
+    undoing = saga.pending_action == Action.UNDO
+    what = _undoing(step) if undoing else DOING.get(step, f"“{words(step)}”")
+    times = f", asked {counted(saga.attempt, 'time')}" if saga.attempt else ""
+    if saga.due_at is None or saga.paused_until:
+        return format_html("It waits for {}{}.", what, times)
+    return format_html("It waits for {}{}, again at {}.", what, times, moment(saga.due_at))
+
+
+def _after(history: History, step: str) -> Iterator[str]:
+    """What follows, or what if no answer comes."""
+    saga, leg = history.saga, history.legs.get(step)
+    if saga.pending_action == Action.UNDO:
+        if left := ", then for ".join(map(_undoing, _still_to_undo(history, step))):
+            yield f"After that it waits for {left}."
+    elif leg and leg.step.kind is Kind.COMPENSATABLE:
+        most, last = leg.step.patience.attempts, moment(saga.deadline_at)
+        said = "If no answer comes after asking {} times, or by {}, everything is undone."
+        yield format_html(said, most, last)
+    elif leg and leg.step.kind is Kind.PIVOT:
+        yield "The money may be taken already: nothing is undone before that is known."
+    elif leg:
+        yield "The money is taken, so the order goes forward: it is asked until it is done."
+
+
+def _still_to_undo(history: History, step: str) -> list[str]:
+    before = history.steps[: history.steps.index(step)]
+    return [
+        each
+        for each in reversed(before)
+        if (each, Action.UNDO) not in history.told
+        and each not in history.desk
+        and each not in history.detours.skipped
+    ]
+
+
+def _undoing(step: str) -> str:
+    return UNDOING.get(step, f"“{words(step)}” to be undone")
+
+
+def _sentence(text: str) -> str:
+    """With one full stop at its end."""
+    return f"{text.rstrip('.')}."

@@ -1,0 +1,57 @@
+// Pages that follow something: what htmx asks for again and again can be paused, says politely what
+// changed, and keeps what the reader has opened.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const part = document.querySelector("[hx-get][hx-trigger^='every']");
+  const button = document.getElementById("live-pause");
+  if (!part || !button) return;
+
+  const said = document.getElementById("live-said");
+  const status = document.getElementById("live-status");
+  const text = () => document.getElementById("saga-said")?.textContent.trim() ?? "";
+  let last = text();
+  let paused = false;
+
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? "Follow again" : "Pause";
+    said.textContent = paused ? "Paused: this page stands still." : "This page follows the saga.";
+  });
+
+  const opened = new Map();
+
+  const ofPart = (event) => event.detail.elt === part;
+  const loggedOut = (xhr) => new URL(xhr.responseURL).pathname.endsWith("/login/");
+
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (ofPart(event) && (paused || document.hidden)) event.preventDefault();
+  });
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if (!ofPart(event)) return;
+    if (loggedOut(xhr)) {
+      event.detail.shouldSwap = false;
+      said.textContent = "You are logged out. Load the page again.";
+      return;
+    }
+    for (const each of part.querySelectorAll("details[id]")) opened.set(each.id, each.open);
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target !== part) return;
+    for (const each of part.querySelectorAll("details[id]")) each.open = opened.get(each.id) ?? each.open;
+    if (text() !== last) status.textContent = last = text();
+    if (!paused) said.textContent = "This page follows the saga.";
+    if (event.detail.xhr.status === 286) {
+      button.hidden = true;
+      said.textContent = "The saga has ended, and this page stands still.";
+    }
+  });
+  for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.body.addEventListener(failure, (event) => {
+      if (ofPart(event)) said.textContent = "The page could not be refreshed. It is tried again.";
+    });
+  }
+});

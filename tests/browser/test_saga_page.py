@@ -1,0 +1,264 @@
+"""One saga in a real browser: its plan, its timeline, and how the page follows it."""
+
+import re
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from apps.orders.models import Order
+from apps.sagas.models import Saga
+from tests.admin.world import confirmed_saga, note_for, undone_saga
+from tests.browser.browser import Browser
+from tests.ops.world import buy, deliver
+
+Databases = dict[str, psycopg.Connection]
+PHONE = (390, 844)
+PATIENCE_SECONDS = 20
+# The boxes of the plan by step: what stands in them, and where they are.
+BOXES = """
+return [...document.querySelectorAll(".plan-node")].map((node) => [
+  node.dataset.step,
+  ...[...node.querySelectorAll(".plan-state")].map((each) => each.textContent)]);
+"""
+PLACES = """
+return [...document.querySelectorAll(".plan-node > .plan-box:not(.plan-back)")].map((each) =>
+  [Math.round(each.getBoundingClientRect().left), Math.round(each.getBoundingClientRect().top)]);
+"""
+BARS = """
+return [...document.querySelectorAll(".gantt-row")].map((row) => {
+  const bar = row.querySelector(".gantt-bar").getBoundingClientRect();
+  const track = row.querySelector(".gantt-track > svg").getBoundingClientRect();
+  return [row.dataset.step, row.dataset.action, bar.left - track.left, bar.right - track.right];
+});
+"""
+FILL = "return getComputedStyle(document.querySelector(arguments[0])).fill;"
+
+
+@pytest.fixture
+def undone(shop: Databases) -> Order:
+    return undone_saga(shop)
+
+
+@pytest.fixture
+def running(shop: Databases) -> Order:
+    """An order whose prices are asked to be frozen."""
+    order_id = buy(tea=2)
+    deliver(shop, rounds=3)
+    return Order.objects.get(id=order_id)
+
+
+def page(order: Order) -> str:
+    return f"/admin/sagas/saga/{order.saga_id}/change/"
+
+
+def boxes(browser: Browser) -> dict[str, list[str]]:
+    return {step: states for step, *states in browser.driver.execute_script(BOXES)}
+
+
+def wait_until(browser: Browser, condition: Callable[[], object]) -> None:
+    """Raises TimeoutException."""
+    WebDriverWait(browser.driver, PATIENCE_SECONDS).until(lambda _: condition())
+
+
+# --- plan and timeline
+
+
+def test_the_plan_reads_from_left_to_right_with_its_undoing_below(
+    undone: Order, support: Browser
+) -> None:
+    support.open(page(undone))
+
+    assert boxes(support) == {
+        "create_order": ["done", "undone"],
+        "reserve_stock": ["done", "undone"],
+        "freeze_price": ["done", "undone"],
+        "authorize_payment": ["done", "undone"],
+        "create_shipment": ["refused"],
+        "capture_payment": ["not reached"],
+        "confirm_order": ["not reached"],
+        "send_confirmation": ["not reached"],
+    }
+    places = support.driver.execute_script(PLACES)
+    assert [left for left, _ in places] == sorted({left for left, _ in places})
+    assert len({top for _, top in places}) == 1
+    [sign] = support.all(".plan-pivot-sign")
+    assert sign.text.replace("\n", " ") == (
+        "Point of no return: once this is done the saga only goes forward"
+    )
+    assert support.find(".plan-pivot").get_attribute("data-step") == "capture_payment"
+    assert support.complaints() == []
+
+
+def test_the_timelines_bars_follow_each_other_and_undoing_is_patterned(
+    undone: Order, support: Browser
+) -> None:
+    support.open(page(undone))
+
+    bars = support.driver.execute_script(BARS)
+    assert [(step, action) for step, action, *_ in bars] == [
+        ("create_order", "do"), ("reserve_stock", "do"), ("freeze_price", "do"),
+        ("authorize_payment", "do"), ("create_shipment", "do"), ("authorize_payment", "undo"),
+        ("freeze_price", "undo"), ("reserve_stock", "undo"), ("create_order", "undo"),
+    ]  # fmt: skip
+    starts = [left for *_, left, _ in bars]
+    assert starts == sorted(starts)
+    assert abs(starts[0]) < 2  # the first begins where the axis does
+    assert abs(bars[-1][3]) < 2  # the last ends where the axis does
+    assert "url(" in support.driver.execute_script(FILL, ".gantt-row .gantt-undo")
+    assert "url(" not in support.driver.execute_script(FILL, ".gantt-row .gantt-do")
+    legend = support.text(".gantt-legend")
+    assert {"step", "compensation", "refused"} <= set(legend.split("\n"))
+
+
+def test_who_cannot_see_the_bars_is_told_what_they_say(undone: Order, support: Browser) -> None:
+    support.open(page(undone))
+
+    said = [each.get_attribute("aria-label") for each in support.all(".gantt-track > svg")]
+    shape = re.compile(r"[a-z ]+: asked [0-9.]+ m?s after the start, [a-z]+, [0-9.]+ m?s")
+    assert [each for each in said if not shape.fullmatch(each)] == []
+    assert len(said) == 9
+    rows = support.all(".told tbody tr")
+    assert rows[4].text.endswith("create shipment: refused ShipmentRefused")
+
+
+def test_an_unusual_decision_of_a_barrier_is_marked(
+    undone: Order, support: Browser, shop: Databases
+) -> None:
+    note_for(shop, undone.saga_id)
+    support.open(page(undone))
+
+    [mark] = support.all(".gantt-row .mark-barrier")
+    assert mark.find_element("css selector", "title").get_attribute("textContent") == (
+        "late in inventory. It came too late, the step is closed: nothing was done"
+    )
+    assert "unusual decision of a barrier" in support.text(".gantt-legend")
+
+
+# --- live
+
+
+def test_the_page_follows_a_saga_to_its_end(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    support.open(page(running))
+    assert support.text("#saga-said") == "It waits for freeze price."
+    assert boxes(support)["freeze_price"] == ["pending"]
+    assert boxes(support)["create_shipment"] == ["waiting"]
+
+    deliver(shop, rounds=4)
+    now = f"It waits for {str(Saga.objects.get().pending_step).replace('_', ' ')}."
+    assert now != "It waits for freeze price."
+    wait_until(support, lambda: support.text("#saga-said") == now)
+    assert boxes(support)["freeze_price"][0] == "done"
+
+    deliver(shop)
+    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+    assert {tuple(each) for each in boxes(support).values()} == {("done",)}
+    status = support.find("#live-status")
+    assert status.get_attribute("aria-live") == "polite"
+    assert status.get_attribute("textContent") == "Every step is done."
+    assert support.complaints() == []
+
+
+def test_times_that_come_later_are_the_readers_own_too(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    support.open(page(running))
+    deliver(shop)
+    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+
+    shown = [each.get_attribute("title") for each in support.all("#saga-live time")]
+    assert len(shown) > 20
+    assert [each for each in shown if "Asia/" not in each] == []
+
+
+def test_a_page_that_is_paused_stands_still_until_it_is_told_to_follow(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    support.open(page(running))
+    button = support.find("#live-pause")
+    button.click()
+    assert (button.text, button.get_attribute("aria-pressed")) == ("Follow again", "true")
+    deliver(shop)
+    before = support.text("#saga-live")
+    support.driver.execute_async_script("setTimeout(arguments[0], 4000)")
+    assert support.text("#saga-live") == before
+
+    button.click()
+    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+
+
+def test_what_was_folded_stays_folded_while_the_page_follows(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    support.open(page(running))
+    support.find("#told summary").click()
+    assert support.find("#told").get_attribute("open") is None
+    deliver(shop)
+    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+
+    assert support.find("#told").get_attribute("open") is None
+
+
+def test_who_was_logged_out_is_told_so_and_keeps_the_page(running: Order, support: Browser) -> None:
+    support.open(page(running))
+    support.driver.delete_all_cookies()
+
+    told = "You are logged out. Load the page again."
+    wait_until(support, lambda: support.text("#live-said") == told)
+    assert support.text("#saga-said") == "It waits for freeze price."
+
+
+# --- every reader
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("part", ["saga", "case", "order"])
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(
+    undone: Order, support: Browser, part: str, dark: bool
+) -> None:
+    pages = {
+        "saga": page(undone),
+        "case": f"/admin/orders/order/{undone.id}/case/",
+        "order": f"/admin/orders/order/{undone.id}/change/",
+    }
+    support.resize(*PHONE)
+    support.prefer_dark(dark)
+    support.open(pages[part])
+
+    assert support.widest() <= PHONE[0]
+    assert support.cut_off("#main") == []
+    assert support.complaints() == []
+    if part == "saga":
+        places = support.driver.execute_script(PLACES)
+        assert len({left for left, _ in places}) == 1  # one below the other
+        assert [top for _, top in places] == sorted(top for _, top in places)
+
+
+def test_messages_are_read_into_the_page(topics: None, shop: Databases, support: Browser) -> None:
+    order = confirmed_saga(shop)
+    support.open(page(order))
+    support.find("#saga-messages a").send_keys(Keys.ENTER)
+
+    wait_until(support, lambda: "looked at" in support.text("#saga-messages-read"))
+    assert "Kafka has no message of this saga any more" in support.text("#saga-messages-read")
+    assert support.driver.current_url.endswith("/change/")
+    assert support.complaints() == []
+
+
+def test_from_an_orders_number_to_its_story(undone: Order, support: Browser) -> None:
+    support.open("/admin/orders/order/")
+    support.follow("#result_list tbody th a")
+    support.follow(f"a[href='/admin/orders/order/{undone.id}/case/']")
+
+    assert support.text("#case-verdict") == (
+        "The carrier refused: it takes at most 60 pieces, the order has 100."
+        " Everything was undone: 100 pieces put back, 450.00 USD given back."
+    )
+    assert len(support.all(".case-story li")) == 9
+    support.follow(f"a[href='{page(undone)}']")
+    assert boxes(support)["create_shipment"] == ["refused"]
+    assert support.complaints() == []
