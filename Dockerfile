@@ -5,6 +5,7 @@ ARG PYTHON=3.11
 
 # The locked packages, each checked against its hash; wheels only, so nothing is compiled.
 FROM python:${PYTHON}-slim AS packages
+WORKDIR /build
 COPY requirements.txt .
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps \

@@ -13,7 +13,7 @@ override STACK := $(VENV)/python -m sagaplatform.stack
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status servers demo test reliability bench lock install install-tests clean
+.PHONY: help up down status servers demo test docs reliability bench lock install install-tests clean
 
 help: ## this list
 	@echo "Usage: make TARGET [VARIABLE=value]"; echo
@@ -52,6 +52,9 @@ test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TE
 		echo "python manage.py makemigrations --check --dry-run"; \
 		python manage.py makemigrations --check --dry-run; \
 		echo "pytest $(TESTS)"; pytest $(TESTS)'
+
+docs: install ## write docs/reference anew, from the code that it speaks of
+	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
 reliability: install-tests ## the long campaigns in full, and docs/reliability.md (SEEDS=3000)
 	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)")
