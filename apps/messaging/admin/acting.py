@@ -70,6 +70,7 @@ class Foreseen:
     why_not: str = ""  # what stands in the way, and what can be done instead; empty: it is allowed
     parts: Sequence[Part] = ()
     remark: str = ""  # beside the form, as that somebody else has to approve
+    button: str = ""  # what the form's button says then, in place of the act's label
     more: SafeString | str = ""  # safe HTML below the parts, as a diff
 
     @property
@@ -100,6 +101,7 @@ class Outcome(NamedTuple):
 
     text: str  # or safe HTML
     address: str = ""  # where it can be seen; empty: the subject's page
+    done: bool = True  # False: it waits for something yet
 
 
 class ActForm(forms.Form):
@@ -267,7 +269,8 @@ class Acting:
                 "changes": self.changes_since(now, given.version),
             }
             return self._show(request, act, now, form=form, status=409, **told)
-        messages.success(request, outcome.text)
+        tell = messages.success if outcome.done else messages.warning
+        tell(request, outcome.text)
         return redirect(outcome.address or self.address_of(subject))
 
     def _show(

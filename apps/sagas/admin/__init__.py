@@ -10,6 +10,7 @@ from apps.messaging.admin import (
 )
 from apps.sagas.admin.desk import CaseAdmin
 from apps.sagas.admin.listing import SagaListing
+from apps.sagas.admin.operating import SagaOperating
 from apps.sagas.admin.page import SagaPage
 from apps.sagas.models import (
     BarrierNote,
@@ -22,8 +23,8 @@ from apps.sagas.models import (
 
 
 @admin.register(Saga)
-class SagaAdmin(SagaPage, SagaListing):
-    """Find a saga, see where it is and what was said."""
+class SagaAdmin(SagaOperating, SagaPage, SagaListing):
+    """Find a saga, see where it is and what was said, and act."""
 
 
 admin.site.register(Case, CaseAdmin)
