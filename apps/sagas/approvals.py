@@ -1,9 +1,10 @@
 """Four eyes: a move that gives back more than the limit is asked for by one person and allowed by
 another.
 
-A request is bound to the saga's version. It is carried out in the transaction in which it is
-approved, and refused if the saga has moved since; that the same was asked again of a service, or
-refused again, is no move. Who asks never decides, and the database holds that too.
+A request is bound to the saga as it was seen. It is carried out in the transaction in which it is
+approved, and refused if the saga has moved since. That the same is asked of a service again raises
+the saga's version, and is no move: what is stuck is asked every few minutes, and no request would
+live to be approved. Who asks never decides, and the database holds that too.
 
 `manage.py sagas` does not ask anybody: see docs/decisions/0034-four-eyes.md.
 """
@@ -32,27 +33,37 @@ from apps.sagas.errors import (
     OwnRequest,
     SagaMoved,
 )
-from apps.sagas.preview import Preview, preview
-from apps.sagas.state import Compensate, Move, RecordOutcome, Resolve, Skip, Substitute
+from apps.sagas.preview import Looked, Preview, look, preview
+from apps.sagas.state import (
+    Compensate,
+    Move,
+    RecordOutcome,
+    Resolve,
+    SagaState,
+    Skip,
+    Substitute,
+)
 
 # Requests for the same that can no longer be approved make room for a new one.
 LAPSE = """
 UPDATE sagas_approval SET status = 'lapsed'
 WHERE saga_id = %b AND operation = %b AND step = %b AND status = 'open'
-  AND (expires_at <= now() OR version <> %b)
+  AND (expires_at <= now() OR position <> %b)
 """
 
 # Ask once: a rival's open request for the same stays.
 ASK = """
-INSERT INTO sagas_approval (id, operation, saga_id, step, parameters, version, money_cents,
-  currency, reason, requester_id, requester, requested_at, expires_at)
-VALUES (%b, %b, %b, %b, %b::text::jsonb, %b, %b, %b, %b, %b, %b, now(), now() + interval '24 hours')
+INSERT INTO sagas_approval (id, operation, saga_id, step, parameters, version, position,
+  money_cents, currency, reason, requester_id, requester, requested_at, expires_at)
+VALUES (%b, %b, %b, %b, %b::text::jsonb, %b, %b, %b, %b, %b, %b, %b, now(),
+  now() + interval '24 hours')
 ON CONFLICT DO NOTHING
 RETURNING expires_at
 """
 
 READ = """
-SELECT operation, saga_id, step, parameters::text, version, reason, requester_id, requester
+SELECT operation, saga_id, step, parameters::text, version, position, reason, requester_id,
+  requester
 FROM sagas_approval WHERE id = %b AND status = 'open' AND expires_at > now() FOR UPDATE
 """
 
@@ -63,23 +74,6 @@ SET status = %b, decided_at = now(), decided_by_id = %b, decided_by = %b, decisi
 WHERE id = %b
 """
 WITHDRAW = "UPDATE sagas_approval SET status = 'withdrawn' WHERE id = %b"
-
-# Whether each change of a saga since one version was the same thing asked or refused again.
-ONLY_REPEATED = """
-SELECT saga.revision, saga.status,
-  saga.revision - %b = (
-    SELECT count(DISTINCT revision) FROM sagas_sagaevent AS event
-    WHERE event.saga_id = saga.saga_id AND revision > %b
-      AND kind IN ('sent_again', 'waits', 'undo_refused'))
-  AND NOT EXISTS (
-    SELECT FROM sagas_sagaevent AS event
-    WHERE event.saga_id = saga.saga_id AND revision > %b
-      AND kind NOT IN ('sent_again', 'waits', 'undo_refused'))
-  AND NOT EXISTS (
-    SELECT FROM sagas_sagastep AS step
-    WHERE step.saga_id = saga.saga_id AND revision > %b)
-FROM sagas_saga AS saga WHERE saga_id = %b
-"""
 
 
 class Operation(NamedTuple):
@@ -113,6 +107,7 @@ class Request(NamedTuple):
     step: str
     parameters: dict[str, str]
     version: int
+    position: str
     reason: str
     requester_id: int
     requester: str
@@ -161,22 +156,23 @@ def request_approval(
 ) -> Asked:
     """Write down that an operation is asked for; nothing is done to the saga. It can be approved
     for 24 hours. Raises SagaMoved, MoveNotAllowed, AskedAlready, ReasonMissing, UnknownSagaId."""
-    foreseen = preview(saga_id=saga_id, move=move_of(operation, parameters, reason))
-    if foreseen.version != version:
-        raise SagaMoved(seen=version, now=foreseen.version, status=foreseen.status)
+    seen = look(saga_id)
+    foreseen = seen.foresee(move_of(operation, parameters, reason))
+    _check_version(seen, version)
     if not foreseen.allowed:
         raise MoveNotAllowed(foreseen.why_not)
     database, id, step = context("sagas").database, uuid7(), parameters.get("step", "")
-    of_saga = (saga_id, step, msgspec.json.encode(parameters).decode(), version)
+    position = position_of(seen.state)
+    of_saga = (saga_id, step, msgspec.json.encode(parameters).decode(), version, position)
     back = (foreseen.money_cents, foreseen.currency)
     with database.transaction():
-        database.execute(LAPSE, (saga_id, operation, step, version))
+        database.execute(LAPSE, (saga_id, operation, step, position))
         signed = (checked_reason(reason), actor.id, actor.name)
         rows = database.fetch(ASK, (id, operation, *of_saga, *back, *signed))
         if not rows:
             raise AskedAlready(operation=operation, saga=str(saga_id))
         [(expires_at,)] = rows
-        request = Request(operation, saga_id, step, dict(parameters), version, reason, 0, "")
+        request = _open_request(database, id)
         outcome = f"asked for, {money(*back)}; waits for another person"
         _write_down(database, id, request, "request", actor, reason, outcome)
     return Asked(id, expires_at)
@@ -189,7 +185,7 @@ def approve_request(*, approval_id: UUID, version: int, actor: Actor, reason: st
     database = context("sagas").database
     with database.transaction():
         request = _decided_by(database, approval_id, "approved", actor, reason)
-        _stands(database, request)
+        _check_position(request, version)
         asker = Actor(request.requester_id, request.requester)
         now = OPERATIONS[request.operation].service(
             saga_id=request.saga_id,
@@ -223,10 +219,12 @@ def withdraw_request(*, approval_id: UUID, actor: Actor, reason: str) -> None:
         _write_down(database, approval_id, request, "withdraw", actor, reason, "withdrawn")
 
 
-def still_stands(saga_id: UUID, version: int) -> bool:
-    """Whether a saga is as it was with that version, but for the same having been asked again."""
-    rows = context("sagas").database.fetch(ONLY_REPEATED, (*[version] * 4, saga_id))
-    return bool(rows and rows[0][2])
+def position_of(saga: SagaState) -> str:
+    """Where a saga is, however often anything was asked."""
+    asked = saga.pending and (saga.pending.step, saga.pending.action, saga.pending.generation)
+    desk = sorted((each.step, each.generation) for each in saga.detours.desk)
+    detours = (saga.detours.skipped, saga.detours.cancel_wished)
+    return msgspec.json.encode((saga.status, asked, desk, saga.paused, *detours)).decode()
 
 
 def _open_request(database: Database, approval_id: UUID) -> Request:
@@ -249,12 +247,17 @@ def _decided_by(
     return request
 
 
-def _stands(database: Database, request: Request) -> None:
-    """Raises SagaMoved."""
-    rows = database.fetch(ONLY_REPEATED, (*[request.version] * 4, request.saga_id))
-    for now, status, repeated in rows:
-        if not repeated:
-            raise SagaMoved(seen=request.version, now=now, status=status)
+def _check_position(request: Request, version: int) -> None:
+    """Raises SagaMoved. The operation itself checks the version again, under lock."""
+    seen = look(request.saga_id)
+    _check_version(seen, version)
+    if position_of(seen.state) != request.position:
+        raise SagaMoved(seen=request.version, now=seen.version, status=str(seen.state.status))
+
+
+def _check_version(seen: Looked, version: int) -> None:
+    if seen.version != version:
+        raise SagaMoved(seen=version, now=seen.version, status=str(seen.state.status))
 
 
 def _write_down(

@@ -229,6 +229,7 @@ class Approval(models.Model):
     step = models.TextField(default="")
     parameters = models.JSONField()  # the operation's further ones
     version = models.IntegerField()  # of the saga, as it was seen by who asks
+    position = models.TextField()  # where the saga was then: approvals.position_of
     money_cents = models.BigIntegerField()  # given back in all, as foreseen then
     currency = models.TextField()
     reason = models.TextField()

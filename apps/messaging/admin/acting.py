@@ -128,7 +128,7 @@ class ActForm(forms.Form):
 
     def seen_anew(self, version: int) -> None:
         """Keep what was typed, for the version that is shown now."""
-        self.data = {**self.data, "version": str(version)}
+        self.data = dict(self.data.items()) | {"version": str(version)}
 
 
 def _nothing_to_choose(subject: Any) -> Sequence[Choice]:

@@ -30,7 +30,7 @@ from apps.messaging.admin.acting import (
 from apps.messaging.display import clock, link, moment, money, words
 from apps.messaging.errors import MessagingError
 from apps.sagas import operations
-from apps.sagas.approvals import OPERATIONS, act_or_ask, needs_approval, still_stands
+from apps.sagas.approvals import OPERATIONS, act_or_ask, needs_approval, position_of
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.models import Approval, ApprovalStatus, OperatorAction, Saga
 from apps.sagas.preview import Looked, Preview, Undoing, look
@@ -372,7 +372,10 @@ class SagaOperating(Acting):
 
     def subject_of(self, request: HttpRequest, key: str) -> Subject | None:
         saga = super().subject_of(request, key)
-        return Subject(saga, look(saga.saga_id), open_requests(saga.saga_id)) if saga else None
+        if saga is None:
+            return None
+        seen = look(saga.saga_id)
+        return Subject(saga, seen, open_requests(seen))
 
     def row_of(self, subject: Subject) -> Saga:
         return subject.row
@@ -391,12 +394,15 @@ class SagaOperating(Acting):
         return [format_html("{} {} {}", clock(at), what, text) for at, what, text in lines]
 
 
-def open_requests(saga_id: UUID) -> list[Approval]:
+def open_requests(seen: Looked) -> list[Approval]:
     """What is asked for of a saga and can be approved as it stands."""
     found = Approval.objects.filter(
-        saga_id=saga_id, status=ApprovalStatus.OPEN, expires_at__gt=timezone.now()
+        saga_id=seen.state.saga_id,
+        status=ApprovalStatus.OPEN,
+        expires_at__gt=timezone.now(),
+        position=position_of(seen.state),
     )
-    return [each for each in found if still_stands(saga_id, each.version)]
+    return list(found)
 
 
 def exits(request: HttpRequest, saga_id: UUID, step: str) -> Buttons:

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('step', models.TextField(default='')),
                 ('parameters', models.JSONField()),
                 ('version', models.IntegerField()),
+                ('position', models.TextField()),
                 ('money_cents', models.BigIntegerField()),
                 ('currency', models.TextField()),
                 ('reason', models.TextField()),
