@@ -201,7 +201,7 @@ class Case(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.step}"
+        return f"{self.kind}: {self.step}".replace("_", " ")
 
 
 class ApprovalStatus(models.TextChoices):
@@ -278,7 +278,7 @@ class Approval(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.step}".strip()
+        return f"{self.operation} {self.step}".replace("_", " ").strip()
 
 
 class Lease(messaging.Lease):

@@ -232,9 +232,9 @@ class Acting:
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page of a row, with its buttons."""
-        shown = self.has_view_permission(request)  # type: ignore[attr-defined]
-        subject = self.subject_of(request, unquote(object_id)) if shown else None
+        """The page of a row, with its buttons. Who may only look costs no further statement."""
+        acts = any(self.may_act(request, act) for act in self.acts)
+        subject = self.subject_of(request, unquote(object_id)) if acts else None
         buttons = self.buttons(request, subject) if subject is not None else Buttons()
         context = {"buttons": buttons, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
@@ -262,7 +262,7 @@ class Acting:
         try:
             outcome = act.carry_out(subject, given)
         except self.refusals as refusal:
-            now = self.subject_of(request, key)
+            now = self.subject_of(request, key) or subject
             told = {
                 "refusal": in_words(refusal),
                 "facts": facts_of(refusal),

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.acting import Act, ActForm, Acting, Foreseen, Given, Outcome, Part
 from apps.messaging.audit import Actor
@@ -176,10 +177,25 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     acts = ACTS
     change_form_outer_before_template = "admin/sagas/case/bars.html"
     change_form_outer_after_template = "admin/sagas/case/history.html"
-    list_display = ("opened_at", "kind", "step", "reason", "age", "owner", "closed_by", "saga_id")
+    list_display = (
+        "opened_at", "kind", "about", "reason", "age", "owner", "closed_by", "saga_id",
+    )  # fmt: skip
+    fields = (
+        ("kind", "about"),
+        "reason",
+        ("owner", "age"),
+        ("opened_at", "closed_at"),
+        ("context", "closed_by"),
+        "saga_id",
+    )
     list_filter = (OpenFilter, OwnerFilter, "kind")
     search_fields = ("=saga_id", "=owner")
     search_help_text = "Saga id or owner, in full"
+
+    @display(description="step")
+    def about(self, case: Case) -> str:
+        """What it is about, in words."""
+        return f"{'undoing ' * (case.action == Action.UNDO)}{words(case.step)}"
 
     @display(description="age")
     def age(self, case: Case) -> str:
