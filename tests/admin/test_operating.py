@@ -15,7 +15,9 @@ from uuid_utils.compat import uuid7
 
 from apps.messaging.admin import acting
 from apps.sagas import operations
+from apps.sagas.admin import operating
 from apps.sagas.admin.operating import ACTS
+from apps.sagas.errors import UnknownSagaId
 from apps.sagas.models import Saga
 from apps.sagas.watchdog import Watchdog
 from tests.admin.sagas_world import act, audit, everything, messages_of, person, saga_page
@@ -207,6 +209,26 @@ def test_an_act_on_no_saga_leads_home(desk: Desk) -> None:
     for key in (str(uuid7()), "nonsense"):
         answer = opal.get(f"/admin/sagas/saga/{key}/retry/")
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_of_what_cannot_be_foreseen_the_page_shows_no_button(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a saga's definition is not in this code any more."""
+    saga_id = running(desk)
+    opal = person("opal", VIEW, "retry_saga")
+    before = everything(desk)
+
+    def unknown(saga_id: UUID) -> None:
+        raise UnknownSagaId(saga=str(saga_id))
+
+    monkeypatch.setattr(operating, "look", unknown)
+
+    assert buttons(opal, saga_id) == {}
+    answer = opal.post(saga_page(saga_id, "retry"), {"version": 1, "reason": "why"})
+    assert answer["Location"] == saga_page(saga_id)
+    assert messages_of(answer)[0].startswith("There is no saga of that id")
+    assert everything(desk) == before
 
 
 @pytest.mark.parametrize("field", ["evidence", "lasts"])

@@ -13,7 +13,7 @@ from apps.contracts.steps import UndoRefused
 from apps.messaging.audit import Actor
 from apps.messaging.database import Database
 from apps.messaging.errors import ReasonMissing
-from apps.sagas import approvals
+from apps.sagas import approvals, operations
 from apps.sagas.approvals import (
     act_or_ask,
     approve_request,
@@ -31,7 +31,7 @@ from apps.sagas.errors import (
 )
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import hear, news
-from tests.sagas.scenarios import SUCCESSES
+from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE
 from tests.sagas.test_operations import audit, stuck_undo, version
 from tests.sagas.test_watchdog import Desk, Ears
 from tests.threads import at_once
@@ -157,6 +157,51 @@ def test_a_stuck_saga_may_be_asked_again_meanwhile(desk: Desk) -> None:
     approve_request(**decided(desk, saga_id, request.id))
 
     assert desk.sent() == [("CreditInstead", "authorize_payment")]
+
+
+def unanswered_undo(desk: Desk) -> UUID:
+    """A saga whose refund got no answer, which goes on being asked; all else is undone."""
+    saga_id, dog = desk.saga_at("create_shipment"), Watchdog(Ears())
+    hear(news(saga_id, "create_shipment", REFUSALS["create_shipment"]))
+    for _ in range(5):
+        desk.time_passes()
+        dog.turn()
+    for step in ("freeze_price", "reserve_stock", "create_order"):
+        hear(news(saga_id, step, UNDONE[step], action=Action.UNDO))
+    desk.owner.execute("TRUNCATE sagas_lease")  # the next dog's
+    return saga_id
+
+
+def test_sendings_do_not_make_a_request_fall(desk: Desk) -> None:
+    saga_id = unanswered_undo(desk)
+    parameters = {"step": "authorize_payment", "command": "CreditInstead"}
+    request = request_approval(
+        **asked(desk, saga_id, operation="substitute", parameters=parameters)
+    )
+    desk.sent()
+    desk.time_passes()
+    Watchdog(Ears()).turn()
+    assert desk.sent() == [("RefundPayment", "authorize_payment")]
+
+    approve_request(**decided(desk, saga_id, request.id))
+
+    assert desk.sent() == [("CreditInstead", "authorize_payment")]
+
+
+def test_what_another_person_did_meanwhile_is_a_move(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+    parameters = {"step": "authorize_payment", "evidence": "transfer 4711"}
+    request = request_approval(**asked(desk, saga_id, operation="resolve", parameters=parameters))
+    operations.retry_step(
+        saga_id=saga_id, step="authorize_payment", version=version(desk, saga_id), actor=EVE,
+        reason="The bank is back",
+    )  # fmt: skip
+    desk.sent()
+
+    with pytest.raises(SagaMoved):
+        approve_request(**decided(desk, saga_id, request.id))
+
+    assert desk.sent() == []
 
 
 def test_a_saga_that_moved_is_not_touched_by_an_approval(desk: Desk) -> None:

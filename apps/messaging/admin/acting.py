@@ -17,7 +17,8 @@ and a button on the page of the row:
     def discard(letter, given) -> Outcome: ...              # calls one service
 
 GET shows the consequences and a form. POST, in this order, is answered by
-- 403 without the right to look at the row and the act's own permission, 404 without the row;
+- 403 without the right to look at the row and the act's own permission; a redirect to the admin's
+  home without the row, as Django does;
 - a redirect to `admin:confirm` where the act wants people to have confirmed lately who they are;
 - 400, nothing done, where the form is not right: a reason is always asked for;
 - 409, nothing done, where the service refuses (`refusals`): the page says why, what has changed
@@ -208,10 +209,25 @@ class Acting:
             if self.may_act(request, act)
         )
 
+    def buttons_for(self, request: HttpRequest, key: str) -> Buttons:
+        """The same by the row's key. Who may only look costs no statement; of what cannot be
+        foreseen no button is shown."""
+        if not any(self.may_act(request, act) for act in self.acts):
+            return Buttons()
+        try:
+            subject = self.subject_of(request, key)
+            return Buttons() if subject is None else self.buttons(request, subject)
+        except self.refusals:
+            return Buttons()
+
     def address_of(self, subject: Any, page: str = "change") -> str:
         """A page of the subject's row."""
+        return self.page_of(quote(self.row_of(subject).pk), page)
+
+    def page_of(self, object_id: str, page: str = "change") -> str:
+        """A page of a row, by its key as it stands in addresses."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
-        return reverse(name, args=[quote(self.row_of(subject).pk)])
+        return reverse(name, args=[object_id])
 
     def get_urls(self) -> list[URLPattern]:
         named = f"{self.opts.app_label}_{self.opts.model_name}"
@@ -232,10 +248,8 @@ class Acting:
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page of a row, with its buttons. Who may only look costs no further statement."""
-        acts = any(self.may_act(request, act) for act in self.acts)
-        subject = self.subject_of(request, unquote(object_id)) if acts else None
-        buttons = self.buttons(request, subject) if subject is not None else Buttons()
+        """The page of a row, with its buttons."""
+        buttons = self.buttons_for(request, unquote(object_id))
         context = {"buttons": buttons, **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
 
@@ -245,7 +259,11 @@ class Acting:
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
         if not self.may_act(request, act):
             raise PermissionDenied
-        subject = self.subject_of(request, unquote(object_id))
+        try:
+            subject = self.subject_of(request, unquote(object_id))
+        except self.refusals as refusal:  # nothing can be foreseen of it
+            messages.error(request, in_words(refusal))
+            return redirect(self.page_of(object_id))
         if subject is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if request.method != "POST":

@@ -409,7 +409,10 @@ def exits(request: HttpRequest, saga_id: UUID, step: str) -> Buttons:
     """The buttons of a saga that lead out of a case about that step."""
     pages = admin.site.get_model_admin(Saga)
     assert isinstance(pages, SagaOperating)
-    subject = pages.subject_of(request, str(saga_id))
+    try:
+        subject = pages.subject_of(request, str(saga_id))
+    except pages.refusals:  # nothing can be foreseen of it
+        subject = None
     if subject is None:
         return Buttons()
     return Buttons(
