@@ -60,6 +60,7 @@ SETTINGS = (
     Setting("EMAIL_PASSWORD", "str", "", "with a user"),
     Setting("EMAIL_TLS", "bool", False, "1: STARTTLS"),
     Setting("CARD_GATEWAY", "str", "", "dotted name of the class that takes cards; empty: none"),
+    Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),
     Setting("METRICS_TOKEN", "str", "", "a scrape of /metrics sends it; empty: this machine only"),

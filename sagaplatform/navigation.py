@@ -62,6 +62,7 @@ SIDEBAR: list[Item] = [
         page("orders.order", "Orders", "receipt_long"),
         page("sagas.saga", "Sagas", "account_tree"),
         page("sagas.case", "Desk", "front_hand"),
+        page("sagas.approval", "Approvals", "approval"),
     ),
     pages(
         "Stock",

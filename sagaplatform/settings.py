@@ -159,6 +159,10 @@ EMAIL_TIMEOUT = 10
 
 CARD_GATEWAY = ENV["CARD_GATEWAY"]
 
+# --- four eyes: a move that gives back more than this is approved by another person
+
+APPROVAL_LIMIT_CENTS = ENV["APPROVAL_LIMIT_CENTS"]
+
 # --- the API
 
 REST_FRAMEWORK = {

@@ -1,5 +1,7 @@
 """A migration operation: tables whose rows are never changed again, not even by mistake."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import router
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -8,7 +10,8 @@ from django.db.migrations.state import ProjectState
 
 
 class AppendOnly(Operation):
-    """Take UPDATE, DELETE and TRUNCATE on a table from the run-time role of its database.
+    """Take UPDATE, DELETE and TRUNCATE on a table from the run-time role of its database; columns
+    in `but` may still be updated.
 
     Needs the run-time role's name, from DATABASE_URL_<ALIAS>. Where run time and migrations share
     one role there is nothing to take: an owner keeps all rights.
@@ -17,8 +20,9 @@ class AppendOnly(Operation):
     reduces_to_sql = True
     reversible = True
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, but: Sequence[str] = ()) -> None:
         self.table = table
+        self.but = but
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """No change of the models' state."""
@@ -33,6 +37,8 @@ class AppendOnly(Operation):
         self._run(
             app_label, schema_editor, "REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}"
         )
+        if self.but:
+            self._run(app_label, schema_editor, "GRANT UPDATE ({columns}) ON {table} TO {role}")
 
     def database_backwards(
         self,
@@ -52,4 +58,6 @@ class AppendOnly(Operation):
         role = settings.RUNTIME_ROLES.get(schema_editor.connection.alias, "")
         if role and role != schema_editor.connection.settings_dict["USER"]:
             quote = schema_editor.quote_name
-            schema_editor.execute(statement.format(table=quote(self.table), role=quote(role)))
+            columns = ", ".join(map(quote, self.but))
+            words = {"table": quote(self.table), "role": quote(role), "columns": columns}
+            schema_editor.execute(statement.format(**words))

@@ -47,3 +47,21 @@ class CaseSettlesItself(MessagingError):
 
 class PauseTooLong(MessagingError):
     """A pause ends in the future, within seven days."""
+
+
+class AskedAlready(MessagingError):
+    """The same has been asked for and waits for another person. Have that decided, or let who asked
+    withdraw it."""
+
+
+class NotOpen(MessagingError):
+    """There is no open request of that id: it was decided or withdrawn, or its time is over. Look
+    at the saga; what is still wanted can be asked for anew."""
+
+
+class OwnRequest(MessagingError):
+    """You asked for this yourself: another person has to decide it."""
+
+
+class NotYours(MessagingError):
+    """Only who asked for it withdraws it. Others decline it."""

@@ -1,7 +1,7 @@
 """The engine's record of every saga, and the history of what was asked and answered."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.messaging import models as messaging
 from apps.sagas.state import ENDED, STAYS_OPEN, Outcome, Status
@@ -201,7 +201,84 @@ class Case(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.step}"
+        return f"{self.kind}: {self.step}".replace("_", " ")
+
+
+class ApprovalStatus(models.TextChoices):
+    """What became of a request for approval."""
+
+    OPEN = "open"  # it waits for another person until it expires
+    APPROVED = "approved"  # another person allowed it, and it was carried out
+    DECLINED = "declined"  # another person said no
+    WITHDRAWN = "withdrawn"  # who had asked does not want it any more
+    LAPSED = "lapsed"  # open -> it expired, or the saga moved, and the same was asked for anew
+
+
+DECIDED = Q(status__in=["approved", "declined"])
+BY_NOBODY = Q(decided_at__isnull=True, decided_by_id__isnull=True, decided_by="", decision="")
+
+
+class Approval(models.Model):
+    """A move above the limit that one person asks for and another one decides. What was asked for
+    is never changed: the run-time role may update the decision alone, and delete nothing."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    status = models.TextField(choices=ApprovalStatus, db_default="open")
+    operation = models.TextField()  # compensate, skip, resolve, substitute, record
+    saga_id = models.UUIDField()
+    step = models.TextField(default="")
+    parameters = models.JSONField()  # the operation's further ones
+    version = models.IntegerField()  # of the saga, as it was seen by who asks
+    position = models.TextField()  # where the saga was then: approvals.position_of
+    money_cents = models.BigIntegerField()  # given back in all, as foreseen then
+    currency = models.TextField()
+    reason = models.TextField()
+    requester_id = models.BigIntegerField()  # a user of the database `default`
+    requester = models.TextField()  # the name, which outlives the user
+    requested_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by_id = models.BigIntegerField(null=True)
+    decided_by = models.TextField(db_default="")
+    decision = models.TextField(db_default="")  # why it was allowed or not
+
+    class Meta:
+        permissions = [("decide_approval", "Can approve and decline what others ask for")]
+        constraints = [
+            # Four eyes: nobody decides what they asked for themselves, whatever rights they have.
+            models.CheckConstraint(
+                condition=Q(decided_by_id__isnull=True) | ~Q(decided_by_id=F("requester_id")),
+                name="approval_by_another_person",
+            ),
+            # Who decided, when and why is known of each that is decided, and of no other.
+            models.CheckConstraint(
+                condition=(
+                    DECIDED
+                    & Q(decided_at__isnull=False, decided_by_id__isnull=False)
+                    & ~Q(decided_by="")
+                    & ~Q(decision="")
+                )
+                | (~DECIDED & BY_NOBODY),
+                name="approval_decided_by_somebody",
+            ),
+            # The same is asked for once at a time.
+            models.UniqueConstraint(
+                fields=["saga_id", "operation", "step"],
+                condition=Q(status="open"),
+                name="approval_asked_once",
+            ),
+            # Nothing waits for ever.
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("requested_at")), name="approval_expires"
+            ),
+        ]
+        indexes = [
+            # What waits, the oldest first; few among many.
+            models.Index(fields=["id"], condition=Q(status="open"), name="approval_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.step}".replace("_", " ").strip()
 
 
 class Lease(messaging.Lease):

@@ -1,12 +1,13 @@
 """What a move would do, computed from the saga's own history before anybody does it.
 
 A preview is bound to the saga's version: the operation names it, and is refused if the saga has
-moved since. Nothing is written and no other context is read: it speaks of what the saga was told.
+moved since. Nothing is written or locked and no other context is read: it speaks of what the saga
+was told.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
@@ -16,7 +17,7 @@ from apps.messaging.display import money
 from apps.sagas import selectors
 from apps.sagas.course import Course, course_of
 from apps.sagas.decide import decide
-from apps.sagas.engine import Sagas
+from apps.sagas.engine import known_from
 from apps.sagas.errors import MoveNotAllowed, UnknownSagaId
 from apps.sagas.models import SagaStep
 from apps.sagas.state import (
@@ -31,6 +32,7 @@ from apps.sagas.state import (
     Skip,
     Status,
 )
+from apps.sagas.statements import READ_SAGAS
 
 Facts = Mapping[str, Any]  # of an answer
 
@@ -77,19 +79,37 @@ class Preview:
         return asdict(self) | {"saga_id": str(self.saga_id)}
 
 
+class Looked(NamedTuple):
+    """What has to be known of a saga to foresee any move."""
+
+    course: Course
+    state: SagaState
+    version: int
+    told: Mapping[str, Facts]  # what each step told of its success
+    past_deadline: bool  # it is paused, and its time ran out meanwhile
+
+    def foresee(self, move: Move) -> Preview:
+        """What that move would do."""
+        if isinstance(move, Resume):
+            move = Resume(past_deadline=self.past_deadline)
+        return foresee(self.course, self.state, self.version, move, self.told)
+
+
 def preview(*, saga_id: UUID, move: Move) -> Preview:
     """What a move would do now. Raises UnknownSagaId, and NoDefinition where this code cannot
     tell."""
-    if isinstance(move, Resume):
-        move = Resume(past_deadline=selectors.is_past_deadline(saga_id))
-    database = context("sagas").database
-    with database.transaction():
-        sagas = Sagas.lock(database, {saga_id})
-        known = sagas.known.get(saga_id)
-        if known is None or known.state is None:
-            raise UnknownSagaId(saga=str(saga_id))
-        told = history(saga_id)
-    return foresee(course_of(known.plan), known.state, known.revision, move, told)
+    return look(saga_id).foresee(move)
+
+
+def look(saga_id: UUID) -> Looked:
+    """A saga as it stands, for several previews. Raises UnknownSagaId and NoDefinition."""
+    rows = context("sagas").database.fetch(READ_SAGAS, [[saga_id]])
+    if not rows:
+        raise UnknownSagaId(saga=str(saga_id))
+    known = known_from(rows[0])
+    assert known.state  # what is in the table has one
+    late = known.state.paused and selectors.is_past_deadline(saga_id)
+    return Looked(course_of(known.plan), known.state, known.revision, history(saga_id), late)
 
 
 def history(saga_id: UUID) -> dict[str, Facts]:

@@ -1,12 +1,15 @@
 """The engine's statements: one for all sagas of a batch. Times are the transaction's."""
 
-# The sagas of a batch, locked in key order; engine.known_from reads them.
-LOCK_SAGAS = """
+# Sagas in key order; engine.known_from reads them.
+READ_SAGAS = """
 SELECT saga_id, plan, revision, pending_since, paused_until, traceparent,
     status, inputs::text, attempt, detours::text, pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause::text, cause_reason
-FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
+FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id
 """
+
+# The sagas of a batch, locked.
+LOCK_SAGAS = f"{READ_SAGAS} FOR UPDATE"
 
 # Start sagas. A rival that started one first keeps it, and the count tells. Of two at the very same
 # moment one may meet the other's order instead: an error that is tried again like any other. Who

@@ -84,6 +84,13 @@ INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened
 VALUES (gen_random_uuid(), 'stuck', 'sagas', %s, 'authorize_payment', 'undo', 'The card is closed',
   now(), now(), 'undone')
 """
+# A request for approval of a saga that it had.
+REQUEST = """
+INSERT INTO sagas_approval (id, status, operation, saga_id, step, parameters, version, position,
+  money_cents, currency, reason, requester_id, requester, requested_at, expires_at)
+VALUES (gen_random_uuid(), 'withdrawn', 'compensate', %s, '', '{}', 1, '', 60000, 'USD',
+  'The customer called', 1, 'ada', now(), now() + interval '1 day')
+"""
 
 
 def act_on(saga_id: UUID, context: str) -> None:
@@ -103,6 +110,7 @@ def fill_every_table(databases: Databases) -> None:
     order = confirmed_saga(databases)
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
+    databases["sagas"].execute(REQUEST, [order.saga_id])
     Group.objects.create(name="support")
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)

@@ -1,7 +1,7 @@
 """Dockerfile and compose file are read here, for where they are changed nothing runs them.
 
 tests/project/test_files.py compares them with the table of settings and the local stack; here they
-are compared with what they start and copy. docs/decisions/0040-… says what else was tried by hand.
+are compared with what they start and copy. docs/decisions/0037-… says what else was tried by hand.
 """
 
 import re

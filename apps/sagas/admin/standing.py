@@ -1,0 +1,54 @@
+"""Lists of what is to be decided and what was: two tabs, and the open ones come first."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+OPEN, SETTLED = "open", "settled"
+PARAMETER = "standing"
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """The open ones, unless the settled ones are asked for."""
+
+    title = "standing"
+    parameter_name = PARAMETER
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(OPEN, "open"), (SETTLED, "settled")]
+
+    def choices(self, changelist: Any) -> Any:
+        """The two, without a third for both."""
+        return list(super().choices(changelist))[1:]
+
+    def value(self) -> str:
+        return SETTLED if super().value() == SETTLED else OPEN
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        is_open = self.is_open()
+        return queryset.filter(~is_open if self.value() == SETTLED else is_open)
+
+    def is_open(self) -> Q:
+        """What of the model is open."""
+        raise NotImplementedError
+
+
+class Standing:
+    """Mixin of an admin class whose first filter is a StandingFilter. Keys are UUIDv7."""
+
+    list_before_template = "admin/sagas/case/tabs.html"
+    model: type[Model]
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Of the open ones the oldest first; of the others the newest."""
+        return ("-id",) if request.GET.get(PARAMETER) == SETTLED else ("id",)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = SETTLED if request.GET.get(PARAMETER) == SETTLED else OPEN
+        tabs = [(each.title(), f"?{PARAMETER}={each}", each == shown) for each in (OPEN, SETTLED)]
+        context = {"standing_tabs": tabs, **(extra_context or {})}
+        return super().changelist_view(request, context)  # type: ignore[misc]
