@@ -22,6 +22,10 @@ class AdminSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and is_verified(request.user)
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Without Unfold's colours, which it would write into the page: they are in theme.css."""
+        return {**super().each_context(request), "colors": None}
+
     @method_decorator(never_cache)
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

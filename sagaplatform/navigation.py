@@ -56,8 +56,13 @@ def times_script(request: HttpRequest) -> str:
     return static("sagaplatform/times.js")
 
 
-def styles(request: HttpRequest) -> str:
-    """What Unfold's own style sheet does not have."""
+def theme_style(request: HttpRequest) -> str:
+    """Unfold's colours, which its own style sheet refers to."""
+    return static("sagaplatform/theme.css")
+
+
+def desk_style(request: HttpRequest) -> str:
+    """What Unfold's style sheet does not have."""
     return static("sagaplatform/desk.css")
 
 

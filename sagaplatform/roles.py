@@ -8,7 +8,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
+from django.apps import apps as installed
 from django.db.models.signals import post_migrate
 
 from sagaplatform.env import CONTEXTS
@@ -77,11 +78,11 @@ def keep_roles_after_migrations() -> None:
     Django makes the permissions of each app when that app's signal comes, whatever database its
     tables are in: of all apps they are there with the last one's.
     """
-    last = [each for each in apps.get_app_configs() if each.models_module][-1]
+    last = [each for each in installed.get_app_configs() if each.models_module][-1]
     post_migrate.connect(_migrated, sender=last, dispatch_uid="sagaplatform.roles")
 
 
-def _migrated(sender: AppConfig, using: str, apps: Any, **facts: object) -> None:
+def _migrated(sender: AppConfig, using: str, apps: Any = installed, **facts: object) -> None:
     """Receives post_migrate. `apps` are the models as migrated, which may be none yet."""
     try:
         groups, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")

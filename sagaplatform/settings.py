@@ -201,7 +201,7 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "sagaplatform.navigation.environment",
     "DASHBOARD_CALLBACK": "apps.ops.pages.home",
-    "STYLES": [navigation.styles],
+    "STYLES": [navigation.theme_style, navigation.desk_style],
     "SCRIPTS": [navigation.times_script],
     "ACCOUNT": {"navigation": navigation.ACCOUNT},
     "SIDEBAR": {"show_search": True, "navigation": navigation.SIDEBAR},

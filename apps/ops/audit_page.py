@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.messaging.context import contexts
@@ -59,6 +60,7 @@ def may_audit(request: HttpRequest) -> bool:
     return all(request.user.has_perm(f"{each.label}.view_operatoraction") for each in contexts())
 
 
+@require_safe
 def audit(request: HttpRequest) -> HttpResponse:
     """The newest actions that are asked for, a page at a time."""
     if not may_audit(request):

@@ -56,8 +56,13 @@ def has_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
 
 def is_verified(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Whether the session of this user has given the second factor, as far as it has to."""
-    verified: bool = user.is_verified()  # type: ignore[union-attr]  # by OTPMiddleware
-    return verified or not (is_required() or has_factor(user))
+    if getattr(user, "otp_device", None):  # set by OTPMiddleware, or when they were let in
+        return True
+    if is_required():
+        return False
+    if not hasattr(user, "has_factor"):  # asked several times for a page
+        user.has_factor = has_factor(user)  # type: ignore[union-attr]
+    return not user.has_factor  # type: ignore[union-attr]
 
 
 def new_key() -> str:
@@ -87,7 +92,7 @@ def set_up(
     """
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        before = {"set up": has_factor(user)}
+        before = {"second_factor": has_factor(user)}
         _delete(user)
         device = TOTPDevice.objects.create(user=user, name="authenticator", key=key)
         if not device.verify_token("".join(code.split())):
@@ -95,7 +100,8 @@ def set_up(
         codes = _fill(StaticDevice.objects.create(user=user, name="recovery codes"))
         write_down(
             actor=actor, operation="set_up_second_factor", subject_kind=KIND,
-            subject=user.get_username(), before=before, after={"set up": True}, reason=reason,
+            subject=user.get_username(), before=before, after={"second_factor": True},
+            reason=reason,
         )  # fmt: skip
     return device, codes
 
@@ -132,8 +138,8 @@ def reset(*, user: User, actor: Actor, reason: str) -> bool:
             return False
         write_down(
             actor=actor, operation="reset_second_factor", subject_kind=KIND,
-            subject=user.get_username(), before={"set up": True}, after={"set up": False},
-            reason=reason,
+            subject=user.get_username(), before={"second_factor": True},
+            after={"second_factor": False}, reason=reason,
         )  # fmt: skip
     return True
 

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
@@ -57,7 +57,7 @@ def code(request: HttpRequest) -> HttpResponse:
     user = who_waits(request)
     if user is None:
         return _to("admin:login", _next(request))
-    form = CodeForm(request.POST or None)
+    form = CodeForm(_given(request))
     if request.method == "POST" and form.is_valid() and (device := _proven(request, user, form)):
         let_in(request, user, device)
         return HttpResponseRedirect(_next(request))
@@ -75,7 +75,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     if not waiting and not confirmed_lately(request):
         return redirect(confirm_address(request))
     key = request.session.setdefault(KEY, devices.new_key())
-    form = CodeForm(request.POST or None)
+    form = CodeForm(_given(request))
     if request.method == "POST" and form.is_valid():
         try:
             device, codes = devices.set_up(
@@ -121,7 +121,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     """Ask again who this is, before money moves: by a code, or by the password without one."""
     user = _user(request)
     by_code = devices.has_factor(user)
-    form = (CodeForm if by_code else PasswordForm)(request.POST or None)
+    form = (CodeForm if by_code else PasswordForm)(_given(request))
     if request.method == "POST" and form.is_valid():
         proof = _proven if by_code else _knows_password
         if proof(request, user, form):
@@ -184,6 +184,10 @@ def _page(request: HttpRequest, name: str, title: str, **facts: object) -> HttpR
     form = facts.get("form")
     status = 400 if isinstance(form, forms.Form) and form.errors else 200
     return render(request, f"admin/second_factor/{name}.html", context, status=status)
+
+
+def _given(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
 
 
 def _next(request: HttpRequest) -> str:
