@@ -21,11 +21,12 @@ from django_celery_beat.models import (
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from knox.models import AuthToken
+from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from waffle.models import Flag, Sample
 
 from sagaplatform import flags  # noqa: F401 - registers them
-from sagaplatform.reasoned import ReasonedAdmin, ReasonField
+from sagaplatform.reasoned import Reasoned, ReasonedAdmin, ReasonField
 from sagaplatform.roles import ROLES
 
 # Tokens are made by logging in, and devices of the second factor would show their secrets; flags
@@ -52,7 +53,7 @@ class ReasonedPasswordForm(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(ReasonedAdmin, DjangoUserAdmin):
+class UserAdmin(Reasoned, DjangoUserAdmin, ModelAdmin):
     """Customers and staff. Nobody is deleted: history names them. Who leaves is not active."""
 
     form = ReasonedUserForm
@@ -80,7 +81,7 @@ class UserAdmin(ReasonedAdmin, DjangoUserAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(ReasonedAdmin, DjangoGroupAdmin):
+class GroupAdmin(Reasoned, DjangoGroupAdmin, ModelAdmin):
     """Rights by role. The rights of the four roles are the code's to say, in roles.py."""
 
     fields = ("name", "permissions", "reason")

@@ -46,8 +46,9 @@ class ReasonedForm(forms.ModelForm):
     reason = ReasonField()
 
 
-class ReasonedAdmin(ModelAdmin):
-    """Nothing is changed without a reason, and nothing is deleted: what is over is turned off.
+class Reasoned:
+    """Mixin of an admin class: nothing is changed without a reason, and nothing is deleted; what is
+    over is turned off.
 
     Forms have a field `reason`. Who did what is written down in the change's own transaction.
     """
@@ -56,6 +57,14 @@ class ReasonedAdmin(ModelAdmin):
     change_form_template: Any = "admin/reasoned_change_form.html"
     actions: Any = ()
 
+    # Of the admin class that this is mixed into.
+    model: Any
+    opts: Any
+    get_object: Any
+    has_add_permission: Any
+    has_change_permission: Any
+    has_view_permission: Any
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -63,22 +72,25 @@ class ReasonedAdmin(ModelAdmin):
         """With the reason below, for those who may change something."""
         found = [
             (title, {**options, "fields": [each for each in options["fields"] if each != "reason"]})
-            for title, options in super().get_fieldsets(request, obj)
+            for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
         ]
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         return [*found, ("Why", {"fields": ["reason"]})] if may else found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.before = self._seen(obj, form.changed_data) if change else {}
-        super().save_model(request, obj, form, change)
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Write down what was changed, when all of it is saved."""
-        super().save_related(request, form, formsets, change)
+        super().save_related(request, form, formsets, change)  # type: ignore[misc]
         after = self._seen(form.instance, form.changed_data)
-        if after or not change:
-            verb = "change" if change else "add"
-            self.tell(request, verb, form.instance, form.before, after, form.cleaned_data["reason"])
+        changed = {name for name in after if form.before.get(name) != after[name]}
+        before = {name: value for name, value in form.before.items() if name in changed}
+        after = {name: value for name, value in after.items() if name in changed}
+        if after:
+            verb, reason = "change" if change else "add", form.cleaned_data["reason"]
+            self.tell(request, verb, form.instance, before, after, reason)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "",
@@ -87,7 +99,7 @@ class ReasonedAdmin(ModelAdmin):
         """With what was done to it before."""
         subject = self.get_object(request, object_id)
         context = {**(extra_context or {}), "staff_actions": self._history(request, subject)}
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
 
     def tell(
         self, request: HttpRequest, verb: str, subject: Model, before: Mapping[str, object],
@@ -126,6 +138,10 @@ class ReasonedAdmin(ModelAdmin):
             for each in found.order_by("-id")[:NEWEST]
         ]
         return Section("Who changed this", ("At", "Who", "Before", "After", "Why"), rows)
+
+
+class ReasonedAdmin(Reasoned, ModelAdmin):
+    """A table of its own."""
 
 
 def _value(subject: Any, name: str) -> object:
