@@ -1,9 +1,10 @@
 """The admin's site: who is let in, and the pages beside those of the tables."""
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -30,8 +31,13 @@ class AdminSite(UnfoldAdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        """The password; the code has a page of its own."""
+        """The password; the code has a page of its own. A part of a page that was asked for by
+        htmx after its session's end makes the whole page go to the login."""
         home = reverse("admin:index")
+        if "HX-Request" in request.headers:
+            shown = urlsplit(request.headers.get("HX-Current-URL", home)).path
+            login = f"{reverse('admin:login')}?{urlencode({REDIRECT_FIELD_NAME: shown})}"
+            return HttpResponse(status=204, headers={"HX-Redirect": login})
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(home)
         request.current_app = self.name

@@ -364,6 +364,16 @@ def test_confirming_takes_the_password_of_who_has_no_second_factor(
     assert client.session[CONFIRMED_AT] == time.time()
 
 
+def test_a_part_of_a_page_that_comes_after_the_session_leads_all_of_it_to_the_login() -> None:
+    """Or the login page would stand where the part was."""
+    address = "http://testserver/admin/sagas/saga/?status=stuck"
+    headers = {"HX-Request": "true", "HX-Current-URL": address}
+    answer = Client().get("/admin/sagas/saga/", headers=headers, follow=True)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer["HX-Redirect"] == leads(LOGIN, "/admin/sagas/saga/")
+
+
 def reset(*arguments: str) -> str:
     out = StringIO()
     call_command("reset_second_factor", *arguments, stdout=out)
