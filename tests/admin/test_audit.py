@@ -72,12 +72,13 @@ def test_pages_begin_behind_the_last_of_the_one_before(acted: None) -> None:
     everything = actions(Wanted(), limit=50)
     pages: list[Any] = []
     behind = Wanted()
-    while page := actions(behind, limit=4):
-        pages.append(page)
-        behind = Wanted(before=page[-1].id)
+    for _ in range(3):
+        pages.append(actions(behind, limit=4))
+        behind = Wanted(before=pages[-1][-1].id)
 
     assert [len(page) for page in pages] == [4, 4, 1]
     assert [each for page in pages for each in page] == everything
+    assert actions(behind, limit=4) == []
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,9 @@ def test_wrong_codes_lock_and_a_right_password_does_not_undo_them(
     log_in(client=first)
     assert wrong_codes(first, clock, 4, page) == [400] * 4
     assert log_in(client=second).status_code == 302
+    given = {"username": "ada", "password": PASSWORD}
+    api = Client().post("/api/v1/auth/login", given, "application/json", REMOTE_ADDR="10.0.0.1")
+    assert api.status_code == 200
     assert wrong_codes(second, clock, 1, page) == [429]
     clock.shift(timedelta(seconds=30))
 
