@@ -1,10 +1,16 @@
-"""Users, flags and the schedule in the admin's own look; what nobody uses here is left out."""
+"""Users, roles and the schedule in the admin's own look; what nobody uses here is left out.
+
+Flags are in flags.py. What is changed needs a reason and is written down: see reasoned.py.
+"""
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -12,48 +18,83 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from waffle import get_waffle_switch_model
-from waffle.admin import SwitchAdmin as WaffleSwitchAdmin
 from waffle.models import Flag, Sample
 
-admin.site.index_title = "Home"
-Switch = get_waffle_switch_model()
+from sagaplatform import flags  # noqa: F401 - registers them
+from sagaplatform.reasoned import Reasoned, ReasonedAdmin, ReasonField
+from sagaplatform.roles import ROLES
 
-# Tokens are made by logging in; flags and samples differ by request, which no saga could live with;
-# what beat sends, it sends at intervals.
-LEFT_OUT = (AuthToken, Flag, Sample, ClockedSchedule, CrontabSchedule, SolarSchedule)
-for model in (User, Group, Switch, PeriodicTask, IntervalSchedule, *LEFT_OUT):
+# Tokens are made by logging in, and devices of the second factor would show their secrets; flags
+# and samples differ by request, which no saga could live with; what beat sends, it sends at
+# intervals.
+LEFT_OUT = (
+    AuthToken, TOTPDevice, StaticDevice, Flag, Sample, ClockedSchedule, CrontabSchedule,
+    SolarSchedule,
+)  # fmt: skip
+for model in (User, Group, PeriodicTask, IntervalSchedule, *LEFT_OUT):
     admin.site.unregister(model)
 
 
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Customers and staff."""
+class ReasonedUserForm(UserChangeForm):
+    reason = ReasonField()
 
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+
+class ReasonedNewUserForm(UserCreationForm):
+    reason = ReasonField()
+
+
+class ReasonedPasswordForm(AdminPasswordChangeForm):
+    reason = ReasonField()
+
+
+@admin.register(User)
+class UserAdmin(Reasoned, DjangoUserAdmin, ModelAdmin):
+    """Customers and staff. Nobody is deleted: history names them. Who leaves is not active."""
+
+    form = ReasonedUserForm
+    add_form = ReasonedNewUserForm
+    change_password_form = ReasonedPasswordForm
+    change_user_password_template = "admin/reasoned_password.html"  # noqa: S105
     list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
     show_full_result_count = False
 
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        with transaction.atomic():  # together with the audit
+            return super().user_change_password(request, id, form_url)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Django tells of a new password here, and nowhere else."""
+        if (
+            request.resolver_match
+            and request.resolver_match.url_name == "auth_user_password_change"
+        ):
+            reason = ReasonField().clean(request.POST.get("reason"))
+            self.tell(request, "change", obj, {}, {"password": "set"}, reason)
+        return super().log_change(request, obj, message)
+
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Rights by role."""
+class GroupAdmin(Reasoned, DjangoGroupAdmin, ModelAdmin):
+    """Rights by role. The rights of the four roles are the code's to say, in roles.py."""
 
+    fields = ("name", "permissions", "reason")
 
-@admin.register(Switch)
-class SwitchAdmin(WaffleSwitchAdmin, ModelAdmin):
-    """What is on. A flip changes the sagas that start after it, and no other."""
-
-    fields = ("name", "active", "note")
+    def has_change_permission(self, request: HttpRequest, group: Any = None) -> bool:
+        """Not of a role: the next migration would undo it."""
+        if group and group.name in ROLES:
+            return False
+        return super().has_change_permission(request, group)
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ModelAdmin):
+class PeriodicTaskAdmin(ReasonedAdmin):
     """What beat sends. It may be turned off or sent at another interval, and stays so over a
     restart; which tasks there are is the code's to say."""
 
@@ -66,13 +107,9 @@ class PeriodicTaskAdmin(ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, task: object = None) -> bool:
-        """Beat would write it again when it starts."""
-        return False
-
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(ModelAdmin):
+class IntervalScheduleAdmin(ReasonedAdmin):
     """The intervals to choose from. Several tasks may share one, so none is changed or deleted."""
 
     list_display = ("__str__", "every", "period")
@@ -80,7 +117,4 @@ class IntervalScheduleAdmin(ModelAdmin):
     search_help_text = "How many seconds, minutes, … in full"
 
     def has_change_permission(self, request: HttpRequest, interval: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, interval: object = None) -> bool:
         return False

@@ -1,6 +1,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as django_admin
 from django.core.signals import request_finished
 
 from sagaplatform.request_id import forget_request_id
@@ -9,6 +10,7 @@ from sagaplatform.request_id import forget_request_id
 class SagaplatformConfig(AppConfig):
     """The composition root: the only package that knows all others."""
 
+    default = True
     name = "sagaplatform"
     label = "sagaplatform"
 
@@ -16,4 +18,19 @@ class SagaplatformConfig(AppConfig):
         """Every process of Django may wake a worker. (The package itself imports nothing, for the
         local stack is in it, which runs before Celery is installed.)"""
         import_module("sagaplatform.celery")
+        import_module("sagaplatform.roles").keep_roles_after_migrations()
+        _add_to_audit()
         request_finished.connect(forget_request_id, dispatch_uid="request_id")
+
+
+def _add_to_audit() -> None:
+    """What is changed in `default` is part of the audit of all databases."""
+    audit, kept = import_module("apps.ops.audit"), import_module("sagaplatform.staff_actions")
+    audit.SOURCES.append(audit.Source(kept.newest, kept.operations))
+
+
+class AdminConfig(django_admin.AdminConfig):
+    """Django's admin with our site, which knows of the second factor."""
+
+    default = False
+    default_site = "sagaplatform.admin_site.AdminSite"

@@ -29,6 +29,8 @@ SETTINGS = (
     Setting("ALLOWED_HOSTS", "list", [], "host names that we answer to, comma-separated"),
     Setting("CSRF_TRUSTED_ORIGINS", "list", [], "origins that may post forms, https://shop.example"),
     Setting("HTTPS", "bool", True, "0 only without TLS in front: cookies and redirects rely on it"),
+    Setting("ADMIN_SECOND_FACTOR", "str", "required", "of staff: required, or only offered"),
+    Setting("ADMIN_SESSION_HOURS", "int", 8, "after which staff log in again: one shift"),
     Setting("DATABASE_ROLE", "str", "app", "app: the run-time role; owner: for migrations"),
     *(
         Setting(f"DATABASE_URL_{alias.upper()}", "str", "", f"database of {alias}, run-time role")

@@ -39,7 +39,11 @@ class Credentials(Serializer[Any]):
 
 
 class LoginView(knox.LoginView):
-    """`POST {username, password}`: a token, and until when it is good."""
+    """`POST {username, password}`: a token, and until when it is good.
+
+    Wrong passwords lock out, as they do in the admin: see lock_out.py. A right one counts against
+    the throttle only.
+    """
 
     authentication_classes = ()
     permission_classes = ()
@@ -48,7 +52,8 @@ class LoginView(knox.LoginView):
     def post(self, request: Request, format: str | None = None) -> Response:
         credentials = Credentials(data=request.data)
         credentials.is_valid(raise_exception=True)
-        user = authenticate(request, **credentials.validated_data)
+        # Django's own request, whose answer the middleware replaces when somebody is locked out.
+        user = authenticate(request._request, **credentials.validated_data)
         if user is None:
             raise AuthenticationFailed("User name or password is wrong.")
         AuthToken.objects.filter(user=user, expiry__lte=timezone.now()).delete()

@@ -43,6 +43,7 @@ def configure(options: dict[str, Any]) -> None:
         "loggers": {
             "django": {**ONLY_OURS, "level": "INFO"},
             "django.server": {**ONLY_OURS, "level": "INFO"},
+            "axes": {"level": "WARNING"},  # of wrong passwords, not of each that is right
         },
         "root": {"handlers": ["stderr"], "level": options["level"]},
     })  # fmt: skip

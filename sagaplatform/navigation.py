@@ -35,6 +35,11 @@ def may_view(model: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(f"{app}.view_{name}")
 
 
+def may_audit(request: HttpRequest) -> bool:
+    """Whether somebody may look at what people did, wherever they did it."""
+    return all(may_view(f"{context}.operatoraction")(request) for context in CONTEXTS)
+
+
 def tabs(model: str) -> Item:
     """The same table of every context, a tab each."""
     models = [f"{context}.{model}" for context in CONTEXTS]
@@ -49,6 +54,16 @@ def environment(request: HttpRequest) -> list[str]:
 def times_script(request: HttpRequest) -> str:
     """Shows times in the reader's zone."""
     return static("sagaplatform/times.js")
+
+
+def theme_style(request: HttpRequest) -> str:
+    """Unfold's colours, which its own style sheet refers to."""
+    return static("sagaplatform/theme.css")
+
+
+def desk_style(request: HttpRequest) -> str:
+    """What Unfold's style sheet does not have."""
+    return static("sagaplatform/desk.css")
 
 
 def icon(request: HttpRequest) -> str:
@@ -103,8 +118,17 @@ SIDEBAR: list[Item] = [
         page("auth.user", "Users", "person"),
         page("auth.group", "Groups", "group"),
         page("waffle.switch", "Flags", "toggle_on"),
-        page("django_celery_beat.periodictask", "Sweeps", "schedule"),
+        {
+            "title": "Audit",
+            "icon": "policy",
+            "link": reverse_lazy("admin:audit"),
+            "permission": may_audit,
+        },
     ),
+]
+ACCOUNT: list[Item] = [
+    {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
+    {"title": "Change password", "link": reverse_lazy("admin:password_change")},
 ]
 TABS: list[Item] = [
     tabs("outboxmessage"),

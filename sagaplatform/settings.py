@@ -1,10 +1,11 @@
 """Django's settings. What differs between deployments comes from the table in env.py."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sagaplatform import env, navigation
+from sagaplatform import content_policy, env, navigation
 
 BASE_DIR = Path(__file__).parent.parent
 ENV = env.read()
@@ -18,8 +19,8 @@ ROOT_URLCONF = "sagaplatform.urls"
 WSGI_APPLICATION = "sagaplatform.wsgi.application"
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # without a site of its own: ours is named in apps.py
+    "sagaplatform.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -28,6 +29,10 @@ INSTALLED_APPS = [
     "rest_framework",
     "knox",
     "waffle",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "django_celery_beat",
     "django_prometheus",
     "sagaplatform",
@@ -40,13 +45,16 @@ MIDDLEWARE = [
     "sagaplatform.request_id.RequestIdMiddleware",
     "sagaplatform.metrics.BeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "sagaplatform.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # answers in place of a view that found somebody locked out
     "sagaplatform.metrics.AfterMiddleware",
 ]
 
@@ -197,7 +205,9 @@ UNFOLD = {
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "sagaplatform.navigation.environment",
     "DASHBOARD_CALLBACK": "apps.ops.pages.home",
+    "STYLES": [navigation.theme_style, navigation.desk_style],
     "SCRIPTS": [navigation.times_script],
+    "ACCOUNT": {"navigation": navigation.ACCOUNT},
     "SIDEBAR": {"show_search": True, "navigation": navigation.SIDEBAR},
     "TABS": navigation.TABS,
 }
@@ -213,6 +223,26 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Who may log in, and how often somebody may be wrong; see lock_out.py and second_factor/.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+ADMIN_SECOND_FACTOR = ENV["ADMIN_SECOND_FACTOR"]
+OTP_TOTP_ISSUER = "Sagaplatform"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "sagaplatform.lock_out.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the time that the page tells is kept
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]  # of a form that failed
+AXES_DISABLE_ACCESS_LOG = True  # our own log and audit tell who was here
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+SESSION_COOKIE_AGE = ENV["ADMIN_SESSION_HOURS"] * 3600  # only the admin has sessions
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
 SECURE_SSL_REDIRECT = ENV["HTTPS"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENV["HTTPS"] else None
 # Asked by this machine and the private network, past the proxy that speaks TLS.
@@ -221,8 +251,11 @@ SECURE_HSTS_SECONDS = 31_536_000 if ENV["HTTPS"] else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = bool(ENV["HTTPS"])
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(ENV["HTTPS"])
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_policy.DIRECTIVES}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 LOGGING_CONFIG = "sagaplatform.logs.configure"

@@ -1,5 +1,6 @@
 """Facts as the admin's pages show them to people: money, moments, durations, ids, labels."""
 
+import json
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -44,6 +45,14 @@ def took(duration: timedelta) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def document(value: object) -> SafeString | str:
+    """A value of JSON, indented. (Unfold would colour it, by styles that our policy forbids.)"""
+    if value is None:
+        return ""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
 
 
 def in_one_line(text: str) -> SafeString:

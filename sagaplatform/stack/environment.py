@@ -95,6 +95,7 @@ def basics(kept: Secrets, web_port: int, environ: Mapping[str, str]) -> dict[str
         "SECRET_KEY": kept.secret_key,
         "DEBUG": "1",
         "HTTPS": "0",
+        "ADMIN_SECOND_FACTOR": "offered",
         "ALLOWED_HOSTS": f"localhost,{LOOPBACK}",
         "KAFKA_TOPIC_PREFIX": "",
     }

@@ -47,5 +47,12 @@ def test_a_label_without_a_colour_of_its_own_is_grey() -> None:
     assert "bg-base-500/8" in display.label("late")
 
 
+def test_a_document_is_indented_text_without_styles() -> None:
+    assert display.document({"a": "<b>"}) == (
+        '<pre class="whitespace-pre-wrap">{\n  &quot;a&quot;: &quot;&lt;b&gt;&quot;\n}</pre>'
+    )
+    assert display.document(None) == ""
+
+
 def test_a_link_to_a_page_that_is_not_installed_is_its_text() -> None:
     assert display.link("nowhere_page", 1, "<b>") == "&lt;b&gt;"

@@ -118,7 +118,7 @@ def test_the_sidebar_leads_to_every_page(support: Client) -> None:
     groups = shown.context["sidebar_navigation"] + shown.context["tab_list"]
     links = {item["link"] for group in groups for item in group["items"]}
 
-    assert links == {page(model, "changelist") for model in MODELS}
+    assert links == {page(model, "changelist") for model in MODELS} | {reverse("admin:audit")}
 
 
 def test_home_counts_the_sagas_where_they_stand(support: Client) -> None:

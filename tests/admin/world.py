@@ -111,7 +111,7 @@ def fill_every_table(databases: Databases) -> None:
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
-    Group.objects.create(name="support")
+    Group.objects.create(name="interns")
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)
     start_promotions(promotions=[NewPromotion("tea", 400)])

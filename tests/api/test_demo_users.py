@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+
+from sagaplatform.roles import ROLES
 
 Databases = dict[str, psycopg.Connection]
 
@@ -27,30 +29,48 @@ def run() -> str:
     return out.getvalue()
 
 
-def test_three_users_with_their_rights(tmp_path: Path) -> None:
+def test_a_customer_a_user_of_each_role_and_an_administrator(tmp_path: Path) -> None:
     printed = run()
 
     file = tmp_path / ".local" / "demo-users.json"
     passwords = json.loads(file.read_text())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert printed == "".join(f"{name:<10}{password}\n" for name, password in passwords.items())
+    assert printed == "".join(f"{name:<12}{password}\n" for name, password in passwords.items())
     assert {
         user.username: (
             user.is_staff,
             user.is_superuser,
+            [group.name for group in user.groups.all()],
             user.check_password(passwords[user.username]),
         )
         for user in User.objects.all()
     } == {
-        "customer": (False, False, True),
-        "support": (True, False, True),
-        "admin": (True, True, True),
+        "customer": (False, False, [], True),
+        "support": (True, False, ["support"], True),
+        "operations": (True, False, ["operations"], True),
+        "approver": (True, False, ["approver"], True),
+        "auditor": (True, False, ["auditor"], True),
+        "admin": (True, True, [], True),
     }
     support = User.objects.get(username="support")
-    assert support.has_perm("orders.view_order")
-    assert {each.rpartition(".")[2].split("_")[0] for each in support.get_all_permissions()} == {
-        "view"
-    }
+    assert support.get_all_permissions() == ROLES["support"]
+
+
+def test_users_of_an_earlier_version_keep_their_passwords_and_lose_rights_of_their_own(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / ".local" / "demo-users.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"support": "as it was"}))
+    support = User.objects.create_user("support", is_staff=True)
+    support.user_permissions.set(Permission.objects.filter(codename="view_user"))
+
+    run()
+
+    support = User.objects.get(username="support")
+    assert support.check_password("as it was")
+    assert support.get_all_permissions() == ROLES["support"]
+    assert len(json.loads(file.read_text())) == 6
 
 
 def test_a_second_run_changes_nothing() -> None:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -116,19 +117,43 @@ def test_a_login_that_is_a_list() -> None:
     ]
 
 
-def test_guessing_is_slowed_down_per_user_name_and_address() -> None:
-    with time_machine.travel(timezone.now(), tick=False):
-        for n in range(10):
+def test_guessing_locks_out_per_user_name_and_address() -> None:
+    """The same lock as the admin's: a password of staff is not to be guessed here."""
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for n in range(4):
             # A forged header makes no new address.
             assert login(password="guess", **{"X-Forwarded-For": f"10.0.0.{n}"}).status_code == 401
-        response = login("ADA", "tea for two")
+        fifth, right = login(password="guess"), login()
+        clock.shift(timedelta(minutes=15, seconds=-1))
+        early = login()
+        clock.shift(timedelta(seconds=2))
+        late = login()
 
-    assert (response.status_code, response["Retry-After"]) == (429, "60")
-    assert response.json() == {
+    assert [each.status_code for each in (fifth, right, early, late)] == [429, 429, 429, 200]
+    assert [each["Retry-After"] for each in (fifth, right, early)] == ["900", "900", "1"]
+    assert right["Content-Type"] == "application/problem+json"
+    assert right.json() == {
         "type": "urn:sagaplatform:problem:throttled",
         "title": "Too Many Requests",
         "status": 429,
-        "detail": "Request was throttled. Expected available in 60 seconds.",
+        "detail": "Request was throttled. Expected available in 900 seconds.",
         "instance": "/api/v1/auth/login",
     }
     assert login("bob").status_code == 401
+
+
+def test_a_right_password_makes_wrong_ones_forgotten() -> None:
+    for _ in range(3):
+        assert [login(password="guess").status_code for _ in range(3)] == [401] * 3
+        assert login().status_code == 200
+        caches["default"].clear()  # of the throttle
+
+
+def test_tokens_are_made_ten_times_a_minute() -> None:
+    with time_machine.travel(timezone.now(), tick=False):
+        assert {login().status_code for _ in range(10)} == {200}
+        response = login()
+
+    assert (response.status_code, response["Retry-After"]) == (429, "60")
+    assert response.json()["detail"] == ("Request was throttled. Expected available in 60 seconds.")
+    assert AuthToken.objects.count() == 10

@@ -12,7 +12,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from apps.messaging.display import label, link, moment, money, short
+from apps.messaging.display import document, label, link, moment, money, short
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
@@ -110,13 +110,20 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
         return lambda row: getattr(row, name)
     if name in LABELLED:
         return lambda row: label(getattr(row, name))
-    if isinstance(field, models.DateTimeField):
-        return lambda row: moment(getattr(row, name)) or "-"
+    for kind, shown in BY_KIND.items():
+        if isinstance(field, kind):
+            return lambda row: shown(getattr(row, name)) or "-"
     if isinstance(field, models.UUIDField):
         leads_to = PAGES.get(name, "")
         here = place is Place.FIRST or leads_to == field.model._meta.label_lower.replace(".", "_")
         return lambda row: _id(getattr(row, name), place, "" if here else leads_to)
     return None
+
+
+BY_KIND: dict[type[Any], Callable[[Any], object]] = {
+    models.DateTimeField: moment,
+    models.JSONField: document,
+}
 
 
 def _id(id: UUID | None, place: Place, leads_to: str) -> object:

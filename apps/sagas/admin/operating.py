@@ -188,6 +188,7 @@ def parts_of(found: Preview) -> list[Part]:
             in_order=True,
         ),
         Part("In all", in_all(found)),
+        Part("It then only goes forward", [words(each) for each in found.follows], in_order=True),
         Part("The customer reads", [plain(each) for each in found.customer_is_told]),
         Part("Cannot be undone", [plain(each) for each in found.cannot_be_undone]),
     ]
@@ -197,7 +198,7 @@ def undoing(each: Undoing, currency: str) -> str:
     """A step that would be undone, and what it had done."""
     facts = [
         f"by {each.by}" if each.by else "",
-        f"{'up to ' * each.instead}{money(each.money_cents, currency)} given back"
+        f"{'up to ' * each.at_most}{money(each.money_cents, currency)} given back"
         if each.money_cents
         else "",
         f"{each.pieces} pieces put back" if each.pieces else "",
@@ -212,7 +213,7 @@ def in_all(found: Preview) -> list[str]:
     """Money and pieces."""
     if not found.undone:
         return []
-    at_most = "up to " if any(each.instead for each in found.undone) else ""
+    at_most = "up to " if any(each.at_most and each.money_cents for each in found.undone) else ""
     back = f"{at_most}{money(found.money_cents, found.currency)} given back"
     return [f"{back}, {found.pieces} pieces put back"]
 

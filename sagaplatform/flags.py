@@ -1,0 +1,27 @@
+"""Flags in the admin: switches read when a saga starts, each with who turned it and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from waffle import get_waffle_switch_model
+
+from sagaplatform.reasoned import ReasonedAdmin
+
+Switch = get_waffle_switch_model()
+admin.site.unregister(Switch)
+
+
+@admin.register(Switch)
+class SwitchAdmin(ReasonedAdmin):
+    """What is on. A flip changes the sagas that start after it, and no other."""
+
+    list_display = ("name", "active", "note", "modified")
+    list_filter = ("active",)
+    search_fields = ("name", "note")
+    fields = ("name", "active", "note", "reason")
+    kind = "flag"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A flag keeps its name: the code asks for it."""
+        return ("name",) if obj else ()
