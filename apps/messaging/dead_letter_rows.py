@@ -59,6 +59,18 @@ SELECT id FROM {context}_deadletter WHERE fingerprint = %b AND status = 'parked'
 ORDER BY replays, id LIMIT %b
 """
 
+# How many letters there are of each status.
+COUNTS = "SELECT status, count(*) FROM {context}_deadletter GROUP BY status"
+
+# How many are parked.
+PARKED = "SELECT count(*) FROM {context}_deadletter WHERE status = 'parked'"
+
+# The open letters of a saga, in the order in which they came.
+OPEN = """
+SELECT {columns} FROM {context}_deadletter
+WHERE saga_id = %b AND status IN ('parked', 'waiting') ORDER BY id
+""".replace("{columns}", COLUMNS)
+
 # Where letters stand now.
 STANDING = "SELECT id, status, version, error FROM {context}_deadletter WHERE id = ANY(%b::uuid[])"
 
@@ -185,6 +197,21 @@ def others_parked(database: Database, letter: ParkedLetter) -> list[UUID]:
     if not letter.blocks_saga:
         return []
     return [id for (id,) in database.fetch(OTHERS, (letter.saga_id, letter.id))]
+
+
+def counts(database: Database) -> dict[str, int]:
+    """How many letters there are of each status that there is."""
+    return dict(database.fetch(COUNTS))
+
+
+def count_parked(database: Database) -> int:
+    """How many messages are parked."""
+    return database.fetch(PARKED)[0][0]
+
+
+def open_of_saga(database: Database, saga_id: UUID | None) -> list[ParkedLetter]:
+    """What is parked and what waits of a saga, in the order in which it came."""
+    return [ParkedLetter(*row) for row in database.fetch(OPEN, [saga_id])]
 
 
 def groups(*, context: str) -> list[Group]:
