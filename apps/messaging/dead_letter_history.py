@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_operations import EDIT, REPLAY, REPLAY_GROUP, REVEAL
 from apps.messaging.dead_letter_rows import ParkedLetter
@@ -21,7 +23,8 @@ REVEALED = timedelta(hours=1)  # how long somebody may go on correcting what the
 
 # What people did to one letter, in order.
 DEEDS = """
-SELECT at, actor, operation, version, reason, parameters, outcome FROM {context}_operatoraction
+SELECT at, actor, operation, version, reason, outcome, parameters::text
+FROM {context}_operatoraction
 WHERE subject_id = %b AND subject_kind = 'dead_letter' ORDER BY id
 """
 
@@ -68,8 +71,14 @@ class Deed(NamedTuple):
     operation: str
     version: int  # of the letter, as they had seen it
     reason: str
-    parameters: dict[str, Any]
     outcome: str
+    parameters: str  # JSON
+
+    @property
+    def changed(self) -> list[str]:
+        """What a correction changed: names and paths, no values."""
+        parameters: dict[str, Any] = msgspec.json.decode(self.parameters)
+        return parameters.get("changed", [])
 
 
 class News(NamedTuple):

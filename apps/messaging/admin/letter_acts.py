@@ -24,6 +24,7 @@ WRITTEN_DOWN = (
     "You are shown the payload, which may hold personal data: that you looked is written down,"
     " with your name and reason."
 )
+WAITS = "Waits behind it"
 UNDER_WAY = (
     "It was sent again already, and nothing has come of it yet. If its consumer runs, wait for it"
     " rather than send it twice."
@@ -94,7 +95,7 @@ def parts_of(preview: Preview) -> list[Part]:
     return [
         Part("What happens", consequences),
         Part("Take care", preview.warnings),
-        Part("Waits behind it", behind),
+        Part(WAITS, behind),
     ]
 
 

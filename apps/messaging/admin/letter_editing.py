@@ -11,6 +11,7 @@ Whatever is refused, what was typed stays in the form.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -125,7 +126,7 @@ class CorrectionForm(ActForm):
     def refuse(self, refused: EditRefused) -> None:
         """Tell what is wrong at the field where it is."""
         field, problem = getattr(refused, "field", ""), str(vars(refused).get("problem", ""))
-        said = f"{problem[:1].upper()}{problem[1:]}."
+        said = in_plain_words(problem)
         if field in CHANGEABLE:
             self.add_error(HEADER + field, f"{said} Correct it, then check again.")
         elif field == "payload":
@@ -142,6 +143,26 @@ class CorrectionForm(ActForm):
     @property
     def header_fields(self) -> list[BoundField]:
         return [self[HEADER + name] for name in CHANGEABLE]
+
+
+def in_plain_words(problem: str) -> str:
+    """What is wrong with a field, without the names that programs have for kinds of values."""
+    plain = KIND_IN_BACKTICKS.sub(lambda found: KINDS.get(found[1], f"“{found[1]}”"), problem)
+    return f"{plain[:1].upper()}{plain[1:]}{'' if plain.endswith('?') else '.'}"
+
+
+# As msgspec names them.
+KIND_IN_BACKTICKS = re.compile(r"`([^`]*)`")
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "fields in braces",
+    "null": "null",
+    "uuid": "an id",
+}
 
 
 class Checked(NamedTuple):

@@ -31,13 +31,13 @@ from apps.messaging.admin.letter_page import (
     group_link,
     is_known,
 )  # fmt: skip
-from apps.messaging.admin.letter_words import aged
+from apps.messaging.admin.letter_words import aged, ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_history import Sent, counted, id_of, sent_of_group
 from apps.messaging.dead_letter_previews import GroupPreview
 from apps.messaging.dead_letter_rows import Group, groups
-from apps.messaging.display import label, link, short, words
+from apps.messaging.display import in_one_line, label, link, short, words
 from apps.messaging.errors import NothingAlike
 
 MOST_AT_ONCE = 500  # each is a transaction of its own, while somebody waits for the page
@@ -201,9 +201,10 @@ def groups_table(name: str) -> tuple[Table | None, str, str]:
         return None, address, "Its database does not answer now."
     now = timezone.now()
     rows = [
-        [each.parked, group_link(name, each.fingerprint, f"{each.error_type}: {each.error}"[:200]),
-         each.type or "unreadable", words(each.step) or "-", aged(each.first_seen, now),
-         aged(each.last_seen, now), letter_link(name, each.example, "example")]
+        [each.parked, group_link(name, each.fingerprint, gist(each.error_type, each.error)),
+         in_one_line(each.type or "unreadable"), in_one_line(words(each.step) or "-"),
+         ago(each.first_seen, now), ago(each.last_seen, now),
+         letter_link(name, each.example, in_one_line("example"))]
         for each in found
     ]  # fmt: skip
     titles = ("Parked", "Error", "Type", "Step", "First", "Last", "Letter")

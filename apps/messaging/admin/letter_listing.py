@@ -13,12 +13,13 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from apps.messaging.admin.letter_words import age
+from apps.contracts.catalogue import Action
+from apps.messaging.admin.letter_words import ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
 from apps.messaging.context import context, contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import count_parked, counts
-from apps.messaging.display import words
+from apps.messaging.display import in_one_line, words
 from apps.messaging.models import DeadLetter, ParkedStatus
 
 LONGEST_ERROR = 120  # of a column; all of it is on the letter's page
@@ -89,15 +90,13 @@ class LetterListing(ReadOnlyAdmin):
 
     @display(description="parked", ordering="id")
     def old(self, letter: DeadLetter) -> SafeString:
-        """How long ago; the moment itself shows under the mouse and on the letter's page."""
-        shown = '<span class="whitespace-nowrap" title="{}">{} ago</span>'
-        at = letter.parked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
-        return format_html(shown, at, age(letter.parked_at, timezone.now()))
+        return ago(letter.parked_at, timezone.now())
 
     @display(description="step", ordering="step")
-    def asked_step(self, letter: DeadLetter) -> str:
-        undoes = letter.action in ("undo", "fence")
-        return f"{letter.action} {words(letter.step)}" if undoes else words(letter.step) or "-"
+    def asked_step(self, letter: DeadLetter) -> SafeString:
+        undoes = letter.action in (Action.UNDO, Action.FENCE)
+        step = f"{letter.action} {words(letter.step)}" if undoes else words(letter.step)
+        return in_one_line(step or "-")
 
     @display(description="error", ordering="error_type")
     def cause(self, letter: DeadLetter) -> SafeString | str:
@@ -105,7 +104,7 @@ class LetterListing(ReadOnlyAdmin):
         if not letter.error_type:
             return "-"
         error = f"{letter.error_type}: {letter.error}"
-        line = Truncator(" ".join(error.split())).chars(LONGEST_ERROR)
+        line = Truncator(gist(letter.error_type, letter.error)).chars(LONGEST_ERROR)
         return format_html('<div class="letter-error" title="{}">{}</div>', error, line)
 
     @display(description="tried", ordering="attempts")

@@ -18,6 +18,7 @@ from apps.messaging.admin.letter_acts import (
     EDIT,
     REPLAY,
     REVEAL,
+    WAITS,
     Letter,
     foresee_replay,
     letter_link,
@@ -106,13 +107,13 @@ class LetterPage(Acting, ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "media": self.media,
-            "title": subject.letter.type or "Unreadable message",
-            "subtitle": subject.letter.status,
+            "title": f"{subject.letter.type or 'Unreadable message'}, {subject.letter.status}",
+            "object": subject.row,
             "buttons": self.buttons(request, subject),
             "follow": following(request, seen, more_to_come=bool(news and news.more_to_come)),
             "news": news,
             "news_label": label(news.word, WORDS.get(news.word, "")) if news else "",
-            **facts_of(request, subject, done),
+            **facts_of(request, subject, done, under_way=bool(news and news.more_to_come)),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/dead_letters/letter.html", context)
@@ -154,18 +155,21 @@ def following(request: HttpRequest, seen: str, *, more_to_come: bool) -> dict[st
 # --- what the page says
 
 
-def facts_of(request: HttpRequest, subject: Letter, done: Sequence[Deed]) -> dict[str, Any]:
-    """All of the page below its buttons."""
+def facts_of(
+    request: HttpRequest, subject: Letter, done: Sequence[Deed], *, under_way: bool
+) -> dict[str, Any]:
+    """All of the page below its buttons. While a replay is under way it is not said what another
+    would do: how the last one failed says nothing of it."""
     letter, name = subject.letter, subject.context
-    foreseen = foresee_replay(subject, "")
+    parts = [] if under_way else foresee_replay(subject, "").parts
     behind = _open(name, letter)
     return {
         "letter": letter,
         "status_label": label(letter.status),
         "asked": asked(name, letter),
-        "stands": stands(letter),
+        "stands": "" if under_way else stands(letter),
         "facts": list(_facts(request, subject)),
-        "parts": foreseen.parts if foreseen.allowed else [],
+        "parts": [each for each in parts if each.title != WAITS],  # a table tells more
         "headers_sent": _headers(letter),
         "corrected": changed_paths(letter.payload, letter.sent_payload),
         "payload": masked(letter.sent_payload),
@@ -257,8 +261,8 @@ def _history(done: Sequence[Deed]) -> Table:
 
 
 def _more(deed: Deed) -> str:
-    changed = deed.parameters.get("changed") or ()
-    return f"{deed.outcome}; changed {', '.join(changed)}" if changed else deed.outcome
+    changed = ", ".join(deed.changed)
+    return f"{deed.outcome}; changed {changed}" if changed else deed.outcome
 
 
 def _deed(deed: Deed) -> SafeString:

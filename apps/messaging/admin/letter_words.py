@@ -1,5 +1,6 @@
 """Parked messages in plain words: what one asks, how it stands, what people did."""
 
+import re
 from datetime import datetime
 
 from django.utils.html import format_html
@@ -12,6 +13,8 @@ from apps.messaging.dead_letter_rows import ParkedLetter
 from apps.messaging.display import moment, words
 from apps.messaging.models import ParkedStatus
 
+# As MessagingError writes them: sentences, then facts in brackets.
+ADVICE_AND_FACTS = re.compile(r"[^(]+[.] \((?P<facts>\w+=.+)\)", re.DOTALL)
 DID = {
     REPLAY: "sent it again",
     REPLAY_GROUP: "sent it again, as one of a group",
@@ -36,20 +39,24 @@ def asked(context: str, letter: ParkedLetter) -> str:
     """What a message is and what it asks, in a sentence."""
     if not letter.type:
         return f"A message from {letter.topic} that {context} could not read."
+    return f"{letter.type}: {_asked(context, letter)}"
+
+
+def _asked(context: str, letter: ParkedLetter) -> str:
     if not letter.is_command(context):
-        told = f"An event from {letter.topic}"
+        told = f"an event from {letter.topic}"
         if letter.blocks_saga:
             return f"{told}: on hearing it, {context} is to {words(letter.step)}."
         return f"{told}: {context} listens to it and keeps what it tells."
     step = f"“{words(letter.step)}”"
     if letter.action == Action.UNDO:
-        return f"A command to {context}: undo the step {step}."
+        return f"a command to {context}: undo the step {step}."
     if letter.action == Action.FENCE:
         return (
-            f"A question to {context}: has the step {step} happened? If it has not, it is never to"
+            f"a question to {context}: has the step {step} happened? If it has not, it is never to"
             " happen."
         )
-    return f"A command to {context}: do the step {step}."
+    return f"a command to {context}: do the step {step}."
 
 
 def stands(letter: ParkedLetter) -> str:
@@ -63,6 +70,14 @@ def tried(letter: ParkedLetter) -> str:
         return "never; it waits"
     by_hand = f"; sent again by hand {times(letter.replays)}" if letter.replays else ""
     return f"{times(letter.attempts)}{by_hand}"
+
+
+def gist(error_type: str, error: str) -> str:
+    """An error in one line. What the platform's own errors advise is left out: it is always the
+    same, and what is wrong this time stands behind it."""
+    advised = ADVICE_AND_FACTS.fullmatch(error)
+    told = advised.group("facts") if advised else error
+    return f"{error_type}: {' '.join(told.split())}"
 
 
 def did(deed: Deed) -> str:
@@ -86,3 +101,9 @@ def age(at: datetime, now: datetime) -> str:
 def aged(at: datetime | None, now: datetime) -> SafeString | str:
     """A moment, and how long ago it was."""
     return format_html("{} <span>({} ago)</span>", moment(at), age(at, now)) if at else "-"
+
+
+def ago(at: datetime, now: datetime) -> SafeString:
+    """How long ago; the moment itself shows under the mouse."""
+    shown = '<span class="whitespace-nowrap" title="{}">{} ago</span>'
+    return format_html(shown, at.strftime("%Y-%m-%d %H:%M:%S UTC"), age(at, now))
