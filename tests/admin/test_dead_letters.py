@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -13,11 +14,15 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from apps.contracts.inventory import ReserveStock
+from apps.contracts.orders import OrderCreated
 from apps.messaging import dead_letter_operations as operations
+from apps.messaging.admin.letter_diff import as_sent, difference, looks_like, readable
+from apps.messaging.admin.letter_words import age, gist
 from apps.messaging.audit import Actor
 from apps.messaging.consumer import Failure, park
 from apps.messaging.dead_letter_edits import CHANGEABLE
 from apps.messaging.dead_letter_rows import groups
+from apps.messaging.errors import UnreadableMessage
 from apps.orders.models import Order, OrderStatus
 from tests.admin.letters import RIGHTS, confirm, everything, hand, newest, operator, spoilt_order
 from tests.admin.world import client_of, park_for
@@ -769,6 +774,60 @@ def test_a_payload_that_is_no_text_can_be_replaced(shop: Databases, ada: Client)
 
     assert send(ada, shop, letter, payload=whole).status_code == 302
     assert resent(Shelf(shop["inventory"]), "inventory-commands").payload == whole.encode()
+
+
+# --- words, differences and outlines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
+     (172_799, "47 h"), (172_800, "2 days"), (864_000, "10 days"), (-5, "0 s")],
+)  # fmt: skip
+def test_ages_are_told_roughly(seconds: int, said: str) -> None:
+    now = datetime(2026, 11, 26, tzinfo=UTC)
+    assert age(now - timedelta(seconds=seconds), now) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [("no such\n account", "X: no such account"),
+     (str(UnreadableMessage(problem="no (plan)")), "X: problem='no (plan)'"),
+     ("out of range (max=3)", "X: out of range (max=3)")],
+)  # fmt: skip
+def test_an_error_in_one_line_leaves_out_the_advice_that_is_always_the_same(
+    error: str, said: str
+) -> None:
+    assert gist("X", error) == said
+
+
+def test_a_difference_shows_three_lines_around_and_says_where_it_left_some_out() -> None:
+    before = "\n".join("abcdefghij")
+    shown = difference(before, before.replace("f", "F"))
+    assert [f"{each.sign}{each.text}" for each in shown] == [
+        "…lines that are the same", " c", " d", " e", "-f", "+F", " g", " h", " i",
+    ]  # fmt: skip
+    assert [each.sign for each in difference("a\nb", "a\nB")] == [" ", "-", "+"]
+    assert difference(before, before) == []
+
+
+def test_what_is_sent_is_the_original_where_it_says_the_same() -> None:
+    original = b'{"a" : 1.0,"b":12345678901234567890}'
+    text = readable(original)
+    assert as_sent(text.replace("\n", "\r\n") + "\n", original) == original
+    changed = text.replace("1.0", "1.5").replace("\n", "\r\n")
+    assert as_sent(changed, original) == b'{"a":1.5,"b":12345678901234567890}'
+    assert as_sent("no json", original) == b"no json"
+
+
+def test_the_outline_of_a_type_names_its_fields_and_kinds() -> None:
+    outline = json.loads(looks_like(OrderCreated))
+    assert outline["order_id"] == "id"
+    assert outline["payment_method"] == "credit or card"
+    assert outline["gift_wrap"] == "true or false"
+    assert outline["lines"] == [
+        {"product_id": "text", "quantity": "whole number", "unit_price_cents": "whole number"}
+    ]
 
 
 # --- what comes from outside is text

@@ -86,9 +86,8 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     editor.send_keys(Keys.CONTROL, "a")
     editor.send_keys(typed.replace('"2"', "2"))
     ada.follow("button[value=check]")
-    assert [" ".join(each.text.split()[:2]) for each in ada.all(".letter-diff del, .letter-diff ins")] == [
-        "- removed:", "+ added:",
-    ]  # fmt: skip
+    changed = ada.all(".letter-diff del, .letter-diff ins")
+    assert [each.text.split()[:2] for each in changed] == [["-", "removed:"], ["+", "added:"]]
     ada.follow("button[value=send]")
     assert "UNDER WAY" in ada.text("#letter")
     assert "every 3 seconds" in ada.text("#letter")

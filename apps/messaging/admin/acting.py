@@ -128,7 +128,7 @@ class ActForm(forms.Form):
 
     def seen_anew(self, version: int) -> None:
         """Keep what was typed, for the version that is shown now."""
-        self.data = {**self.data, "version": str(version)}
+        self.data = dict(self.data.items()) | {"version": str(version)}
 
 
 def _nothing_to_choose(subject: Any) -> Sequence[Choice]:
@@ -262,7 +262,7 @@ class Acting:
         try:
             outcome = act.carry_out(subject, given)
         except self.refusals as refusal:
-            now = self.subject_of(request, key)
+            now = self.subject_of(request, key) or subject
             told = {
                 "refusal": in_words(refusal),
                 "facts": facts_of(refusal),

@@ -72,7 +72,7 @@ class CorrectionForm(ActForm):
     payload = forms.CharField(
         strip=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false"}),
-        help_text="JSON. What it must look like is shown beside it.",
+        help_text="JSON, as the outline shows it.",
     )
 
     def __init__(self, *args: Any, subject: Letter, **others: Any) -> None:

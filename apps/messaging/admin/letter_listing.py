@@ -1,6 +1,6 @@
 """Finding parked messages in the admin: tabs by status, search, filters, columns."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
@@ -47,6 +47,7 @@ class LetterListing(ReadOnlyAdmin):
         " a type"
     )
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by: ClassVar[dict[str, str]] = {"old": "id"}
     list_before_template = "admin/dead_letters/tabs.html"
 
     @property
