@@ -9,6 +9,11 @@ from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
 
+from django.http import HttpResponse  # LOCAL STUB, NOT TO BE COMMITTED
+
+_urls = admin.site.get_urls
+admin.site.get_urls = lambda: [path("confirm/", lambda r: HttpResponse("confirm"), name="confirm"), *_urls()]
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
     path("health/live", live, name="live"),

@@ -12,9 +12,11 @@ from uuid import UUID
 
 import msgspec
 
+from apps.contracts import headers as h
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_operations import EDIT, REPLAY, REPLAY_GROUP, REVEAL
 from apps.messaging.dead_letter_rows import ParkedLetter
+from apps.messaging.display import words
 from apps.messaging.models import ParkedStatus
 
 SENDS = (REPLAY, EDIT, REPLAY_GROUP)
@@ -41,10 +43,9 @@ WHERE saga_id = %b AND topic = %b AND status = 'parked' AND parked_at > %b AND i
 ORDER BY id LIMIT 1
 """
 
-# What a context noted of a saga's steps since.
+# What a context's saga log says of a step, where it said something since.
 NOTED = """
-SELECT step, status FROM {context}_sagalog WHERE saga_id = %b AND changed_at > %b
-ORDER BY changed_at
+SELECT status FROM {context}_sagalog WHERE saga_id = %b AND step = %b AND changed_at > %b
 """
 
 # The letters of a fingerprint that were sent since as one of a group, and whether each failed.
@@ -170,10 +171,11 @@ def _heard_of(database: Database, letter: ParkedLetter, sent: Deed, now: datetim
     if anew:
         [(id, error_type, error)] = anew
         return News("failed again", f"It was parked anew: {error_type}: {error}", id)
-    noted = database.fetch(NOTED, (letter.saga_id, sent.at))
-    if noted:
-        steps = ", ".join(f"{step.replace('_', ' ')} is {status}" for step, status in noted)
-        return News("handled", f"{database.alias} has noted since: {steps}.")
+    step = letter.sent_headers.get(h.STEP_ID, "")
+    noted = database.fetch(NOTED, (letter.saga_id, step, sent.at))
+    if noted and letter.is_command(database.alias):
+        [[status]] = noted
+        return News("handled", f"{database.alias} has noted since: {words(step)} is {status}.")
     young = now - sent.at < FOLLOWED
     text = "It is sent, and was not parked again so far. Nothing more is kept of such a message."
     return News("sent", text, more_to_come=young)

@@ -71,6 +71,11 @@ SELECT {columns} FROM {context}_deadletter
 WHERE saga_id = %b AND status IN ('parked', 'waiting') ORDER BY id
 """.replace("{columns}", COLUMNS)
 
+# How many are parked that failed alike.
+COUNT_ALIKE = """
+SELECT count(*) FROM {context}_deadletter WHERE fingerprint = %b AND status = 'parked'
+"""
+
 # Where letters stand now.
 STANDING = "SELECT id, status, version, error FROM {context}_deadletter WHERE id = ANY(%b::uuid[])"
 
@@ -222,6 +227,11 @@ def groups(*, context: str) -> list[Group]:
 def alike(database: Database, fingerprint: str, limit: int) -> list[UUID]:
     """Parked messages that failed alike, at most so many."""
     return [id for (id,) in database.fetch(ALIKE, (fingerprint, limit))]
+
+
+def count_alike(database: Database, fingerprint: str) -> int:
+    """How many are parked that failed alike."""
+    return database.fetch(COUNT_ALIKE, [fingerprint])[0][0]
 
 
 def standing(*, context: str, letter_ids: Sequence[UUID]) -> list[Standing]:

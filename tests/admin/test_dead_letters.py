@@ -26,7 +26,7 @@ from apps.messaging.errors import UnreadableMessage
 from apps.orders.models import Order, OrderStatus
 from tests.admin.letters import RIGHTS, confirm, everything, hand, newest, operator, spoilt_order
 from tests.admin.world import client_of, park_for
-from tests.messaging.kit import Shelf, handed_over, new_saga, release, reserve
+from tests.messaging.kit import PLAN, Shelf, handed_over, new_saga, release, reserve
 from tests.messaging.parking import Breakable, garbled, resent
 from tests.ops.world import collect, deliver
 
@@ -658,6 +658,45 @@ def test_a_wrong_header_is_told_at_its_own_field(
     assert form[name].value() == value
     assert "<details open>" in asked.content.decode()
     assert everything(shop) == before
+
+
+def test_a_header_of_a_version_that_nobody_knows_is_corrected(shop: Databases, ada: Client) -> None:
+    record = reserve(new_saga())
+    hand("inventory", [garbled(record, {"version": b"99"})])
+    letter = newest(shop)
+    assert "No message of this type and version is known here" in shown_to(ada, letter)
+    change = {"header_version": "1", "payload": record.payload.decode()}
+    checked = check(ada, shop, letter, **change)
+    assert [each.text for each in checked.context["checked"].headers] == [
+        "version: 99", "version: 1",
+    ]  # fmt: skip
+    assert "Payload It stays as it is." in read(checked.content.decode())
+    assert send(ada, shop, letter, **change).status_code == 302
+
+    assert "version 1 (corrected; was: 99)" in opened(ada, page(letter))
+    deliver_inventory(shop)
+    assert status_of(shop, letter) == "replayed"
+
+
+def test_what_came_of_a_message_that_could_not_be_read_is_told_by_the_saga_log(
+    shop: Databases, ada: Client
+) -> None:
+    """Nobody could tell what it asks, so its own row is settled as soon as it is sent."""
+    record = reserve(new_saga())
+    hand("inventory", [garbled(record, {"plan": b"no plan", "mode": b"dancing"})])
+    letter = newest(shop)
+    shown_to(ada, letter)
+    change = {
+        "header_mode": "orchestrated", "header_plan": PLAN.to_header(),
+        "payload": record.payload.decode(),
+    }  # fmt: skip
+    assert send(ada, shop, letter, **change).status_code == 302
+
+    assert status_of(shop, letter) == "replayed"
+    assert "sent It is sent, and was not parked again so far." in opened(ada, page(letter))
+    deliver_inventory(shop)
+    noted = "handled inventory has noted since: reserve stock is done."
+    assert noted in opened(ada, page(letter))
 
 
 def test_headers_that_cannot_be_changed_cannot_be_smuggled_in(

@@ -7,7 +7,8 @@ what follows is one form that is posted with its `stage`:
 - check: what was typed is compared with what a replay sends now, and checked against its type;
 - send: what was checked is sent. What was changed since the check is checked first.
 
-Whatever is refused, what was typed stays in the form.
+Whatever is refused, what was typed stays in the form. No browser keeps these pages: the admin tells it
+so of all of its own.
 """
 
 import json
@@ -24,7 +25,6 @@ from django.forms import BoundField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.cache import add_never_cache_headers
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apps.contracts import headers as h
@@ -266,11 +266,11 @@ class LetterEditing(LetterPage):
             "why_not": EDIT.preview(subject, "").why_not,
             **told,
         }
-        return unkept(request, "admin/dead_letters/edit.html", context, status)
+        return TemplateResponse(request, "admin/dead_letters/edit.html", context, status=status)
 
     def _revealed(self, request: HttpRequest, subject: Letter, payload: str) -> HttpResponse:
         context = {**self._page_of(request, subject, REVEAL), "payload": payload}
-        return unkept(request, "admin/dead_letters/revealed.html", context, 200)
+        return TemplateResponse(request, "admin/dead_letters/revealed.html", context)
 
     def _page_of(self, request: HttpRequest, subject: Letter, act: Act) -> dict[str, Any]:
         return {
@@ -322,12 +322,3 @@ def outline_of(headers: dict[str, str]) -> tuple[str, str] | None:
     name = headers.get(h.TYPE, "")
     known = MESSAGES.get((name, int(version) if version.isdecimal() else 0))
     return (name, looks_like(known)) if known else None
-
-
-def unkept(
-    request: HttpRequest, template: str, context: dict[str, Any], status: int
-) -> HttpResponse:
-    """A page with a payload on it: no browser keeps it."""
-    response = TemplateResponse(request, template, context, status=status)
-    add_never_cache_headers(response)
-    return response

@@ -36,7 +36,7 @@ from apps.messaging.admin.read_only import ReadOnlyAdmin
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_history import Sent, counted, id_of, sent_of_group
 from apps.messaging.dead_letter_previews import GroupPreview
-from apps.messaging.dead_letter_rows import Group, groups
+from apps.messaging.dead_letter_rows import Group, count_alike, groups
 from apps.messaging.display import in_one_line, label, link, short, words
 from apps.messaging.errors import NothingAlike
 
@@ -122,7 +122,7 @@ class LetterGroups(ReadOnlyAdmin):
     def _replay_group(self, request: HttpRequest, fingerprint: str) -> HttpResponse:
         if not self.may_replay(request):
             raise PermissionDenied
-        parked = count_of(self.context_name, fingerprint)
+        parked = count_alike(Database(self.context_name), fingerprint)
         form = GroupForm(request.POST, subject=parked, user=request.user)
         if not form.is_valid():
             return self._show_group(request, fingerprint, form=form, status=400)
@@ -221,12 +221,6 @@ def foreseen(name: str, fingerprint: str) -> tuple[Group | None, GroupPreview | 
     except NothingAlike:
         return None, None
     return group, preview
-
-
-def count_of(name: str, fingerprint: str) -> int:
-    """How many of a group are parked."""
-    found = {each.fingerprint: each.parked for each in groups(context=name)}
-    return found.get(fingerprint, 0)
 
 
 def since_of(request: HttpRequest) -> UUID:

@@ -29,7 +29,7 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letter_edits import changed_paths, masked
 from apps.messaging.dead_letter_history import Deed, News, deeds, news_of
 from apps.messaging.dead_letter_operations import REVEAL as REVEALED
-from apps.messaging.dead_letter_rows import ParkedLetter, find, groups, open_of_saga
+from apps.messaging.dead_letter_rows import ParkedLetter, count_alike, find, open_of_saga
 from apps.messaging.display import label, link, moment, words
 from apps.messaging.models import ParkedStatus
 
@@ -223,8 +223,7 @@ NO_FINGERPRINT = "none"  # in the address: of those that were parked before fing
 
 
 def _alike(name: str, letter: ParkedLetter) -> SafeString:
-    found = next((e for e in groups(context=name) if e.fingerprint == letter.fingerprint), None)
-    count = found.parked if found else 1
+    count = count_alike(Database(name), letter.fingerprint)
     text = "only this one" if count == 1 else f"{count} messages, this one among them"
     return group_link(name, letter.fingerprint, text)
 
