@@ -98,9 +98,11 @@ def _known(context: str, letter: ParkedLetter, envelope: Envelope) -> type[Messa
     """The message's type, which this context handles and which travels on this topic."""
     key = (envelope.type, envelope.version)
     if key not in MESSAGES:
-        near = _nearest(envelope.type, {name for name, _ in MESSAGES})
+        versions = [str(version) for name, version in MESSAGES if name == envelope.type]
+        there_is = f"; there is version {', '.join(versions)}"
+        near = there_is if versions else _nearest(envelope.type, {name for name, _ in MESSAGES})
         problem = f"no message {envelope.type!r} of version {envelope.version} is known{near}"
-        raise EditRefused(field=h.TYPE, problem=problem)
+        raise EditRefused(field=h.VERSION if versions else h.TYPE, problem=problem)
     if topic_of(MESSAGES[key]) != letter.topic or not wiring(context).knows(key):
         problem = f"{context} handles no {envelope.type} from {letter.topic}"
         raise EditRefused(field=h.TYPE, problem=problem)

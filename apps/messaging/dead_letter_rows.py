@@ -59,6 +59,23 @@ SELECT id FROM {context}_deadletter WHERE fingerprint = %b AND status = 'parked'
 ORDER BY replays, id LIMIT %b
 """
 
+# How many letters there are of each status.
+COUNTS = "SELECT status, count(*) FROM {context}_deadletter GROUP BY status"
+
+# How many are parked.
+PARKED = "SELECT count(*) FROM {context}_deadletter WHERE status = 'parked'"
+
+# The open letters of a saga, in the order in which they came.
+OPEN = """
+SELECT {columns} FROM {context}_deadletter
+WHERE saga_id = %b AND status IN ('parked', 'waiting') ORDER BY id
+""".replace("{columns}", COLUMNS)
+
+# How many are parked that failed alike.
+COUNT_ALIKE = """
+SELECT count(*) FROM {context}_deadletter WHERE fingerprint = %b AND status = 'parked'
+"""
+
 # Where letters stand now.
 STANDING = "SELECT id, status, version, error FROM {context}_deadletter WHERE id = ANY(%b::uuid[])"
 
@@ -187,6 +204,21 @@ def others_parked(database: Database, letter: ParkedLetter) -> list[UUID]:
     return [id for (id,) in database.fetch(OTHERS, (letter.saga_id, letter.id))]
 
 
+def counts(database: Database) -> dict[str, int]:
+    """How many letters there are of each status that there is."""
+    return dict(database.fetch(COUNTS))
+
+
+def count_parked(database: Database) -> int:
+    """How many messages are parked."""
+    return database.fetch(PARKED)[0][0]
+
+
+def open_of_saga(database: Database, saga_id: UUID | None) -> list[ParkedLetter]:
+    """What is parked and what waits of a saga, in the order in which it came."""
+    return [ParkedLetter(*row) for row in database.fetch(OPEN, [saga_id])]
+
+
 def groups(*, context: str) -> list[Group]:
     """The parked messages of a context by how they failed, the most frequent first."""
     return [Group(*row) for row in Database(context).fetch(GROUPS)]
@@ -195,6 +227,11 @@ def groups(*, context: str) -> list[Group]:
 def alike(database: Database, fingerprint: str, limit: int) -> list[UUID]:
     """Parked messages that failed alike, at most so many."""
     return [id for (id,) in database.fetch(ALIKE, (fingerprint, limit))]
+
+
+def count_alike(database: Database, fingerprint: str) -> int:
+    """How many are parked that failed alike."""
+    return database.fetch(COUNT_ALIKE, [fingerprint])[0][0]
 
 
 def standing(*, context: str, letter_ids: Sequence[UUID]) -> list[Standing]:

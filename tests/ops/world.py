@@ -58,14 +58,15 @@ def buy(*, gift_wrap: bool = False, **quantities: int) -> UUID:
 def deliver(owners: Owners, rounds: int = 1000) -> None:
     """Carry messages to those who read their topics until none is left, or so many rounds."""
     for _ in range(rounds):
-        records = [record for name in CONTEXTS for record in _collect(owners[name], name)]
+        records = [record for name in CONTEXTS for record in collect(owners[name], name)]
         if not records:
             return
         for name in CONTEXTS:
             _hand(name, [each for each in records if each.topic in wiring(name).topics])
 
 
-def _collect(owner: psycopg.Connection, context: str) -> list[Record]:
+def collect(owner: psycopg.Connection, context: str) -> list[Record]:
+    """Take what a context has to send, as those who read its topics get it."""
     rows = owner.execute(
         f"DELETE FROM {context}_outboxmessage RETURNING topic, headers, payload"
     ).fetchall()
