@@ -7,8 +7,8 @@ what follows is one form that is posted with its `stage`:
 - check: what was typed is compared with what a replay sends now, and checked against its type;
 - send: what was checked is sent. What was changed since the check is checked first.
 
-Whatever is refused, what was typed stays in the form. No browser keeps these pages: the admin tells it
-so of all of its own.
+Whatever is refused, what was typed stays in the form. No browser keeps these pages: the admin tells
+it so of all of its own.
 """
 
 import json
