@@ -44,9 +44,11 @@ READ = in_every_context("view", *OF_EVERY_CONTEXT).union(
     *(rights(app, "view", *models) for app, models in TABLES.items())
 )
 HELP = rights("sagas", "note assign", "case") | rights("orders", "reveal", "order")
-MOVE = rights(
-    "sagas", "retry compensate skip pause resolve substitute record reveal", "saga"
-) | in_every_context("replay edit discard reveal", "deadletter")
+MOVE = (
+    rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
+    | rights("sagas", "view", "approval")
+    | in_every_context("replay edit discard reveal", "deadletter")
+)
 SWITCH = (
     rights("waffle", "view change", "switch")
     | rights("django_celery_beat", "view change", "periodictask")

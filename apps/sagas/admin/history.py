@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
 from apps.sagas.course import Leg, course_of
+from apps.sagas.errors import NoDefinition
 from apps.sagas.models import OperatorAction, Saga, SagaEvent, SagaStep
 from apps.sagas.state import Detours, OnDesk, Status
 
@@ -68,7 +69,7 @@ class History:
         """What the definition says of the steps; empty where no live definition has the plan."""
         try:
             return dict(course_of(self.saga.plan).legs)
-        except (ValueError, LookupError):
+        except NoDefinition:
             return {}
 
     @cached_property
