@@ -29,7 +29,7 @@ class AccountAdmin(ReadOnlyAdmin):
     list_display = ("customer_id", "available_cents", "held_cents", "opened_at")
     list_filter = ("currency",)
     search_fields = ("=customer_id",)
-    search_help_text = "Customer number"
+    search_help_text = "Customer number or user name"
     ordering = ("customer_id", "currency")
 
 
@@ -43,8 +43,9 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("account",)
     search_fields = ("=saga_id", "=account__customer_id")
-    search_help_text = "Saga id or customer number, in full"
+    search_help_text = "Order number, order id, saga id, customer number or user name"
     ordering = ("-id",)
+    sorted_by = {"at": "id"}
     currency = "account.currency"
 
 
@@ -57,9 +58,9 @@ class PaymentAdmin(ReadOnlyAdmin):
         "customer_id", "order_id", "saga_id",
     )  # fmt: skip
     list_filter = ("status", "method", "currency")
-    search_fields = ("=order_id", "=saga_id", "=customer_id")
-    search_help_text = "Order id, saga id or customer number, in full"
-    ordering = ("-authorized_at",)
+    search_fields = ("=order_id", "=saga_id", "=customer_id", "=reference")
+    search_help_text = "Order number or id, saga id, customer number or name, reference"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
 
 
 admin.site.register(Intent, IntentAdmin)

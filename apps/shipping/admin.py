@@ -26,8 +26,8 @@ class GiftWrapAdmin(ReadOnlyAdmin):
     list_display = ("wrapped_at", "status", "pieces", "boxes", "order_id", "saga_id")
     list_filter = ("status",)
     search_fields = ("=order_id", "=saga_id")
-    search_help_text = "Order id or saga id, in full"
-    ordering = ("-wrapped_at",)
+    search_help_text = "Order number, order id or saga id"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
 
 
 @admin.register(Shipment)
@@ -40,8 +40,8 @@ class ShipmentAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("status", "carrier", "country")
     search_fields = ("=reference", "=order_id", "=saga_id")
-    search_help_text = "Reference, order id or saga id, in full"
-    ordering = ("-booked_at",)
+    search_help_text = "Parcel's reference, order number, order id or saga id"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
     # Personal data: who lives where is for the carrier only.
     exclude = ("name", "street", "postal_code")
 

@@ -6,6 +6,7 @@ A context registers its own tables in its own admin.py:
 """
 
 from apps.messaging.admin.dead_letters import DeadLetterAdmin
+from apps.messaging.admin.finding import customer_named, uuid_of
 from apps.messaging.admin.read_only import ReadOnly, ReadOnlyAdmin
 from apps.messaging.admin.tables import (
     BarrierNoteAdmin,
@@ -22,4 +23,6 @@ __all__ = [
     "OutboxMessageAdmin",
     "ReadOnly",
     "ReadOnlyAdmin",
+    "customer_named",
+    "uuid_of",
 ]

@@ -18,6 +18,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     search_fields = ("=saga_id", "=message_id", "=error_type", "=fingerprint")
     search_help_text = "Saga id, message id, type of error or fingerprint, in full"
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"parked_at": "id"}
     exclude = ("payload", "edited_payload", "key")  # may hold personal data
 
     @display(description="error", ordering="error_type")

@@ -12,6 +12,8 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
+from apps.messaging.admin.finding import rows_named
+from apps.messaging.admin.keyset import KeysetChangeList
 from apps.messaging.display import label, link, moment, money, short
 
 LABELLED = {"status", "kind", "decision"}
@@ -43,14 +45,39 @@ class ReadOnly:
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """A list to search in and a page to read.
 
+    A list is read page by page through an index (keyset.py), so it is sorted only by what an index
+    serves: by its own `ordering`, which no two rows share, and by the columns in `sorted_by`.
+    finding.py says what is searched.
+
     Fields are shown by their kind, so that lists name plain fields: cents as money in the row's
     currency, times in the reader's zone, statuses as labels, ids short, those of sagas and orders
     as links to their pages.
     """
 
-    show_full_result_count = False  # counting all rows of a big table is not worth its time
     list_per_page = 50
+    # Columns to sort by: each with the indexed field that gives the order, which has no nulls.
+    sorted_by: ClassVar[dict[str, str]] = {}
     currency: ClassVar[str] = "currency"  # the attribute of a row that tells it; empty: none does
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        return [each for each in self.get_list_display(request) if self.sorts_by(each)]
+
+    def sorts_by(self, column: str | Cell) -> str | None:
+        """The field that gives the order of a column; None where no index serves it."""
+        name = column if isinstance(column, str) else getattr(column, "__name__", "")
+        first = self.ordering[0].lstrip("-")
+        return self.sorted_by.get(name, first if name == first else None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """What is in no index finds nothing, and no row is there twice."""
+        term = search_term.strip()
+        named = rows_named(self.model, self.get_search_fields(request), term)
+        return (queryset.filter(named) if term else queryset), False
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         first, *others = super().get_list_display(request)

@@ -13,5 +13,6 @@ class CaseAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "kind")
     search_fields = ("=saga_id", "=owner")
-    search_help_text = "Saga id or owner, in full"
+    search_help_text = "Order number, order id, saga id or owner"
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"opened_at": "id"}
