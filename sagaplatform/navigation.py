@@ -62,6 +62,7 @@ SIDEBAR: list[Item] = [
         page("orders.order", "Orders", "receipt_long"),
         page("sagas.saga", "Sagas", "account_tree"),
         page("sagas.case", "Desk", "front_hand"),
+        page("ops.conservationcheck", "Conservation", "balance"),
     ),
     pages(
         "Stock",
@@ -91,6 +92,7 @@ SIDEBAR: list[Item] = [
     pages(
         "Messaging",
         page("orders.outboxmessage", "Outboxes", "outbox"),
+        page("orders.sagaloglisting", "Saga logs", "lock"),
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
         page("orders.operatoraction", "Operators' actions", "history_edu"),
@@ -107,6 +109,7 @@ SIDEBAR: list[Item] = [
 ]
 TABS: list[Item] = [
     tabs("outboxmessage"),
+    tabs("sagaloglisting"),
     tabs("deadletter"),
     tabs("barriernote"),
     tabs("operatoraction"),

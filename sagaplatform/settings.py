@@ -192,7 +192,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "sagaplatform.navigation.environment",
-    "DASHBOARD_CALLBACK": "apps.ops.pages.home",
+    "DASHBOARD_CALLBACK": "apps.ops.home.home",
     "SCRIPTS": [navigation.times_script],
     "SIDEBAR": {"show_search": True, "navigation": navigation.SIDEBAR},
     "TABS": navigation.TABS,

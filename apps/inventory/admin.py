@@ -8,15 +8,18 @@ from apps.inventory.models import (
     OperatorAction,
     OutboxMessage,
     ReservationListing,
+    SagaLogListing,
     Stock,
     StockMovement,
 )
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    KeyedByTwo,
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 
 
@@ -31,7 +34,7 @@ class StockAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ReservationListing)
-class ReservationAdmin(ReadOnlyAdmin):
+class ReservationAdmin(KeyedByTwo):
     """What is set aside for whom."""
 
     list_display = ("product_id", "quantity", "status", "saga_id", "reserved_at", "settled_at")
@@ -40,6 +43,7 @@ class ReservationAdmin(ReadOnlyAdmin):
     search_help_text = "Order number, order id, saga id or product id"
     ordering = ("-saga_id", "-product_id")  # UUIDv7: the newest first
     exclude = ("id",)  # made of saga and product
+    second = "product_id"
 
 
 @admin.register(StockMovement)
@@ -57,6 +61,7 @@ class StockMovementAdmin(ReadOnlyAdmin):
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.notifications.models import (
     BarrierNote,
@@ -15,6 +16,7 @@ from apps.notifications.models import (
     DeadLetter,
     OperatorAction,
     OutboxMessage,
+    SagaLogListing,
 )
 
 
@@ -33,6 +35,7 @@ class CustomerMessageAdmin(ReadOnlyAdmin):
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

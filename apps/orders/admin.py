@@ -16,6 +16,7 @@ from apps.messaging.admin import (
     OutboxMessageAdmin,
     ReadOnly,
     ReadOnlyAdmin,
+    SagaLogAdmin,
     customer_named,
     uuid_of,
 )
@@ -28,6 +29,7 @@ from apps.orders.models import (
     OrderEvent,
     OrderLine,
     OutboxMessage,
+    SagaLogListing,
 )
 from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
 
@@ -136,6 +138,7 @@ def _found_by(term: str) -> Q:
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

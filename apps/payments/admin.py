@@ -9,6 +9,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.payments.models import (
     Account,
@@ -19,6 +20,7 @@ from apps.payments.models import (
     OperatorAction,
     OutboxMessage,
     Payment,
+    SagaLogListing,
 )
 
 
@@ -65,6 +67,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 admin.site.register(Intent, IntentAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -180,6 +180,13 @@ class SagaLog(messaging.SagaLog):
         pass
 
 
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
+        pass
+
+
 class Intent(messaging.Intent):
     """Calls that payments makes to the outside world."""
 

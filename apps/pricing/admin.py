@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.pricing.models import (
     BarrierNote,
@@ -17,6 +18,7 @@ from apps.pricing.models import (
     OutboxMessage,
     PriceFreeze,
     Promotion,
+    SagaLogListing,
 )
 
 
@@ -53,6 +55,7 @@ class PriceFreezeAdmin(ReadOnlyAdmin):
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.shipping.models import (
     BarrierNote,
@@ -15,6 +16,7 @@ from apps.shipping.models import (
     GiftWrap,
     OperatorAction,
     OutboxMessage,
+    SagaLogListing,
     Shipment,
 )
 
@@ -47,6 +49,7 @@ class ShipmentAdmin(ReadOnlyAdmin):
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

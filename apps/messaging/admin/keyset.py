@@ -94,6 +94,11 @@ class KeysetChangeList(ChangeList):
                 self.place = (name, token)
         return super().get_queryset(request, *args, **kwargs)
 
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Without fields of the form that were left empty."""
+        given = super().get_filters_params(params)
+        return {name: values for name, values in given.items() if any(values)}
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """The order that was asked for where an index serves it, otherwise the list's own."""
         self.order = Order(self.model, self._order(request))
@@ -111,7 +116,7 @@ class KeysetChangeList(ChangeList):
         page = self._page()
         self.result_list = page.rows
         self.result_count = len(page.rows)
-        self.full_result_count = None
+        self.full_result_count = len(page.rows)  # otherwise Unfold tells it beside the title
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = self.multi_page = False  # Django's own links are not wanted

@@ -12,9 +12,9 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from apps.messaging.admin.finding import rows_named
+from apps.messaging.admin.finding import rows_named, uuid_of
 from apps.messaging.admin.keyset import KeysetChangeList
-from apps.messaging.display import label, link, moment, money, short
+from apps.messaging.display import in_one_line, label, link, moment, money, short
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
@@ -53,6 +53,10 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     currency, times in the reader's zone, statuses as labels, ids short, those of sagas and orders
     as links to their pages.
     """
+
+    class Media:
+        css = {"all": ("sagaplatform/lists.css",)}
+        js = ("sagaplatform/lists.js",)
 
     list_per_page = 50
     # Columns to sort by: each with the indexed field that gives the order, which has no nulls.
@@ -114,6 +118,23 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return cell_of(self.model, name, self.currency, place)
 
 
+class KeyedByTwo(ReadOnlyAdmin):
+    """A view whose key of one column, `saga:other`, is made of the two of its table's.
+
+    No index has what is made: a row is found by the two.
+    """
+
+    second: ClassVar[str]  # the other column
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        saga, _, other = object_id.partition(":")
+        if not (id := uuid_of(saga)):
+            return None
+        return self.get_queryset(request).filter(saga_id=id, **{self.second: other}).first()
+
+
 @cache
 def cell_of(model: type[models.Model], name: str, currency: str, place: Place) -> str | Cell:
     """How a field is shown; its own name where it is shown as it is, or is no field.
@@ -132,7 +153,7 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
     name = field.name
     if name.endswith("_cents"):
         tells = attrgetter(currency) if currency else lambda row: ""
-        return lambda row: money(getattr(row, name), tells(row))
+        return lambda row: _money(getattr(row, name), tells(row))
     if name == "customer_id":
         return lambda row: getattr(row, name)
     if name in LABELLED:
@@ -144,6 +165,10 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
         here = place is Place.FIRST or leads_to == field.model._meta.label_lower.replace(".", "_")
         return lambda row: _id(getattr(row, name), place, "" if here else leads_to)
     return None
+
+
+def _money(cents: int | None, currency: str) -> str:
+    return "-" if cents is None else in_one_line(money(cents, currency))
 
 
 def _id(id: UUID | None, place: Place, leads_to: str) -> object:

@@ -1,6 +1,6 @@
 """Lists of what messaging keeps in every context beside the parked messages."""
 
-from apps.messaging.admin.read_only import ReadOnlyAdmin
+from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
 
 
 class OutboxMessageAdmin(ReadOnlyAdmin):
@@ -12,6 +12,18 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     ordering = ("id",)  # UUIDv7: the oldest first
     sorted_by = {"created_at": "id"}
     exclude = ("payload",)  # may hold personal data
+
+
+class SagaLogAdmin(KeyedByTwo):
+    """What the context did for which saga: the lock of each step, and the answer it was given."""
+
+    list_display = ("started_at", "saga_id", "step", "status", "generation", "answer_type",
+                    "changed_at")  # fmt: skip
+    search_fields = ("=saga_id",)
+    search_help_text = "Order number, order id or saga id"
+    ordering = ("-saga_id", "-step")  # UUIDv7: the newest first
+    exclude = ("id",)  # made of saga and step
+    second = "step"
 
 
 class IntentAdmin(ReadOnlyAdmin):

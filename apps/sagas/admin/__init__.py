@@ -7,6 +7,7 @@ from apps.messaging.admin import (
     DeadLetterAdmin,
     OperatorActionAdmin,
     OutboxMessageAdmin,
+    SagaLogAdmin,
 )
 from apps.sagas.admin.desk import CaseAdmin
 from apps.sagas.admin.listing import SagaListing
@@ -18,6 +19,7 @@ from apps.sagas.models import (
     OperatorAction,
     OutboxMessage,
     Saga,
+    SagaLogListing,
 )
 
 
@@ -28,6 +30,7 @@ class SagaAdmin(SagaPage, SagaListing):
 
 admin.site.register(Case, CaseAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

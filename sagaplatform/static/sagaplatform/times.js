@@ -1,4 +1,5 @@
-// Turns every <time datetime="..." data-show="moment|clock"> from UTC into the reader's own zone.
+// Turns every <time datetime="..." data-show="moment|clock"> from UTC into the reader's own zone,
+// also in what htmx puts into the page later.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -12,8 +13,12 @@ document.addEventListener("DOMContentLoaded", () => {
       `.${String(at.getMilliseconds()).padStart(3, "0")}`,
   };
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  for (const each of document.querySelectorAll("time[data-show]")) {
-    each.title = `${each.dateTime} (shown in ${zone})`;
-    each.textContent = shows[each.dataset.show](new Date(each.dateTime));
-  }
+  const show = () => {
+    for (const each of document.querySelectorAll("time[data-show]")) {
+      each.title = `${each.dateTime} (shown in ${zone})`;
+      each.textContent = shows[each.dataset.show](new Date(each.dateTime));
+    }
+  };
+  show();
+  document.addEventListener("htmx:afterSwap", show);
 });
