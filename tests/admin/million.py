@@ -161,13 +161,13 @@ def measure() -> None:
     say(f"{(time.monotonic() - began) * 1000:6.0f} ms  export of 100,000 rows, {size / 1e6:.0f} MB")
 
 
-def far() -> str:
-    """The address of page 1,000: that behind the 49,950th row."""
+def far(page: int = 1000) -> str:
+    """The address of a page far behind the first."""
     from apps.messaging.admin.keyset import Order
     from apps.sagas.models import Saga
 
     order = Order(Saga, ("-started_at", "-saga_id"))
-    row = Saga.objects.order_by(*order.fields)[999 * 50 - 1]
+    row = Saga.objects.order_by(*order.fields)[(page - 1) * 50 - 1]
     return f"?after={order.token(row)}"
 
 

@@ -1,9 +1,11 @@
 """Sagas that really ran, one row of every table, and who looks at them."""
 
+import io
 from uuid import UUID
 
 import psycopg
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from uuid_utils.compat import uuid7
@@ -109,6 +111,7 @@ def act_on(saga_id: UUID, context: str) -> None:
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
+    call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(LOGGED, [order.saga_id])

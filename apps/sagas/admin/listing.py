@@ -62,7 +62,7 @@ class SagaListing(Exporting, ReadOnlyAdmin):
 
     list_display = (
         "number", "status", "pending", "turned_back", "total_cents", "customer_id", "started_at",
-        "duration", "shown_process", "saga_id",
+        "duration",
     )  # fmt: skip
     list_filter = FILTERS
     list_filter_submit = True
@@ -106,7 +106,7 @@ class SagaListing(Exporting, ReadOnlyAdmin):
 
     @display(description="process")
     def shown_process(self, saga: Saga) -> str:
-        return in_one_line(words(saga.process))
+        return words(saga.process)
 
     @display(description="definition")
     def driven(self, saga: Saga) -> str:
