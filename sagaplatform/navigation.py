@@ -78,6 +78,7 @@ SIDEBAR: list[Item] = [
         page("sagas.saga", "Sagas", "account_tree"),
         page("sagas.case", "Desk", "front_hand"),
         page("sagas.approval", "Approvals", "approval"),
+        page("ops.conservationcheck", "Conservation", "balance"),
     ),
     pages(
         "Stock",
@@ -107,6 +108,7 @@ SIDEBAR: list[Item] = [
     pages(
         "Messaging",
         page("orders.outboxmessage", "Outboxes", "outbox"),
+        page("orders.sagaloglisting", "Saga logs", "lock"),
         page("orders.deadletter", "Dead letters", "report"),
         page("orders.barriernote", "Barrier notes", "fence"),
         page("orders.operatoraction", "Operators' actions", "history_edu"),
@@ -132,6 +134,7 @@ ACCOUNT: list[Item] = [
 ]
 TABS: list[Item] = [
     tabs("outboxmessage"),
+    tabs("sagaloglisting"),
     tabs("deadletter"),
     tabs("barriernote"),
     tabs("operatoraction"),

@@ -27,7 +27,7 @@ TABLES = {
     "notifications": ("customermessage",),
     "sagas": ("saga", "case"),
 }
-OF_EVERY_CONTEXT = ("outboxmessage", "deadletter", "barriernote")
+OF_EVERY_CONTEXT = ("outboxmessage", "deadletter", "barriernote", "sagaloglisting")
 
 
 def rights(app: str, actions: str, *models: str) -> frozenset[str]:
@@ -41,7 +41,8 @@ def in_every_context(actions: str, *models: str) -> frozenset[str]:
 
 
 READ = in_every_context("view", *OF_EVERY_CONTEXT).union(
-    *(rights(app, "view", *models) for app, models in TABLES.items())
+    rights("ops", "view", "conservationcheck"),
+    *(rights(app, "view", *models) for app, models in TABLES.items()),
 )
 HELP = rights("sagas", "note assign", "case") | rights("orders", "reveal", "order")
 MOVE = (

@@ -204,7 +204,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "sagaplatform.navigation.environment",
-    "DASHBOARD_CALLBACK": "apps.ops.pages.home",
+    "DASHBOARD_CALLBACK": "apps.ops.home.home",
     "STYLES": [navigation.theme_style, navigation.desk_style],
     "SCRIPTS": [navigation.times_script],
     "ACCOUNT": {"navigation": navigation.ACCOUNT},

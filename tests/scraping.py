@@ -36,7 +36,7 @@ def forget() -> None:
     from apps.messaging.asking import asker
     from sagaplatform.env import ALIASES
 
-    for name in (*ALIASES, "kafka"):
+    for name in (*ALIASES, "kafka", "home sagas", "home default"):
         asker(name).forget()
 
 
@@ -59,8 +59,9 @@ class Counted:
 
 
 @contextmanager
-def closed_port(alias: str) -> Iterator[None]:
-    """A database that cannot be reached inside the block, from this process's askers."""
+def closed_port(alias: str, *others: str) -> Iterator[None]:
+    """A database that cannot be reached inside the block, from this process's asker of that name
+    and from others that ask it."""
     from django.db import connections
 
     from apps.messaging.asking import asker
@@ -69,7 +70,8 @@ def closed_port(alias: str) -> Iterator[None]:
     address = connections.settings[alias]
     before = address["PORT"]
     disconnect = Database(alias).reconnect
-    asker(alias).ask("a new connection", disconnect).result()
+    for name in (alias, *others):
+        asker(name).ask("a new connection", disconnect).result()
     address["PORT"] = "1"
     forget()
     try:

@@ -8,15 +8,18 @@ from apps.inventory.models import (
     OperatorAction,
     OutboxMessage,
     ReservationListing,
+    SagaLogListing,
     Stock,
     StockMovement,
 )
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    KeyedByTwo,
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 
 
@@ -31,15 +34,16 @@ class StockAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ReservationListing)
-class ReservationAdmin(ReadOnlyAdmin):
+class ReservationAdmin(KeyedByTwo):
     """What is set aside for whom."""
 
     list_display = ("product_id", "quantity", "status", "saga_id", "reserved_at", "settled_at")
     list_filter = ("status",)
-    search_fields = ("=saga_id", "=order_id", "=product_id")
-    search_help_text = "Saga id, order id or product id, in full"
-    ordering = ("-saga_id", "product_id")  # UUIDv7: the newest first
+    search_fields = ("=saga_id", "=product_id")
+    search_help_text = "Order number, order id, saga id or product id"
+    ordering = ("-saga_id", "-product_id")  # UUIDv7: the newest first
     exclude = ("id",)  # made of saga and product
+    second = "product_id"
 
 
 @admin.register(StockMovement)
@@ -51,11 +55,13 @@ class StockMovementAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("kind",)
     search_fields = ("=product_id", "=saga_id")
-    search_help_text = "Product id or saga id, in full"
+    search_help_text = "Product id, order number, order id or saga id"
     ordering = ("-id",)
+    sorted_by = {"moved_at": "id"}
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

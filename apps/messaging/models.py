@@ -26,6 +26,27 @@ class SagaLog(models.Model):
         abstract = True
 
 
+class SagaLogListing(models.Model):
+    """The saga log as a view with a key of one column, which Django's admin needs."""
+
+    id = models.TextField(primary_key=True)  # saga:step
+    saga_id = models.UUIDField()
+    step = models.TextField()
+    status = models.TextField(choices=[(each.value, each.value) for each in Status])
+    generation = models.IntegerField()
+    answer_type = models.TextField()
+    started_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+        managed = False
+        verbose_name = "saga log"
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.status}"
+
+
 class IntentStatus(models.TextChoices):
     """Where an outside call is."""
 

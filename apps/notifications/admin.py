@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.notifications.models import (
     BarrierNote,
@@ -15,6 +16,7 @@ from apps.notifications.models import (
     DeadLetter,
     OperatorAction,
     OutboxMessage,
+    SagaLogListing,
 )
 
 
@@ -26,12 +28,14 @@ class CustomerMessageAdmin(ReadOnlyAdmin):
         "sent_at", "subject", "kind", "customer_id", "read_at", "order_id", "saga_id",
     )  # fmt: skip
     list_filter = ("kind",)
-    search_fields = ("=order_id", "=saga_id", "=customer_id")
-    search_help_text = "Order id, saga id or customer number, in full"
+    search_fields = ("=saga_id", "=customer_id")
+    search_help_text = "Order number or id, saga id, customer number or user name"
     ordering = ("-id",)
+    sorted_by = {"sent_at": "id"}
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -52,6 +52,13 @@ class SagaLog(messaging.SagaLog):
         pass
 
 
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
+        pass
+
+
 class OutboxMessage(messaging.OutboxMessage):
     """What notifications tells and the broker has not yet acknowledged."""
 

@@ -8,13 +8,17 @@ class OpsConfig(AppConfig):
     label = "ops"
 
     def ready(self) -> None:
-        """Add what all contexts know of a saga, and what Kafka does, to its page."""
+        """Add what all contexts know of a saga, and what Kafka does, to its page, and its order's
+        number to searches."""
+        from apps.messaging.admin.finding import FINDERS  # noqa: PLC0415
         from apps.ops.order_case import PAGE  # noqa: PLC0415
         from apps.ops.pages import addition_to  # noqa: PLC0415 - models are loaded by now
         from apps.ops.saga_messages_page import PAGES  # noqa: PLC0415
         from apps.orders.admin import OrderAdmin  # noqa: PLC0415
+        from apps.orders.selectors import sagas_named  # noqa: PLC0415
         from apps.sagas.admin.page import ADDITIONS, SagaPage  # noqa: PLC0415
 
         ADDITIONS.append(addition_to)
         SagaPage.pages.extend(PAGES)
         OrderAdmin.pages.append(PAGE)
+        FINDERS.append(sagas_named)

@@ -1,27 +1,20 @@
-"""The admin's pages across databases: what a saga's page shows of all contexts, and the home page.
+"""What a saga's page shows of all contexts.
 
 Everything is read through the contexts' selectors, and nothing is changed. Who may look at sagas
 sees what belongs to one, wherever it lies; links lead where the reader's own permissions do.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-from urllib.parse import urlencode
-
-from django.http import HttpRequest
-from django.urls import reverse
 
 from apps.messaging.barrier import Decision
 from apps.messaging.display import label, link, moment, money, words
 from apps.ops.holdings import HEADERS, holdings_of
 from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
-from apps.sagas import selectors as sagas
 from apps.sagas.admin.history import Point
 from apps.sagas.admin.page import Addition, Section
 from apps.sagas.admin.timeline import BARRIER, HAND
 from apps.sagas.models import Saga
-from apps.sagas.state import Status
 
 ORDER = ("Order", "Status", "Total", "Customer", "Placed", "Ended")
 LETTERS = ("Context", "Step", "Action", "Message", "Status", "Error", "Parked", "Settled")
@@ -70,21 +63,6 @@ def _points_of(traces: Sequence[Trace]) -> Iterator[Point]:
         if each.context != "sagas":
             what = f"{words(each.status)} in {each.context} by {each.type}"
             yield Point(each.since, HAND, each.step, "", what, each.error)
-
-
-def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """How many sagas stand where, each number a link to its list; for those who may look."""
-    if not request.user.has_perm("sagas.view_saga"):
-        return context
-    return context | {"saga_counts": list(_counts())}
-
-
-def _counts() -> Iterator[dict[str, object]]:
-    address, counted = reverse("admin:sagas_saga_changelist"), sagas.status_counts()
-    for status in Status:
-        chosen = urlencode({"status__exact": status.value})
-        count = counted.get(status.value, 0)
-        yield {"label": label(status), "count": f"{count:,}", "address": f"{address}?{chosen}"}
 
 
 def _of(traces: Iterable[Trace], table: str) -> list[Trace]:

@@ -1,7 +1,6 @@
 """Orders to find and read. Nothing here changes one."""
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet, prefetch_related_objects
@@ -18,6 +17,9 @@ from apps.messaging.admin import (
     OutboxMessageAdmin,
     ReadOnly,
     ReadOnlyAdmin,
+    SagaLogAdmin,
+    customer_named,
+    uuid_of,
 )
 from apps.messaging.admin.pages import Page, Pages
 from apps.messaging.admin.revealing import Revealed, reveal
@@ -31,6 +33,7 @@ from apps.orders.models import (
     OrderEvent,
     OrderLine,
     OutboxMessage,
+    SagaLogListing,
 )
 from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
 from apps.orders.services import reveal_address
@@ -112,8 +115,9 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
     list_display = ("number", "status", "total_cents", "customer_id", "placed_at", "ended_at")
     list_filter = ("status", "placed_at")
     search_fields = ("number",)
-    search_help_text = "Number, order id, saga id or customer number, in full"
+    search_help_text = "Number, order id, saga id, customer number or user name"
     ordering = ("-id",)
+    sorted_by = {"placed_at": "id"}
     inlines = (Lines, Events)
     fields = (
         ("number", "status"),
@@ -156,21 +160,15 @@ def _found_by(term: str) -> Q:
     """Exact matches, each by an index: a list of millions is searched as fast as a short one."""
     term = term.strip()
     found = Q(number=term.upper())
-    if term.isdecimal() and len(term) < 19:
-        found |= Q(customer_id=int(term))
-    if wanted := _uuid(term):
+    if (customer := customer_named(term)) is not None:
+        found |= Q(customer_id=customer)
+    if wanted := uuid_of(term):
         found |= Q(id=wanted) | Q(saga_id=wanted)
     return found
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -172,6 +172,13 @@ class SagaLog(messaging.SagaLog):
         abstract = False
 
 
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
+        pass
+
+
 class Lease(messaging.Lease):
     """Who of orders does what only one process should do."""
 

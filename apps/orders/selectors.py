@@ -77,6 +77,7 @@ FACTS_OF_SAGAS = FACTS.replace("ORDER BY o.id", "WHERE o.saga_id = ANY(%b::uuid[
 # The same of the next orders behind one, so many at once.
 FACTS_BEHIND = FACTS.replace("ORDER BY o.id", "WHERE o.id > %b::uuid ORDER BY o.id LIMIT %b")
 PAGE = 1000
+NUMBERS_BEGIN = "SP-"  # as services.number_of makes them
 
 
 def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> list[Order]:
@@ -105,6 +106,17 @@ def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
     """The order of a saga; None where orders knows none."""
     found = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
     return OrderSummary(*found) if found else None
+
+
+def sagas_named(term: str) -> list[UUID]:
+    """The saga of the order with this number, in whatever case, or with this id."""
+    try:
+        named = Order.objects.filter(id=UUID(term))
+    except ValueError:
+        if not term.upper().startswith(NUMBERS_BEGIN):
+            return []
+        named = Order.objects.filter(number=term.upper())
+    return list(named.values_list("saga_id", flat=True))
 
 
 def refusal_of(order: Order) -> Refusal | None:

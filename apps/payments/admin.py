@@ -9,6 +9,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.payments.models import (
     Account,
@@ -19,6 +20,7 @@ from apps.payments.models import (
     OperatorAction,
     OutboxMessage,
     Payment,
+    SagaLogListing,
 )
 
 
@@ -29,7 +31,7 @@ class AccountAdmin(ReadOnlyAdmin):
     list_display = ("customer_id", "available_cents", "held_cents", "opened_at")
     list_filter = ("currency",)
     search_fields = ("=customer_id",)
-    search_help_text = "Customer number"
+    search_help_text = "Customer number or user name"
     ordering = ("customer_id", "currency")
 
 
@@ -43,8 +45,9 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("account",)
     search_fields = ("=saga_id", "=account__customer_id")
-    search_help_text = "Saga id or customer number, in full"
+    search_help_text = "Order number, order id, saga id, customer number or user name"
     ordering = ("-id",)
+    sorted_by = {"at": "id"}
     currency = "account.currency"
 
 
@@ -57,13 +60,14 @@ class PaymentAdmin(ReadOnlyAdmin):
         "customer_id", "order_id", "saga_id",
     )  # fmt: skip
     list_filter = ("status", "method", "currency")
-    search_fields = ("=order_id", "=saga_id", "=customer_id")
-    search_help_text = "Order id, saga id or customer number, in full"
-    ordering = ("-authorized_at",)
+    search_fields = ("=order_id", "=saga_id", "=customer_id", "=reference")
+    search_help_text = "Order number or id, saga id, customer number or name, reference"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
 
 
 admin.site.register(Intent, IntentAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

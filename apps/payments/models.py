@@ -168,6 +168,13 @@ class Payment(models.Model):
                 name="payments_one_capture_per_order",
             ),
         ]
+        indexes = [
+            # What people search by: whose it is, and what the gateway calls it.
+            models.Index(fields=["customer_id"], name="payments_of_customer"),
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="payments_by_reference"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}"
@@ -177,6 +184,13 @@ class SagaLog(messaging.SagaLog):
     """Which steps payments took, and what it answered."""
 
     class Meta(messaging.SagaLog.Meta):
+        pass
+
+
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
         pass
 
 

@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.pricing.models import (
     BarrierNote,
@@ -17,6 +18,7 @@ from apps.pricing.models import (
     OutboxMessage,
     PriceFreeze,
     Promotion,
+    SagaLogListing,
 )
 
 
@@ -37,7 +39,7 @@ class PromotionAdmin(ReadOnlyAdmin):
     list_display = ("product_id", "unit_price_cents", "starts_at", "ends_at")
     search_fields = ("=product_id",)
     search_help_text = "Product id, in full"
-    ordering = ("product_id", "unit_price_cents")
+    ordering = ("product_id", "id")
     currency = ""
 
 
@@ -47,12 +49,13 @@ class PriceFreezeAdmin(ReadOnlyAdmin):
 
     list_display = ("frozen_at", "total_cents", "status", "order_id", "saga_id", "unfrozen_at")
     list_filter = ("status",)
-    search_fields = ("=saga_id", "=order_id")
-    search_help_text = "Saga id or order id, in full"
+    search_fields = ("=saga_id",)
+    search_help_text = "Order number, order id or saga id"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

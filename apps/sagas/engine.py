@@ -183,7 +183,7 @@ class Sagas(Workspace):
             (*self._row(each), bool(_state(self.known[each]).detours.desk), self.known[each].loaded)
             for each in self.moved
         ]
-        self._write(START_SAGAS, starting, width=25)
+        self._write(START_SAGAS, starting, width=27)
         self._write(MOVE_SAGAS, moving, width=19)
         if self.history:
             told = self.database.fetch(TELL_HISTORY, columns(self.history, 10))
@@ -275,11 +275,12 @@ class Start(Protocol):
 
 
 def written_once(heard: Heard) -> Row:
-    """What never changes of a saga: its plan, whose it is, and how long it may take."""
+    """What never changes of a saga: its plan, whose it is, over how much, how long it may take."""
     course = course_of(heard.plan)
     plan, start = course.plan, cast(Start, heard.event)
     return (
         heard.plan, plan.process, plan.version, plan.mode, start.order_id, start.customer_id,
+        getattr(start, "total_cents", None), getattr(start, "currency", ""),  # if it tells them
         heard.traceparent, course.deadline,
     )  # fmt: skip
 

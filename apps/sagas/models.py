@@ -1,5 +1,7 @@
 """The engine's record of every saga, and the history of what was asked and answered."""
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 
@@ -10,6 +12,8 @@ LIVE = Q(ended_at__isnull=True)
 AT_ITS_END = Q(status__in=[each.value for each in ENDED])
 PENDING = ("pending_step", "pending_action", "pending_generation", "pending_since")
 NOTHING_PENDING = Q(**{f"{name}__isnull": True for name in PENDING})
+TURNED = ~Q(cause_step="")  # back, or waiting for the decision whether to
+CAUSE_WORDS = SearchVector("cause_reason", config="simple")
 ALL_PENDING = Q(**{f"{name}__isnull": False for name in PENDING})
 
 
@@ -22,7 +26,9 @@ class Saga(models.Model):
     mode = models.TextField()  # how it began
     plan = models.TextField()  # as in the header: fixed when it starts
     order_id = models.UUIDField()
-    customer_id = models.BigIntegerField(db_index=True)
+    customer_id = models.BigIntegerField()
+    total_cents = models.BigIntegerField(null=True)  # of the order when it was placed
+    currency = models.TextField(db_default="")  # ISO 4217
     status = models.TextField(choices=[(each.value, each.value) for each in Status])
     pending_step = models.TextField(null=True)
     pending_action = models.TextField(null=True)
@@ -89,7 +95,23 @@ class Saga(models.Model):
             models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
         ]
         # No index has a column that changes with each answer, so that an update touches none (HOT).
+        # Lists are in the order of their starts, so each thing that they are filtered by has an
+        # index that gives this order; docs/decisions/0035 weighs what that costs.
         indexes = [
+            models.Index(fields=["customer_id", "started_at"], name="saga_of_customer"),
+            models.Index(fields=["process", "started_at"], name="saga_by_process"),
+            models.Index(fields=["mode", "started_at"], name="saga_by_mode"),
+            models.Index(fields=["total_cents"], name="saga_by_total"),
+            # Of those that turned back, few among many: where, why, and the words of it.
+            models.Index(
+                fields=["cause_step", "started_at"], condition=TURNED, name="saga_turned_back"
+            ),
+            models.Index(
+                fields=["cause_type", "started_at"], condition=TURNED, name="saga_by_cause"
+            ),
+            GinIndex(CAUSE_WORDS, condition=TURNED, name="saga_cause_words"),
+            # Live ones have their own: a status that changes often is in no index.
+            models.Index(fields=["status", "started_at"], condition=~LIVE, name="saga_by_end"),
             # What is under way, oldest first: few among many that ended.
             models.Index(fields=["started_at"], condition=LIVE, name="saga_live"),
             models.Index(fields=["ended_at"], condition=~LIVE, name="saga_ended"),
@@ -292,6 +314,13 @@ class SagaLog(messaging.SagaLog):
     """Commands that the engine itself was sent."""
 
     class Meta(messaging.SagaLog.Meta):
+        pass
+
+
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
         pass
 
 

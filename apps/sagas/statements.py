@@ -20,13 +20,14 @@ WITH given AS (
             %b::text[], %b::text[], %b::int[],
             %b::text[], %b::text[], %b::text[], %b::text[],
             %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
-            %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::text[],
-            %b::float8[])
+            %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::bigint[],
+            %b::text[], %b::text[], %b::float8[])
         AS given (saga_id, revision, status, inputs, attempt, detours,
             pending_step, pending_action, pending_generation,
             cause_step, cause_type, cause, cause_reason,
             paused_until, wait, until, desk_wait,
-            plan, process, version, mode, order_id, customer_id, traceparent, deadline)
+            plan, process, version, mode, order_id, customer_id, total_cents, currency,
+            traceparent, deadline)
 ), found AS (
     UPDATE sagas_case AS missed
     SET closed_at = now(), closed_by = 'started', version = missed.version + 1
@@ -36,12 +37,12 @@ INSERT INTO sagas_saga (
     saga_id, revision, status, inputs, attempt, detours,
     pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause, cause_reason,
-    plan, process, version, mode, order_id, customer_id, traceparent,
+    plan, process, version, mode, order_id, customer_id, total_cents, currency, traceparent,
     due_at, deadline_at, pending_since, ended_at, started_at, changed_at)
 SELECT saga_id, revision, status, inputs::jsonb, attempt, detours::jsonb,
     pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause::jsonb, cause_reason,
-    plan, process, version, mode, order_id, customer_id, traceparent,
+    plan, process, version, mode, order_id, customer_id, total_cents, currency, traceparent,
     now() + make_interval(secs => wait), now() + make_interval(secs => deadline),
     CASE WHEN pending_step IS NOT NULL THEN now() END,
     CASE WHEN pending_step IS NULL THEN now() END, now(), now()

@@ -8,6 +8,7 @@ from apps.messaging.admin import (
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
+    SagaLogAdmin,
 )
 from apps.shipping.models import (
     BarrierNote,
@@ -15,6 +16,7 @@ from apps.shipping.models import (
     GiftWrap,
     OperatorAction,
     OutboxMessage,
+    SagaLogListing,
     Shipment,
 )
 
@@ -26,8 +28,8 @@ class GiftWrapAdmin(ReadOnlyAdmin):
     list_display = ("wrapped_at", "status", "pieces", "boxes", "order_id", "saga_id")
     list_filter = ("status",)
     search_fields = ("=order_id", "=saga_id")
-    search_help_text = "Order id or saga id, in full"
-    ordering = ("-wrapped_at",)
+    search_help_text = "Order number, order id or saga id"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
 
 
 @admin.register(Shipment)
@@ -40,13 +42,14 @@ class ShipmentAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("status", "carrier", "country")
     search_fields = ("=reference", "=order_id", "=saga_id")
-    search_help_text = "Reference, order id or saga id, in full"
-    ordering = ("-booked_at",)
+    search_help_text = "Parcel's reference, order number, order id or saga id"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
     # Personal data: who lives where is for the carrier only.
     exclude = ("name", "street", "postal_code")
 
 
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

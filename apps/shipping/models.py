@@ -118,6 +118,13 @@ class SagaLog(messaging.SagaLog):
         pass
 
 
+class SagaLogListing(messaging.SagaLogListing):
+    """The same to look at."""
+
+    class Meta(messaging.SagaLogListing.Meta):
+        pass
+
+
 class OutboxMessage(messaging.OutboxMessage):
     """What shipping tells and the broker has not yet acknowledged."""
 

@@ -3,6 +3,7 @@ import pytest
 from pytest_django import Settings
 
 from tests.ops.world import open_shop
+from tests.scraping import forget
 
 
 @pytest.fixture
@@ -11,5 +12,6 @@ def shop(
 ) -> dict[str, psycopg.Connection]:
     """An open shop; the owners' connections of its databases."""
     settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+    forget()
     open_shop()
     return databases

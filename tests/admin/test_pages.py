@@ -11,7 +11,6 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from apps.sagas.state import Status
 from tests.admin.world import client_of, fill_every_table
 from tests.ops.world import HOME
 
@@ -109,7 +108,7 @@ def test_staff_without_permissions_see_an_empty_home(shop: dict[str, psycopg.Con
 
     assert answers == {403}
     assert home.status_code == 200
-    assert "saga_counts" not in home.context
+    assert "home" not in home.context
 
 
 def test_the_sidebar_leads_to_every_page(support: Client) -> None:
@@ -119,12 +118,3 @@ def test_the_sidebar_leads_to_every_page(support: Client) -> None:
     links = {item["link"] for group in groups for item in group["items"]}
 
     assert links == {page(model, "changelist") for model in MODELS} | {reverse("admin:audit")}
-
-
-def test_home_counts_the_sagas_where_they_stand(support: Client) -> None:
-    shown = support.get("/admin/").context["saga_counts"]
-
-    counted = {each["address"].partition("status__exact=")[2]: each["count"] for each in shown}
-    assert counted == dict.fromkeys(Status, "0") | {"confirmed": "1"}
-    confirmed = "/admin/sagas/saga/?status__exact=confirmed"
-    assert len(support.get(confirmed).context["cl"].result_list) == 1

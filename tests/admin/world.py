@@ -1,9 +1,11 @@
 """Sagas that really ran, one row of every table, and who looks at them."""
 
+import io
 from uuid import UUID
 
 import psycopg
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from uuid_utils.compat import uuid7
@@ -93,6 +95,14 @@ VALUES (gen_random_uuid(), 'withdrawn', 'compensate', %s, '', '{}', 1, '', 60000
 """
 
 
+# The engine keeps a log like everybody, for commands of its own; nobody sends it any yet.
+LOGGED = """
+INSERT INTO sagas_sagalog (saga_id, step, status, generation, answer_type, answer_version, answer,
+  started_at, changed_at)
+VALUES (%s, 'a step', 'done', 1, '', 1, '', now(), now())
+"""
+
+
 def act_on(saga_id: UUID, context: str) -> None:
     """What a person did by hand in that context."""
     database = Database(context)
@@ -108,9 +118,11 @@ def act_on(saga_id: UUID, context: str) -> None:
 def fill_every_table(databases: Databases) -> None:
     """At least one row behind every page of the admin."""
     order = confirmed_saga(databases)
+    call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
+    databases["sagas"].execute(LOGGED, [order.saga_id])
     Group.objects.create(name="interns")
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)

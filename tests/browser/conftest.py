@@ -9,6 +9,7 @@ from tests.browser import browser as chromium
 from tests.browser.browser import Browser
 from tests.browser.server import served
 from tests.ops.world import open_shop
+from tests.scraping import forget
 
 PASSWORD = "a long password for tests"  # of accounts that live for one test
 
@@ -46,6 +47,7 @@ def browser(window: Browser, settings: Settings) -> Iterator[Browser]:
 @pytest.fixture
 def shop(databases: dict[str, psycopg.Connection], quiet: None) -> dict[str, psycopg.Connection]:
     """An open shop; the owners' connections of its databases."""
+    forget()
     open_shop()
     return databases
 

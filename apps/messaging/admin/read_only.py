@@ -7,12 +7,15 @@ from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.contrib.admin import ShowFacets
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from apps.messaging.display import document, label, link, moment, money, short
+from apps.messaging.admin.finding import rows_named, uuid_of
+from apps.messaging.admin.keyset import KeysetChangeList
+from apps.messaging.display import document, in_one_line, label, link, moment, money, short
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
@@ -43,14 +46,44 @@ class ReadOnly:
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """A list to search in and a page to read.
 
+    A list is read page by page through an index (keyset.py), so it is sorted only by what an index
+    serves: by its own `ordering`, which no two rows share, and by the columns in `sorted_by`.
+    finding.py says what is searched.
+
     Fields are shown by their kind, so that lists name plain fields: cents as money in the row's
     currency, times in the reader's zone, statuses as labels, ids short, those of sagas and orders
     as links to their pages.
     """
 
-    show_full_result_count = False  # counting all rows of a big table is not worth its time
+    class Media:
+        css = {"all": ("sagaplatform/lists.css",)}
+        js = ("sagaplatform/lists.js",)
+
     list_per_page = 50
+    show_facets = ShowFacets.NEVER  # to count what each filter would leave reads all rows
+    # Columns to sort by: each with the indexed field that gives the order, which has no nulls.
+    sorted_by: ClassVar[dict[str, str]] = {}
     currency: ClassVar[str] = "currency"  # the attribute of a row that tells it; empty: none does
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return KeysetChangeList
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        return [each for each in self.get_list_display(request) if self.sorts_by(each)]
+
+    def sorts_by(self, column: str | Cell) -> str | None:
+        """The field that gives the order of a column; None where no index serves it."""
+        name = column if isinstance(column, str) else getattr(column, "__name__", "")
+        first = self.ordering[0].lstrip("-")
+        return self.sorted_by.get(name, first if name == first else None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
+    ) -> tuple[models.QuerySet[Any], bool]:
+        """What is in no index finds nothing, and no row is there twice."""
+        term = search_term.strip()
+        named = rows_named(self.model, self.get_search_fields(request), term)
+        return (queryset.filter(named) if term else queryset), False
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         first, *others = super().get_list_display(request)
@@ -87,6 +120,23 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return cell_of(self.model, name, self.currency, place)
 
 
+class KeyedByTwo(ReadOnlyAdmin):
+    """A view whose key of one column, `saga:other`, is made of the two of its table's.
+
+    No index has what is made: a row is found by the two.
+    """
+
+    second: ClassVar[str]  # the other column
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        saga, _, other = object_id.partition(":")
+        if not (id := uuid_of(saga)):
+            return None
+        return self.get_queryset(request).filter(saga_id=id, **{self.second: other}).first()
+
+
 @cache
 def cell_of(model: type[models.Model], name: str, currency: str, place: Place) -> str | Cell:
     """How a field is shown; its own name where it is shown as it is, or is no field.
@@ -105,7 +155,7 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
     name = field.name
     if name.endswith("_cents"):
         tells = attrgetter(currency) if currency else lambda row: ""
-        return lambda row: money(getattr(row, name), tells(row))
+        return lambda row: _money(getattr(row, name), tells(row))
     if name == "customer_id":
         return lambda row: getattr(row, name)
     if name in LABELLED:
@@ -124,6 +174,10 @@ BY_KIND: dict[type[Any], Callable[[Any], object]] = {
     models.DateTimeField: moment,
     models.JSONField: document,
 }
+
+
+def _money(cents: int | None, currency: str) -> str:
+    return "-" if cents is None else in_one_line(money(cents, currency))
 
 
 def _id(id: UUID | None, place: Place, leads_to: str) -> object:

@@ -1,6 +1,6 @@
 """Lists of what messaging keeps in every context beside the parked messages."""
 
-from apps.messaging.admin.read_only import ReadOnlyAdmin
+from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
 
 
 class OutboxMessageAdmin(ReadOnlyAdmin):
@@ -8,9 +8,22 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "topic", "saga_id")
     search_fields = ("=saga_id", "=id")
-    search_help_text = "Saga id or message id, in full"
-    ordering = ("created_at",)
+    search_help_text = "Order number, order id, saga id or message id"
+    ordering = ("id",)  # UUIDv7: the oldest first
+    sorted_by = {"created_at": "id"}
     exclude = ("payload",)  # may hold personal data
+
+
+class SagaLogAdmin(KeyedByTwo):
+    """What the context did for which saga: the lock of each step, and the answer it was given."""
+
+    list_display = ("started_at", "saga_id", "step", "status", "generation", "answer_type",
+                    "changed_at")  # fmt: skip
+    search_fields = ("=saga_id",)
+    search_help_text = "Order number, order id or saga id"
+    ordering = ("-saga_id", "-step")  # UUIDv7: the newest first
+    exclude = ("id",)  # made of saga and step
+    second = "step"
 
 
 class IntentAdmin(ReadOnlyAdmin):
@@ -22,8 +35,9 @@ class IntentAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("status", "operation")
     search_fields = ("=saga_id", "=subject", "=key")
-    search_help_text = "Saga id, subject or key, in full"
+    search_help_text = "Order number, order id, saga id, subject or key"
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"created_at": "id"}
     exclude = ("details", "request", "undo", "fence")  # may hold personal data
 
 
@@ -32,8 +46,9 @@ class BarrierNoteAdmin(ReadOnlyAdmin):
 
     list_display = ("noted_at", "decision", "saga_id", "step", "action", "generation")
     search_fields = ("=saga_id", "=message_id")
-    search_help_text = "Saga id or message id, in full"
+    search_help_text = "Order number, order id, saga id or message id"
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"noted_at": "id"}
 
 
 class OperatorActionAdmin(ReadOnlyAdmin):
@@ -44,5 +59,6 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("operation", "subject_kind", "at")
     search_fields = ("=saga_id", "=subject_id", "=actor")
-    search_help_text = "Saga id, subject's id or actor, in full"
+    search_help_text = "Order number, order id, saga id, subject's id or actor"
     ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"at": "id"}

@@ -7,6 +7,7 @@ from apps.messaging.admin import (
     DeadLetterAdmin,
     OperatorActionAdmin,
     OutboxMessageAdmin,
+    SagaLogAdmin,
 )
 from apps.sagas.admin.approvals import ApprovalAdmin
 from apps.sagas.admin.desk import CaseAdmin
@@ -21,6 +22,7 @@ from apps.sagas.models import (
     OperatorAction,
     OutboxMessage,
     Saga,
+    SagaLogListing,
 )
 
 
@@ -32,6 +34,7 @@ class SagaAdmin(SagaOperating, SagaPage, SagaListing):
 admin.site.register(Case, CaseAdmin)
 admin.site.register(Approval, ApprovalAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(BarrierNote, BarrierNoteAdmin)
 admin.site.register(OperatorAction, OperatorActionAdmin)

@@ -190,7 +190,9 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     )
     list_filter = (OpenFilter, OwnerFilter, "kind")
     search_fields = ("=saga_id", "=owner")
-    search_help_text = "Saga id or owner, in full"
+    search_help_text = "Order number, order id, saga id or owner"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"opened_at": "id"}
 
     @display(description="step")
     def about(self, case: Case) -> str:

@@ -39,6 +39,7 @@ class Standing:
     """Mixin of an admin class whose first filter is a StandingFilter. Keys are UUIDv7."""
 
     list_before_template = "admin/sagas/case/tabs.html"
+    ordering = ("-id",)  # UUIDv7: the newest first
     model: type[Model]
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:

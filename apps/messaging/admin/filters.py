@@ -1,0 +1,136 @@
+"""Filters of a list as fields of one form, so that every choice is in the address.
+
+Unlike Django's they ask no table for what there is to choose from.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar, NamedTuple
+
+from django.contrib.admin import ListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+LARGEST = Decimal(10**15)  # more in cents fits no bigint
+
+
+class Choice(NamedTuple):
+    """Something to choose: how it stands in the address, and for people."""
+
+    value: str
+    text: str
+
+
+class FormFilter(ListFilter):
+    """A filter whose parameters are fields of the form that Unfold puts around all of them."""
+
+    names: ClassVar[tuple[str, ...]]  # of the parameters in the address
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: type[Model], model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in self.names:
+            given = params.pop(name, [""])[-1].strip()
+            if given:
+                self.used_parameters[name] = given
+
+    def given(self, name: str) -> str:
+        """What stands in the address; empty: nothing."""
+        return str(self.used_parameters.get(name, ""))
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self.names)
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        """Nothing beside itself, which the templates show."""
+        yield from ()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(self.wanted()) if self.used_parameters else queryset
+
+    def wanted(self) -> Q:
+        """The rows that were chosen. Raises IncorrectLookupParameters."""
+        raise NotImplementedError
+
+
+class ChoiceFilter(FormFilter):
+    """One of several."""
+
+    template = "admin/filters/choice.html"
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def value(self) -> str:
+        return self.given(self.name)
+
+    def options(self) -> list[Choice]:
+        """What there is to choose; another value that is in the address, too."""
+        found = list(self.offered())
+        if self.value and self.value not in {each.value for each in found}:
+            found.append(Choice(self.value, self.value))
+        return found
+
+    def offered(self) -> Iterable[Choice]:
+        raise NotImplementedError
+
+
+class Bound(NamedTuple):
+    """One end of a range, for the template."""
+
+    name: str
+    text: str
+    value: str
+
+
+class RangeFilter(FormFilter):
+    """From and to, either of them optional. The upper end itself is left out of times."""
+
+    template = "admin/filters/range.html"
+    field: ClassVar[str]
+    kind: ClassVar[str]  # how it is entered: moment or money
+    below: ClassVar[str] = "lt"
+
+    def bounds(self) -> list[Bound]:
+        texts = ("from", "to")
+        pairs = zip(self.names, texts, strict=True)
+        return [Bound(name, text, self.given(name)) for name, text in pairs]
+
+    def wanted(self) -> Q:
+        read = READERS[self.kind]
+        found = Q()
+        for name, way in zip(self.names, ("gte", self.below), strict=True):
+            if text := self.given(name):
+                found &= Q((f"{self.field}__{way}", read(text)))
+        return found
+
+
+def moment_of(text: str) -> datetime:
+    """A day or a moment; in UTC, unless it says its zone."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise IncorrectLookupParameters(error) from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def cents_of(text: str) -> int:
+    """An amount as people write it: 12.34."""
+    try:
+        amount = Decimal(text.replace(",", ""))
+    except InvalidOperation as error:
+        raise IncorrectLookupParameters(error) from error
+    if not amount.is_finite() or abs(amount) > LARGEST:
+        raise IncorrectLookupParameters(text)
+    return int(amount * 100)
+
+
+READERS: dict[str, Callable[[str], object]] = {"moment": moment_of, "money": cents_of}

@@ -1,0 +1,139 @@
+"""Every list finds by what a person has in hand, and reads no more than it must."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connections, router
+from django.db.models import Model
+from django.test import Client, RequestFactory
+
+from apps.messaging.admin import ReadOnlyAdmin
+from apps.orders.models import Order
+from sagaplatform.env import CONTEXTS
+from tests.admin.world import client_of, fill_every_table
+from tests.ops.world import CUSTOMER
+
+Databases = dict[str, psycopg.Connection]
+LISTS = {
+    model._meta.label: each
+    for model, each in admin.site._registry.items()
+    if isinstance(each, ReadOnlyAdmin)
+}
+# Tables that stay short, so that some searches may read all of them: what is settled or sent goes,
+# what is unusual is rare, and there are as many products as there are.
+SHORT = {
+    *(f"{context}.{each}" for context in CONTEXTS
+      for each in ("OutboxMessage", "DeadLetter", "BarrierNote", "OperatorAction")),
+    "sagas.Case", "payments.Intent", "ops.ConservationCheck",
+}  # fmt: skip
+WITH_SAGA = [name for name, each in LISTS.items() if "=saga_id" in each.search_fields]
+WITH_CUSTOMER = [
+    name
+    for name, each in LISTS.items()
+    if any(field.endswith("customer_id") for field in each.search_fields)
+]
+
+
+@pytest.fixture
+def support(shop: Databases) -> Client:
+    fill_every_table(shop)
+    User.objects.create_user("ada", id=CUSTOMER)
+    return client_of("support", codenames="view_")
+
+
+def count(client: Client, label: str, term: str) -> int:
+    answer = client.get(f"/admin/{label.lower().replace('.', '/')}/", {"q": term})
+    assert answer.status_code == 200
+    return len(answer.context["cl"].result_list)
+
+
+def test_every_list_with_a_saga_finds_it_by_its_order_too(support: Client) -> None:
+    order = Order.objects.get()
+    terms = (order.number, order.id, order.saga_id, "SP-0000-0000-0000", "SP-")
+    shown = {name: [count(support, name, str(term)) > 0 for term in terms] for name in WITH_SAGA}
+
+    assert shown == {name: [True, True, True, False, False] for name in WITH_SAGA}
+    assert len(WITH_SAGA) == 46
+
+
+def test_every_list_with_a_customer_finds_them_by_name_too(support: Client) -> None:
+    shown = {
+        name: [count(support, name, term) > 0 for term in ("7", "ada", "8", "bob")]
+        for name in [*WITH_CUSTOMER, "orders.Order"]
+    }
+
+    assert {tuple(each) for each in shown.values()} == {(True, True, False, False)}
+    assert sorted(WITH_CUSTOMER) == [
+        "notifications.CustomerMessage", "payments.Account", "payments.LedgerEntry",
+        "payments.Payment", "sagas.Saga",
+    ]  # fmt: skip
+
+
+def test_part_of_a_products_name_is_enough(support: Client, shop: Databases) -> None:
+    named = "UPDATE inventory_stock SET name = 'Green Tea' WHERE product_id = 'tea'"
+    shop["inventory"].execute(named)
+
+    assert count(support, "inventory.Stock", "green") == 1
+    assert count(support, "inventory.Stock", "te") == 1  # of the name, not of the id
+    assert count(support, "inventory.Stock", "cup") == 1
+    assert count(support, "inventory.Stock", "cu") == 0
+
+
+def test_every_list_says_what_it_is_searched_by() -> None:
+    assert {name for name, each in LISTS.items() if not each.search_help_text} == set()
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_every_order_of_a_list_is_an_indexs_own(databases: Databases, name: str) -> None:
+    """The first page is read off an index, whatever the column that the list is sorted by."""
+    listing = LISTS[name]
+    user = User.objects.create_superuser("agent")
+    columns = range(len(listing.list_display))
+    for query in ["", *(f"?o={way}{index}" for index in columns for way in ("", "-"))]:
+        request = RequestFactory().get("/" + query)
+        request.user = user
+        chosen = listing.get_changelist_instance(request)
+        kinds = [each["Node Type"] for each in nodes(plan(listing.model, chosen.queryset[:51]))]
+        assert "Sort" not in kinds, (query, kinds)
+        assert not any(field_of(listing.model, each).null for each in chosen.order.fields)
+
+
+@pytest.mark.parametrize("name", sorted(set(LISTS) - SHORT))
+def test_what_is_searched_in_full_has_an_index(databases: Databases, name: str) -> None:
+    listing = LISTS[name]
+    for path in (each[1:] for each in listing.search_fields if each.startswith("=")):
+        value = {"UUIDField": "0192f3a1-b2c3-7abc-8def-0123456789ab", "TextField": "x"}
+        kind = field_of(listing.model, path).get_internal_type()
+        rows = listing.model._default_manager.filter(**{path: value.get(kind, 1)}).order_by()
+        kinds = [each["Node Type"] for each in nodes(plan(listing.model, rows))]
+        assert "Seq Scan" not in kinds, (path, kinds)
+
+
+def field_of(model: type[Model], path: str) -> Any:
+    field: Any = None
+    for part in path.lstrip("-").split("__"):
+        field = model._meta.get_field(part)
+        model = field.related_model or model
+    return field
+
+
+def plan(model: type[Model], rows: Any) -> dict[str, Any]:
+    """What PostgreSQL would do if reading or sorting everything were dear, as with many rows."""
+    with connections[router.db_for_read(model)].cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off; SET enable_sort = off")
+        try:
+            [found] = json.loads(rows.explain(format="JSON"))
+        finally:
+            cursor.execute("RESET enable_seqscan; RESET enable_sort")
+    return dict(found["Plan"])
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for each in plan.get("Plans", ()):
+        yield from nodes(each)
