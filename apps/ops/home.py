@@ -181,7 +181,7 @@ def attention(reader: Reader, of: OfSagas, now: datetime) -> Iterator[Figure]:
     stuck: Count = of.standings.by_status[Status.STUCK]
     address = reader.list_of("sagas.saga", status__exact=Status.STUCK.value)
     yield Figure("stuck", str(stuck), address, alarming=stuck.number > 0)
-    address = reader.list_of("sagas.case", closed_at__isempty=1)
+    address = reader.list_of("sagas.case", standing="open")
     yield Figure("open cases", f"{of.open_cases:,}", address, alarming=of.open_cases > 0)
 
 

@@ -297,6 +297,9 @@ class Approval(models.Model):
         indexes = [
             # What waits, the oldest first; few among many.
             models.Index(fields=["id"], condition=Q(status="open"), name="approval_open"),
+            # What the admin searches for.
+            models.Index(fields=["saga_id"], name="approval_of_saga"),
+            models.Index(fields=["requester"], name="approval_asked_by"),
         ]
 
     def __str__(self) -> str:

@@ -75,6 +75,7 @@ PAGES: dict[str, Page] = {
 }
 PAGES |= {
     "sagas_saga_resume": Page(("sagas.view_saga", "sagas.pause_saga")),
+    "sagas_saga_export": Page(("sagas.view_saga",), post=200, args=()),
     "sagas_saga_live": Page(("sagas.view_saga",), post=200),
     "sagas_saga_messages": Page(("sagas.view_saga",), post=200),
     "sagas_saga_message": Page(

@@ -49,7 +49,7 @@ def test_who_may_what() -> None:
         "retry_saga", "compensate_saga", "skip_saga", "pause_saga", "resolve_saga",
         "substitute_saga", "record_saga", "reveal_saga", "replay_deadletter", "edit_deadletter",
         "discard_deadletter", "reveal_deadletter", "view_switch", "change_switch",
-        "view_periodictask", "change_periodictask", "view_intervalschedule",
+        "view_periodictask", "change_periodictask", "view_intervalschedule", "view_approval",
     }  # fmt: skip
     assert ROLES["operations"] > ROLES["support"]
     assert {each for each in ROLES["approver"] if ".view_" not in each} == {"sagas.decide_approval"}

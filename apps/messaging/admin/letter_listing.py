@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
+from apps.messaging.admin.finding import rows_named
 from apps.messaging.admin.letter_words import ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
 from apps.messaging.context import context, contexts
@@ -41,10 +42,10 @@ class LetterListing(ReadOnlyAdmin):
         ("action", admin.AllValuesFieldListFilter),
         "parked_at",
     )
-    search_fields = ("saga_id",)  # shows the field; get_search_results says what is searched
+    search_fields = ("=saga_id",)  # and what named_by says
     search_help_text = (
-        "Saga id, message id, letter id or fingerprint in full; else words of the error, a step or"
-        " a type"
+        "Order number, saga id, message id, letter id or fingerprint in full; else words of the"
+        " error, a step or a type"
     )
     ordering = ("-id",)  # UUIDv7: the newest first
     sorted_by: ClassVar[dict[str, str]] = {"old": "id"}
@@ -72,7 +73,8 @@ class LetterListing(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[DeadLetter], search_term: str
     ) -> tuple[QuerySet[DeadLetter], bool]:
         term = search_term.strip()
-        return (queryset.filter(named_by(term)) if term else queryset), False
+        of_saga = rows_named(self.model, self.get_search_fields(request), term)
+        return (queryset.filter(named_by(term) | of_saga) if term else queryset), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
@@ -11,7 +12,7 @@ PARAMETER = "standing"
 
 
 class StandingFilter(admin.SimpleListFilter):
-    """The open ones, unless the settled ones are asked for."""
+    """The open ones, unless the settled ones are asked for; a search looks among all."""
 
     title = "standing"
     parameter_name = PARAMETER
@@ -27,6 +28,8 @@ class StandingFilter(admin.SimpleListFilter):
         return SETTLED if super().value() == SETTLED else OPEN
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if request.GET.get(SEARCH_VAR) and PARAMETER not in request.GET:
+            return queryset
         is_open = self.is_open()
         return queryset.filter(~is_open if self.value() == SETTLED else is_open)
 
