@@ -9,10 +9,11 @@ import django.db
 import psycopg
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from django.db import transaction
 
 from apps.messaging.batch import Batch, HandlingFailed
 from apps.messaging.database import Database
-from apps.messaging.dead_letters import DeadLetters, describe
+from apps.messaging.dead_letters import DeadLetters, describe, named
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.failpoints import reach
 from apps.messaging.kafka import is_error, new_consumer, topic_name
@@ -67,19 +68,39 @@ def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
 
 
 def park(context: str, failures: Sequence[Failure]) -> None:
-    """Keep what failed for good, each in a transaction of its own."""
+    """Keep what failed for good, each in a transaction of its own.
+
+    What cannot be kept as it was read is kept by its place and payload, so that no message ever
+    stops a consumer. Passing errors are raised: they say nothing about a message.
+    """
+    for failure in failures:
+        try:
+            _park_whole(context, failure)
+        except Exception as in_the_way:
+            if is_passing(in_the_way):
+                raise
+            _park_bare(context, failure, in_the_way)
+
+
+def _park_whole(context: str, failure: Failure) -> None:
+    record, error = failure
+    database, request = Database(context), request_to_park(context, record)
+    told = request or (record.envelope and record.envelope.request)
+    about = [told] if told else []
+    with database.transaction():
+        transaction.on_commit(partial(reach, "parking.after_commit", about), using=context)
+        DeadLetters(database).park(record, request, error, ATTEMPTS)
+        reach("parking.before_commit", about)
+    with at_hand(record):
+        log.error("message_parked", context=context, **named(error))
+
+
+def _park_bare(context: str, failure: Failure, in_the_way: Exception) -> None:
+    record, error = failure
     database = Database(context)
-    for record, error in failures:
-        request = request_to_park(context, record)
-        with database.transaction():
-            DeadLetters(database).park(record, request, error, ATTEMPTS)
-        with at_hand(record):
-            log.error(
-                "message_parked",
-                context=context,
-                error=describe(error),
-                error_type=type(error).__name__,
-            )
+    with database.transaction():
+        DeadLetters(database).park_bare(record, error, ATTEMPTS, in_the_way)
+    log.error("message_parked_bare", context=context, place=record.place, **named(in_the_way))
 
 
 class ContextConsumer:
