@@ -17,6 +17,7 @@ from apps.messaging.context import contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
+from apps.messaging.failpoints import arm
 from apps.messaging.models import ParkedStatus
 from apps.messaging.relay import relay
 from apps.messaging.terminal import add_acting, add_signature, as_json, confirm, harmless, signed
@@ -74,6 +75,7 @@ class Command(BaseCommand):
             add_acting(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arm()
         self.console = Console()
         try:
             options["run"](options)
