@@ -43,6 +43,8 @@ def configure(options: dict[str, Any]) -> None:
         "loggers": {
             "django": {**ONLY_OURS, "level": "INFO"},
             "django.server": {**ONLY_OURS, "level": "INFO"},
+            # It tells of addresses in full, and a webhook's is a secret.
+            "urllib3": {"level": "CRITICAL"},
         },
         "root": {"handlers": ["stderr"], "level": options["level"]},
     })  # fmt: skip

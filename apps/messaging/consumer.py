@@ -21,6 +21,7 @@ from apps.messaging.logs import at_hand
 from apps.messaging.metrics import begin, observe_batch
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
+from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
 from apps.messaging.sorting import request_to_park
 from apps.messaging.stopping import on_stop_signal
@@ -115,8 +116,7 @@ class ContextConsumer:
         self.stopping = False
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
-        self._held: list[Message] = []  # read while resting
-        self._paused: set[tuple[str, int]] = set()  # and not yet resumed
+        self.rest = Rest(self.consumer)
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
@@ -156,8 +156,8 @@ class ContextConsumer:
 
     def _take(self) -> list[Message]:
         """What is there: wait for a first message, never for a full batch."""
-        self._resume()
-        held, self._held = self._held, []
+        self.rest.resume()
+        held, self.rest.held = self.rest.held, []
         first = self.consumer.poll(0 if held else IDLE_SECONDS)
         if first is not None:
             held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
@@ -177,7 +177,7 @@ class ContextConsumer:
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
                 return 0
-            self._rest(pause_before(attempt))
+            self._pause(pause_before(attempt))
             failed = [each.record for each in failures]
             failures = self._persistently(partial(carry_out, self.context, failed))
         self._persistently(partial(park, self.context, failures))
@@ -198,26 +198,10 @@ class ContextConsumer:
                     "database_in_the_way", context=self.context, error=describe(error), pause=pause
                 )
                 self.database.reconnect()
-                self._rest(pause)
+                self._pause(pause)
 
-    def _rest(self, seconds: float) -> None:
-        """Wait without leaving the group: paused partitions give nothing, polling goes on."""
-        partitions = self.consumer.assignment()
-        self.consumer.pause(partitions)
-        self._paused |= {(each.topic, each.partition) for each in partitions}
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self.stopping:
-            if message := self.consumer.poll(min(left, IDLE_SECONDS)):
-                self._held.append(message)  # of a partition that was assigned meanwhile
-        self._resume()
-
-    def _resume(self) -> None:
-        """Resume what was paused, as soon as it is ours: librdkafka keeps a partition paused that
-        was lost while we rested and is assigned again later."""
-        if self._paused:
-            ours = [e for e in self.consumer.assignment() if (e.topic, e.partition) in self._paused]
-            self.consumer.resume(ours)
-            self._paused -= {(each.topic, each.partition) for each in ours}
+    def _pause(self, seconds: float) -> None:
+        self.rest.take(seconds, until=lambda: self.stopping)
 
     # --- offsets
 

@@ -8,8 +8,12 @@ class OpsConfig(AppConfig):
     label = "ops"
 
     def ready(self) -> None:
-        """Add what all contexts know of a saga to its page."""
-        from apps.ops.pages import sections_of  # noqa: PLC0415 - models are loaded by now
+        """Add what all contexts know of a saga to its page, and to the metrics who reads alerts."""
+        from apps.contracts.catalogue import ALERTS  # noqa: PLC0415 - apps are loaded by now
+        from apps.messaging.lag import OTHERS, Group  # noqa: PLC0415
+        from apps.ops.alerts.ways import WAYS  # noqa: PLC0415
+        from apps.ops.pages import sections_of  # noqa: PLC0415
         from apps.sagas.admin.page import SECTIONS  # noqa: PLC0415
 
         SECTIONS.append(sections_of)
+        OTHERS["sagas"] = [Group(each.group, (ALERTS,), always=False) for each in WAYS]

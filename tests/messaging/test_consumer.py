@@ -19,6 +19,7 @@ from apps.messaging.handling import Handler
 from apps.messaging.kafka import topic_name
 from apps.messaging.outbox import publish
 from apps.messaging.record import read_record
+from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, new_saga
@@ -168,9 +169,7 @@ def test_a_consumer_that_dies_before_the_commit_of_the_database_loses_no_message
     heir.close()
 
 
-def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
-    shelf: Shelf, topics: None
-) -> None:
+def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back() -> None:
     """librdkafka remembers the pause across the loss (seen: assigned, and silent for ever)."""
 
     class Broker:
@@ -192,19 +191,16 @@ def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
         def poll(self, timeout: float) -> None:
             return None
 
-    tired, broker = ContextConsumer("inventory"), Broker()
-    tired.consumer.close()
-    tired.office.attended = False  # this consumer will never have a turn
-    tired.consumer = broker  # type: ignore[assignment]
+    broker = Broker()
+    rest = Rest(broker)  # type: ignore[arg-type]
     both, broker.poll = broker.ours, lambda timeout: setattr(broker, "ours", [])  # type: ignore[method-assign]
-    tired._rest(0.01)
+    rest.take(0.01, until=lambda: False)
     assert broker.silent == {0, 1}
     broker.ours = both[:1]
-    broker.poll = lambda timeout: None  # type: ignore[method-assign]
-    tired._take()
+    rest.resume()
     assert broker.silent == {1}
     broker.ours = both
-    tired._take()
+    rest.resume()
     assert broker.silent == set()
 
 

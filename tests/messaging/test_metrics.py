@@ -30,7 +30,7 @@ from apps.messaging.context import context
 from apps.messaging.database import Database
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import admin_client, group_name, topic_name
-from apps.messaging.lag import consumer_lag
+from apps.messaging.lag import consumer_lag, groups_of
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.outbox import publish
 from apps.messaging.serving import start_server
@@ -326,7 +326,7 @@ def test_a_group_that_has_committed_nothing_is_behind_by_all_there_is(settings: 
             producer.produce(topic, b"{}", partition=partition)
         assert producer.flush(PATIENCE_SECONDS) == 0
 
-        told = consumer_lag([context("inventory")])
+        told = consumer_lag(groups_of([context("inventory")]))
 
         group = f"{settings.KAFKA_TOPIC_PREFIX}inventory"
         assert sorted(told) == [(group, topic, 0, 2), (group, topic, 1, 1)]
