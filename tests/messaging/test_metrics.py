@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -482,6 +484,23 @@ def test_a_process_without_pages_serves_its_metrics_and_nothing_else(
     assert status == 200
     assert value(samples(text), "outbox_messages", service="orders") == 0
     assert get(own, "/") == (404, "Metrics are at /metrics.\n")
+
+
+@pytest.mark.usefixtures("databases")
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("HEAD", 200), ("POST", 405), ("PUT", 405), ("DELETE", 405), ("OPTIONS", 405), ("TRACE", 405)],
+)
+def test_its_port_gives_nothing_but_what_is_got(
+    port: Callable[[], int], method: str, status: int
+) -> None:
+    connection = HTTPConnection("127.0.0.1", port(), timeout=30)
+    with closing(connection):
+        connection.request(method, "/metrics")
+        answer = connection.getresponse()
+
+        assert (answer.status, answer.read()) == (status, b"")
+        assert answer.headers["Allow"] == (None if status == 200 else "GET, HEAD")
 
 
 @pytest.fixture
