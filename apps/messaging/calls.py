@@ -30,11 +30,12 @@ from apps.messaging.envelope import Envelope
 from apps.messaging.failpoints import reach
 from apps.messaging.handling import CallOutside, StillWaiting, Task, Workspace
 from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, kept
+from apps.messaging.logs import order_of
 from apps.messaging.models import IntentStatus
 from apps.messaging.outbox import publish
 from apps.messaging.recording import Recorded, What, Who, recorded, undone_at_once
 from apps.messaging.request import Request
-from apps.messaging.retry import pause_before_call
+from apps.messaging.retry import is_passing, pause_before_call
 from apps.messaging.saga_log import Answer, Entry, SagaLogTable, Settled
 from apps.messaging.waking import wake
 from apps.messaging.wiring import wiring
@@ -65,7 +66,13 @@ def carry_out(context: str, claimed: Claimed) -> None:
         ask_again(context, claimed, error)
     else:
         reach("intent.answered", [call.request])
-        record(context, claimed, outcome)
+        try:
+            record(context, claimed, outcome)
+        except Exception as error:  # a bug in what an outcome means: the call is not lost for it
+            if is_passing(error):
+                raise
+            log.exception("outcome_not_recorded", context=context, **facts(claimed))
+            ask_again(context, claimed, error)
 
 
 def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
@@ -74,11 +81,19 @@ def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
     reason = f"{type(error).__name__}: {describe(error)}"
     log.warning(
         "outcome_unknown",
-        context=context, saga_id=str(claimed.request.saga_id), step=claimed.request.step,
-        operation=claimed.operation, attempt=claimed.attempt, error=reason, pause=pause,
+        context=context, attempt=claimed.attempt, error=reason, pause=pause, **facts(claimed),
     )  # fmt: skip
     table = IntentTable(Database(context))
     table.put_off(claimed, IntentStatus.UNKNOWN, reason, seconds=pause)
+
+
+def facts(claimed: Claimed) -> dict[str, str]:
+    """Which call it is, for the log."""
+    request = claimed.request
+    return {
+        "saga_id": str(request.saga_id), "step": request.step, "operation": claimed.operation,
+        **order_of(claimed.details),
+    }  # fmt: skip
 
 
 def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
@@ -88,11 +103,12 @@ def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
     status = IntentStatus.WAITING if touched else IntentStatus.DUE
     with database.transaction():
         table = IntentTable(database)
-        asked = table.put_off(claimed, status, waiting.reason, until=waiting.until)
+        pause = pause_before_call(claimed.attempt)  # at least, whatever time is named
+        asked = table.put_off(claimed, status, waiting.reason, until=waiting.until, seconds=pause)
         if asked is None:
             return
         request = kept(asked.undo or asked.request, command_topic(context))
-        event = StepWaits(reason=waiting.reason, until=waiting.until)
+        event = StepWaits(reason=waiting.reason, until=asked.due_at)
         publish(database, [envelope_of(context, request, event, request.request)])
 
 
@@ -105,7 +121,7 @@ def record(context: str, claimed: Claimed, outcome: Any) -> bool:
     with database.transaction():
         recording = Recording(context, claimed)
         if not recording.hold():
-            log.warning("lease_lost", context=context, saga_id=str(claimed.request.saga_id))
+            log.warning("lease_lost", context=context, **facts(claimed))
             return False
         recording.write(outcome)
         reach("intent.before_commit", [claimed.request])

@@ -56,10 +56,11 @@ SET status = 'settled', lease = NULL, leased_until = NULL, reason = 'by hand', c
 WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'claimed', 'unknown', 'waiting', 'refused')
 """
 
-# Ask again now: somebody does not want to wait until the outcome is asked for by itself.
+# Ask again now: somebody does not want to wait until the outcome is asked for by itself. If the
+# outside world still wants time, it says so again.
 HASTEN = """
 UPDATE {context}_intent SET due_at = now(), changed_at = now()
-WHERE id = ANY(%b::uuid[]) AND status = 'unknown' AND due_at > now()
+WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'unknown', 'waiting') AND due_at > now()
 """
 
 # A compensation or a Fence waits for the outcome of a call; the first one is answered.
@@ -109,13 +110,14 @@ WHERE id = %b AND lease = %b AND status = 'claimed'
 """
 
 # claimed -> unknown or waiting, or due again if nothing was called, by the worker with the lease.
+# Never at once, whatever time the outside world names.
 PUT_OFF = """
 UPDATE {context}_intent
 SET status = %b, lease = NULL, leased_until = NULL, reason = %b,
-    due_at = coalesce(%b, now() + make_interval(secs => %b)),
+    due_at = greatest(%b, now() + make_interval(secs => %b)),
     called_at = CASE WHEN %b THEN called_at END, changed_at = now()
 WHERE id = %b AND lease = %b AND status = 'claimed'
-RETURNING request, undo, fence
+RETURNING request, undo, fence, due_at
 """
 
 
@@ -171,6 +173,15 @@ class Waiting(NamedTuple):
     fence: str
 
 
+class PutOff(NamedTuple):
+    """Headers of the requests that wait for a call which is made again later."""
+
+    request: str
+    undo: str
+    fence: str
+    due_at: datetime
+
+
 class IntentTable:
     """The intents of one context."""
 
@@ -198,8 +209,7 @@ class IntentTable:
         self._change(SETTLE_BY_HAND, ids)
 
     def hasten(self, ids: Iterable[UUID]) -> None:
-        """Calls of unknown outcome are to be made again now, not after their pause. One for which
-        the outside world wants time keeps it."""
+        """Calls that wait for a time are to be made now."""
         self._change(HASTEN, ids)
 
     def remember(self, waiting: Sequence[tuple[UUID, Envelope]]) -> None:
@@ -237,13 +247,14 @@ class IntentTable:
         reason: str,
         *,
         until: datetime | None = None,
-        seconds: float = 0.0,
-    ) -> Waiting | None:
-        """Ask again later; who waits meanwhile. None where the lease is lost."""
+        seconds: float,
+    ) -> PutOff | None:
+        """Ask again in so many seconds, or at a later time; who waits meanwhile, and until when.
+        None where the lease is lost."""
         touched = status is not IntentStatus.DUE
         when = (status.value, reason, until, seconds, touched)
         rows = self.database.fetch(PUT_OFF, (*when, claimed.id, claimed.lease))
-        return Waiting(*rows[0]) if rows else None
+        return PutOff(*rows[0]) if rows else None
 
 
 # --- headers of requests, kept until they are answered

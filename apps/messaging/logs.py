@@ -58,7 +58,7 @@ def facts_of(record: Record) -> dict[str, str]:
         "type": envelope.type,
         "message_id": str(envelope.message_id),
         "trace_id": envelope.traceparent.split("-")[1] if "-" in envelope.traceparent else "",
-        **_order_of(record.payload),
+        **order_of(record.payload),
     }
 
 
@@ -66,7 +66,8 @@ class _OfAnOrder(msgspec.Struct):
     order_id: str = ""
 
 
-def _order_of(payload: bytes) -> dict[str, str]:
+def order_of(payload: bytes) -> dict[str, str]:
+    """The order that a payload names, as a fact for the log; nothing where it names none."""
     try:
         order_id = msgspec.json.decode(payload, type=_OfAnOrder).order_id
     except NO_JSON:

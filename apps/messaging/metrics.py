@@ -42,6 +42,12 @@ OUTBOX_SWEPT = Gauge(
     ["service"],
     multiprocess_mode="max",
 )
+TURNED = Gauge(
+    "watchdog_turned_timestamp_seconds",
+    "When the watchdog of a context last looked for what is overdue",
+    ["service"],
+    multiprocess_mode="max",
+)
 
 
 def begin(service: str) -> None:

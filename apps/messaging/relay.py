@@ -79,6 +79,7 @@ class Relay:
         self.database = Database(alias)
         self.producer = producer
         self._lock = threading.Lock()  # delivery reports come in any thread that polls
+        self._tidying = threading.Lock()
         self._under_way: set[UUID] = set()
         self._acknowledged: set[UUID] = set()
         self.attended = False  # somebody calls `tidy` and polls; else a postman is started
@@ -137,8 +138,9 @@ class Relay:
             raise
 
     def tidy(self) -> int:
-        """Delete acknowledged rows now; how many."""
-        with self.acknowledged() as ids:
+        """Delete acknowledged rows now; how many. When it returns, what another thread was
+        deleting is deleted too."""
+        with self._tidying, self.acknowledged() as ids:
             if ids:
                 self.database.execute(DELETE, [ids])
         return len(ids)

@@ -24,3 +24,8 @@ class UnknownOrder(OrdersError):
 class OrderHasEnded(OrdersError):
     """The order has already ended the other way. Look at its saga: two of its steps contradict
     each other."""
+
+
+class NoStartToTell(OrdersError):
+    """No order of that id is under way: it has ended, or never was. Compare the id with the list of
+    orders."""

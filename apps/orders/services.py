@@ -1,4 +1,4 @@
-"""What starts from a door: placing an order."""
+"""What starts from a door: placing an order, telling its start again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,14 @@ from uuid_utils.compat import uuid7
 from apps.contracts.orders import OrderCreated
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.messaging import audit
+from apps.messaging.audit import Actor
 from apps.messaging.database import Database
+from apps.messaging.models import SubjectKind
+from apps.messaging.outbox import publish
 from apps.messaging.starting import start_saga
-from apps.orders.errors import IdempotencyKeyReused
+from apps.orders.errors import IdempotencyKeyReused, NoStartToTell
+from apps.orders.starts import STARTS, start_of
 from apps.processes.place_order import PLACE_ORDER
 
 GIFT_WRAP = "gift_wrap"  # the wish and the switch have one name
@@ -45,6 +50,12 @@ WITH claimed AS (
 )
 SELECT count(*) FROM placed
 """
+
+# A placed order with its start as it was told, locked.
+LOCK_START = f"{STARTS} WHERE placed.id = %b AND placed.status = 'placed' FOR UPDATE OF placed"
+
+# Its start is told again, as if for the first time: the watchdog looks after it as before.
+TELL_ANEW = "UPDATE orders_order SET start_told = 1, start_told_at = now() WHERE id = %b"
 
 # What was answered under a key before.
 EARLIER = """
@@ -126,6 +137,28 @@ def place_order(
     key = (customer_id, idempotency_key, request_hash)
     claim = Claim(*key, created.order_id, given.status, given.body)
     return _place_once(claim, created, plan_for(gift_wrap=gift_wrap), traceparent)
+
+
+def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
+    """Publish the start of a placed order's saga once more, for an engine that never heard of it.
+    One that did takes it for the duplicate that it is.
+
+    Written down in the same transaction. Raises NoStartToTell where no such order is under way, and
+    ReasonMissing.
+    """
+    database = Database("orders")
+    with database.transaction():
+        rows = database.fetch(LOCK_START, [order_id])
+        if not rows:
+            raise NoStartToTell(order=order_id)
+        [(id, saga_id, plan, told, step, *answer)] = rows
+        database.execute(TELL_ANEW, [order_id])
+        publish(database, [start_of((id, saga_id, plan, 1, step, *answer))])
+        audit.write_down(
+            database, actor=actor, operation="tell_start", subject_kind=SubjectKind.ORDER,
+            subject_id=order_id, saga_id=saga_id, step=step, version=told, reason=reason,
+            parameters={}, outcome="The start was told again",
+        )  # fmt: skip
 
 
 def plan_for(*, gift_wrap: bool) -> Plan:

@@ -5,38 +5,27 @@ The initiator owns the start: until an order shows a sign of progress, nobody el
 
 from collections.abc import Sequence
 from functools import partial
-from uuid import UUID
 
-import msgspec
 import structlog
 from django.db import transaction
 
-from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
-from apps.contracts.plan import Plan
-from apps.contracts.steps import PersonNeeded
 from apps.messaging.context import context
 from apps.messaging.database import Row
-from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.failpoints import reach
 from apps.messaging.leases import HeldLease
+from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
-from apps.messaging.request import Request
-from apps.messaging.starting import new_traceparent
+from apps.orders.starts import MOST_TELLINGS, STARTS, start_of
 
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 60  # until a start is told again; each time twice as long
-MOST_TELLINGS = 4  # then a person is asked
 MOST_ORDERS = 100  # in one turn
 LEASE_SECONDS = 15
 
 # Placed orders of which nothing was heard for so long, with their start as it was told, locked.
-LATE_STARTS = """
-SELECT placed.id, placed.saga_id, placed.plan, placed.start_told, log.step,
-    log.answer_type, log.answer_version, log.answer
-FROM orders_order AS placed
-JOIN orders_sagalog AS log ON log.saga_id = placed.saga_id
-    AND log.step = split_part(split_part(placed.plan, '/', 4), ',', 1)
+LATE_STARTS = f"""
+{STARTS}
 WHERE placed.status = 'placed' AND placed.start_told <= %b
   AND placed.start_told_at < now() - make_interval(secs => %b * 2 ^ (placed.start_told - 1))
   AND NOT EXISTS (SELECT FROM orders_orderevent AS heard
@@ -63,6 +52,7 @@ class Watchdog:
         """Look once; how many starts were told again, or to a person."""
         if not self.lease.take():
             return 0
+        TURNED.labels("orders").set_to_current_time()
         with self.database.transaction():
             asked = (MOST_TELLINGS, float(self.patience), MOST_ORDERS)
             rows = self.database.fetch(LATE_STARTS, asked)
@@ -83,31 +73,3 @@ class Watchdog:
     def close(self) -> None:
         """Let another one watch."""
         self.lease.release()
-
-
-def start_of(row: Row) -> Envelope:
-    """The start again, as it was told; or after the last telling that a person is needed."""
-    order_id, saga_id, plan, told, step, *answer = row
-    if told == MOST_TELLINGS:
-        return need_of(order_id, saga_id, plan, step)
-    name, version, payload = answer
-    event = msgspec.json.decode(bytes(payload), type=MESSAGES[name, version])
-    request = _request(saga_id, plan, step)
-    return new_envelope(event, request, plan=plan, traceparent=new_traceparent())
-
-
-def need_of(order_id: UUID, saga_id: UUID, plan: str, step: str) -> Envelope:
-    """A person should look: nobody takes the order on."""
-    reason = f"Nobody takes on order {order_id}; its start was told {MOST_TELLINGS} times"
-    event = PersonNeeded(kind="start_lost", context="orders", reason=reason)
-    return new_envelope(
-        event,
-        _request(saga_id, plan, step),
-        plan=plan,
-        traceparent=new_traceparent(),
-        topic=EVENT_TOPICS["orders"],
-    )
-
-
-def _request(saga_id: UUID, plan: str, step: str) -> Request:
-    return Request(saga_id, step, Action.DO, 1, Plan.from_header(plan).mode)

@@ -10,6 +10,8 @@ from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import EVENT_TOPICS, Action
 from apps.contracts.plan import Plan
 from apps.processes import Process, Step, process
+from apps.processes.errors import UnknownProcess, UnknownStep
+from apps.sagas.errors import NoDefinition
 
 
 class Leg(NamedTuple):
@@ -38,16 +40,21 @@ class Course(NamedTuple):
 def course_of(header: str) -> Course:
     """The course of a plan, as the header says it.
 
-    Raises ValueError where it is no plan, UnknownProcess and UnknownStep where no live definition
-    has it.
+    Raises NoDefinition where it is no plan, or no live definition has it.
     """
-    plan = Plan.from_header(header)
-    return lay_out(process(plan.process, plan.version), plan)
+    try:
+        plan = Plan.from_header(header)
+        return lay_out(process(plan.process, plan.version), plan)
+    except (ValueError, UnknownProcess, UnknownStep) as error:
+        raise NoDefinition(plan=header, problem=str(error)) from error
 
 
 def answer_topic(header: str, step: str) -> str:
-    """The topic that answers of a step come from."""
-    asked = course_of(header).legs[step].step
+    """The topic that answers of a step come from. Raises NoDefinition."""
+    leg = course_of(header).legs.get(step)
+    if leg is None:
+        raise NoDefinition(plan=header, problem=f"It has no step {step!r}")
+    asked = leg.step
     owner = asked.command or asked.compensation
     assert owner  # a definition is checked: the first step has a compensation, others a command
     return EVENT_TOPICS[context_of(owner)]

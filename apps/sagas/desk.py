@@ -16,6 +16,7 @@ from apps.messaging.starting import new_traceparent
 from apps.sagas.state import Concern, Decision, SagaState, Status, concerns
 from apps.sagas.statements import CLOSE_CASES, OPEN_CASES, UPDATE_CASES
 
+OF_SAGAS = {"stuck", "decision"}  # kinds of cases that sagas open and close themselves
 REASONS = {"stuck", "undo_refused", "waits", "decision_awaited"}  # kinds of notes that say why
 
 

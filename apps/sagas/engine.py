@@ -193,7 +193,12 @@ class Sagas(Workspace):
         if self.unmatched:
             noted = self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
             count_decisions(self.database, ["unmatched"] * noted)
+        self.desk.opened = [each for each in self.desk.opened if not self._is_over(each)]
         self.desk.save()
+
+    def _is_over(self, case: NewCase) -> bool:
+        """A start that was missed and heard of in the same batch."""
+        return case.kind == START_LOST and case.saga_id in self.started
 
     def _row(self, saga_id: UUID) -> Row:
         known = self.known[saga_id]

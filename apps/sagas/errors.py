@@ -14,6 +14,15 @@ class UnexpectedAnswer(MessagingError):
     handler with the definition, then replay."""
 
 
+class NoDefinition(MessagingError):
+    """No definition that this code has fits the saga's plan: deploy the code that it began with,
+    beside the new one; then it goes on by itself."""
+
+
+class EvidenceMissing(MessagingError):
+    """Say how it can be proven: a reference of the bank, a receipt, a ticket."""
+
+
 class MoveNotAllowed(Exception):
     """A person's move that the saga does not allow now; the message says why, and what to do."""
 
@@ -29,6 +38,11 @@ class UnknownSagaId(MessagingError):
 
 class UnknownCase(MessagingError):
     """There is no open case of that id: it was settled, or never was."""
+
+
+class CaseSettlesItself(MessagingError):
+    """It leaves the desk when what it is about is settled: retry, resolve or substitute the step,
+    or decide about the saga."""
 
 
 class PauseTooLong(MessagingError):

@@ -30,6 +30,7 @@ STEP_DURATION = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
 )
 OVERDUE = Counter("watchdog_overdue_total", "Sagas that were told that something is due")
+SET_ASIDE_TOTAL = Counter("watchdog_set_aside_total", "Sagas that could not be told, now a case")
 DEFERRED = Counter("watchdog_deferred_total", "Sagas put off while their answer may lie in Kafka")
 HELD = Gauge(
     "watchdog_compensation_held",

@@ -21,8 +21,17 @@ from apps.messaging.database import Database
 from apps.messaging.failpoints import reach
 from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
+from apps.sagas import selectors
+from apps.sagas.desk import OF_SAGAS
 from apps.sagas.engine import Known, Sagas
-from apps.sagas.errors import PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
+from apps.sagas.errors import (
+    CaseSettlesItself,
+    EvidenceMissing,
+    PauseTooLong,
+    SagaMoved,
+    UnknownCase,
+    UnknownSagaId,
+)
 from apps.sagas.state import (
     Compensate,
     Move,
@@ -38,7 +47,12 @@ from apps.sagas.state import (
 # A pause has an end, within a week: what is forgotten goes on by itself.
 WITHIN_A_WEEK = "SELECT %b::timestamptz BETWEEN now() AND now() + interval '7 days'"
 
-PAST_DEADLINE = "SELECT deadline_at <= now() FROM sagas_saga WHERE saga_id = %b"
+# Take an open case off the desk, unless it changed meanwhile.
+CLOSE = """
+UPDATE sagas_case SET closed_at = now(), closed_by = 'hand', version = version + 1
+WHERE id = %b AND version = %b AND closed_at IS NULL
+RETURNING saga_id, step
+"""
 
 # Give an open case to somebody, unless it changed meanwhile.
 ASSIGN = """
@@ -77,17 +91,16 @@ def pause_saga(*, saga_id: UUID, until: datetime, version: int, actor: Actor, re
 
 def resume_saga(*, saga_id: UUID, version: int, actor: Actor, reason: str) -> int:
     """End a pause and send what was held back; past its deadline the saga turns back instead."""
-    rows = context("sagas").database.fetch(PAST_DEADLINE, [saga_id])
-    past_deadline = bool(rows and rows[0][0])
-    return _move(saga_id, version, Resume(past_deadline=past_deadline), actor, reason)
+    move = Resume(past_deadline=selectors.is_past_deadline(saga_id))
+    return _move(saga_id, version, move, actor, reason)
 
 
 def resolve_step(
     *, saga_id: UUID, step: str, evidence: str, version: int, actor: Actor, reason: str
 ) -> int:
     """Settle a compensation on the desk that was made outside, by hand. It takes effect once the
-    step's own call is definite, so that nothing is given back twice."""
-    return _move(saga_id, version, Resolve(step, evidence), actor, reason)
+    step's own call is definite, so that nothing is given back twice. Raises EvidenceMissing."""
+    return _move(saga_id, version, Resolve(step, proven(evidence)), actor, reason)
 
 
 def substitute_step(
@@ -101,8 +114,15 @@ def record_outcome(
     *, saga_id: UUID, step: str, evidence: str, version: int, actor: Actor, reason: str
 ) -> int:
     """Record that a pivot, or a step behind it, happened outside. (That it did not happen is found
-    out by compensate_saga, which closes the step.)"""
-    return _move(saga_id, version, RecordOutcome(step, evidence), actor, reason)
+    out by compensate_saga, which closes the step.) Raises EvidenceMissing."""
+    return _move(saga_id, version, RecordOutcome(step, proven(evidence)), actor, reason)
+
+
+def proven(evidence: str) -> str:
+    """The evidence without the blanks around it. Raises EvidenceMissing where it says nothing."""
+    if not any(each.isalnum() for each in evidence):
+        raise EvidenceMissing(given=evidence)
+    return evidence.replace("\0", "").strip()
 
 
 def _move(
@@ -207,6 +227,22 @@ def add_note(*, case_id: UUID, actor: Actor, reason: str) -> None:
         [(version, _, saga_id, step)] = rows
         _write_down_case(
             database, case_id, saga_id, step, version, "note", {}, actor, reason, "noted"
+        )
+
+
+def close_case(*, case_id: UUID, version: int, actor: Actor, reason: str) -> None:
+    """Take a case off the desk that nothing else closes. What a saga itself has on the desk stays
+    there until that is settled: raises CaseSettlesItself."""
+    database = context("sagas").database
+    with database.transaction():
+        if (kind := selectors.case(case_id).kind) in OF_SAGAS:
+            raise CaseSettlesItself(kind=kind)
+        rows = database.fetch(CLOSE, (case_id, version))
+        if not rows:
+            raise _why_not(database, case_id, version)
+        [(saga_id, step)] = rows
+        _write_down_case(
+            database, case_id, saga_id, step, version, "close", {}, actor, reason, "closed"
         )
 
 

@@ -13,6 +13,7 @@ from apps.contracts.catalogue import Action
 from apps.contracts.steps import Fenced, ResolveOutside
 from apps.messaging.context import context
 from apps.messaging.display import money
+from apps.sagas import selectors
 from apps.sagas.course import Course, course_of
 from apps.sagas.decide import decide
 from apps.sagas.engine import Sagas
@@ -25,6 +26,7 @@ from apps.sagas.state import (
     Outcome,
     RecordOutcome,
     Resolve,
+    Resume,
     SagaState,
     Skip,
     Status,
@@ -45,9 +47,10 @@ class Undoing:
     pieces: int  # reserved or sent by it, to be put back
 
     @property
-    def instead(self) -> bool:
-        """Whether a substitute undoes it, which gives back what it finds to be due."""
-        return self.by not in ("", ResolveOutside.__name__)
+    def at_most(self) -> bool:
+        """Whether less may be given back: its effect is in doubt, or a substitute undoes it, which
+        gives back what it finds to be due."""
+        return not self.known or self.by not in ("", ResolveOutside.__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Preview:
     why_not: str  # what stands in the way, and what can be done instead
     asked_now: tuple[str, ...]  # messages that go out at once
     undone: tuple[Undoing, ...]  # in this order
+    follows: tuple[str, ...]  # steps that are asked then, where it only goes forward
     only_if_fenced: bool  # the undoing depends on the pivot's answer
     money_cents: int  # given back in all, in the order's currency
     currency: str
@@ -74,7 +78,10 @@ class Preview:
 
 
 def preview(*, saga_id: UUID, move: Move) -> Preview:
-    """What a move would do now. Raises UnknownSagaId."""
+    """What a move would do now. Raises UnknownSagaId, and NoDefinition where this code cannot
+    tell."""
+    if isinstance(move, Resume):
+        move = Resume(past_deadline=selectors.is_past_deadline(saga_id))
     database = context("sagas").database
     with database.transaction():
         sagas = Sagas.lock(database, {saga_id})
@@ -109,11 +116,12 @@ def foresee(
         why_not=why_not,
         asked_now=tuple(type(each.message).__name__ for each in decision.sends) if decision else (),
         undone=undone,
+        follows=tuple(following(course, move)) if decision else (),
         only_if_fenced=bool(decision and decision.saga.status is Status.FENCING),
         money_cents=sum(each.money_cents for each in undone),
         currency=str(told.get(course.plan.steps[0], {}).get("currency", "")),
         pieces=sum(each.pieces for each in undone),
-        customer_is_told=tuple(customer_is_told(move, undone)),
+        customer_is_told=tuple(customer_is_told(course, move, undone, told)) if decision else (),
         cannot_be_undone=tuple(cannot_be_undone(course, move, decision, undone))
         if decision
         else (),
@@ -127,14 +135,37 @@ def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> I
         facts = told.get(step, {})
         lines = () if step == first else facts.get("lines", ())
         pieces = sum(int(line.get("quantity", 0)) for line in lines)
-        money = int(facts.get("amount_cents", 0))
+        money = int(facts.get("amount_cents", 0)) if facts else doubtful_cents(course, step, told)
         yield Undoing(step, step == first, step in told, by, money, pieces)
+
+
+def doubtful_cents(course: Course, step: str, told: Mapping[str, Facts]) -> int:
+    """What a step has taken at most whose success nobody has told: all that is asked for."""
+    takes_money = "amount_cents" in course.legs[step].step.success.__struct_fields__
+    totals = [int(told[each]["total_cents"]) for each in course.plan.steps if asks(each, told)]
+    return totals[-1] if takes_money and totals else 0
+
+
+def asks(step: str, told: Mapping[str, Facts]) -> bool:
+    """Whether a step has told what is to be paid."""
+    return "total_cents" in told.get(step, {})
+
+
+def following(course: Course, move: Move) -> Iterator[str]:
+    """The steps behind one that a person records as happened: only forward from there."""
+    if isinstance(move, RecordOutcome):
+        step = course.legs[move.step].following
+        while step:
+            yield step
+            step = course.legs[step].following
 
 
 def undone_after(course: Course, decision: Decision) -> Iterator[tuple[str, str]]:
     """The steps that would be undone and by what, in order, if every compensation succeeds: what
     is asked for on the desk, then step by step; after a Fence, if the pivot had not happened."""
     saga = decision.saga
+    if saga.paused:
+        return
     for told in decision.sends:
         if told.request.action is Action.UNDO and told.request != saga.pending:
             own = course.legs[told.request.step].step.compensation
@@ -157,11 +188,17 @@ def well_answered(course: Course, saga: SagaState) -> Answer:
     return Answer(request, compensation.answer())
 
 
-def customer_is_told(move: Move, undone: Sequence[Undoing]) -> Iterator[str]:
+def customer_is_told(
+    course: Course, move: Move, undone: Sequence[Undoing], told: Mapping[str, Facts]
+) -> Iterator[str]:
     """What the customer will read on the order's timeline."""
+    if isinstance(move, RecordOutcome):
+        if taken := doubtful_cents(course, move.step, told):
+            yield f"that {money(taken)} is paid"
+        yield "that the order is confirmed"
     for each in undone:
         if each.money_cents:
-            at_most = "up to " if each.instead else ""
+            at_most = "up to " if each.at_most else ""
             yield f"that {at_most}{money(each.money_cents)} is given back"
         if each.first:
             yield "that the order is cancelled"

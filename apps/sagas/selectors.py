@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
 
 from apps.contracts.catalogue import Action
 from apps.sagas.errors import UnknownCase
@@ -281,6 +282,11 @@ def timeline_of(saga_id: UUID) -> list[TimelineEntry]:
     ]
     told = [TimelineEntry(*row) for row in (*answers, *events)]
     return sorted([*told, *acted], key=lambda entry: (entry.at, entry.revision))
+
+
+def is_past_deadline(saga_id: UUID) -> bool:
+    """Whether the time of a saga is over, by the database's clock; not of one that is unknown."""
+    return Saga.objects.filter(saga_id=saga_id, deadline_at__lte=Now()).exists()
 
 
 def cases(*, open_only: bool) -> list[CaseLine]:

@@ -140,6 +140,12 @@ WHERE settled.saga_id = given.saga_id AND settled.step = given.step
   AND settled.action = given.action AND settled.closed_at IS NULL
 """
 
+# What could not be told before can be now.
+CLOSE_UNTOLD = """
+UPDATE sagas_case SET closed_at = now(), closed_by = 'told', version = version + 1
+WHERE kind = %b AND saga_id = ANY(%b::uuid[]) AND closed_at IS NULL
+"""
+
 # Note answers that no saga waited for; one that is read again is noted once.
 NOTE_UNMATCHED = """
 INSERT INTO sagas_barriernote (
@@ -155,10 +161,11 @@ ended_at IS NULL AND CASE WHEN paused_until IS NULL THEN due_at <= now() OR desk
                      ELSE paused_until <= now() END
 """
 
-# Live sagas of which something is due, the longest due first. One that is paused is due when its
-# pause ends, and not before.
+# Live sagas of which something is due, the longest due first, with the request that is. One that is
+# paused is due when its pause ends, and not before.
 FIND_DUE = f"""
-SELECT saga_id, plan, pending_step, due_at FROM sagas_saga WHERE {DUE}
+SELECT saga_id, plan, pending_step, CASE WHEN due_at <= now() THEN due_at END
+FROM sagas_saga WHERE {DUE}
 ORDER BY coalesce(due_at, desk_due_at) LIMIT %b
 """  # noqa: S608  only constants of this file are put together
 
@@ -170,10 +177,21 @@ FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) AND {DUE}
 ORDER BY saga_id FOR UPDATE SKIP LOCKED
 """  # noqa: S608  only constants of this file are put together
 
-# How many sagas live, and how many of these are late: due now, or sent again already.
+# How many sagas live, and how many of these are late: due now, or sent again already. What is stuck
+# stands on the desk: that it is late is known, and says nothing of the others.
 COUNT_LATE = """
 SELECT count(*), count(*) FILTER (WHERE paused_until IS NULL AND (due_at <= now() OR attempt > 1))
-FROM sagas_saga WHERE ended_at IS NULL
+FROM sagas_saga WHERE ended_at IS NULL AND status <> 'stuck'
+"""
+
+# Put off all that is due of a saga that cannot be told so.
+SET_ASIDE = """
+UPDATE sagas_saga SET
+    due_at = CASE WHEN due_at <= now() THEN later.at ELSE due_at END,
+    desk_due_at = CASE WHEN desk_due_at <= now() THEN later.at ELSE desk_due_at END,
+    paused_until = CASE WHEN paused_until <= now() THEN later.at ELSE paused_until END
+FROM (SELECT now() + make_interval(secs => %b) AS at) AS later WHERE saga_id = %b
+RETURNING plan, coalesce(pending_step, ''), traceparent
 """
 
 # Put off what is due while its answer may still be waiting in Kafka.

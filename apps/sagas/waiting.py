@@ -37,7 +37,10 @@ def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:
     if saga.status is Status.AWAITING_DECISION:
         return Decision(saga, wait=leg.step.patience.longest)
     attempts = leg.step.patience.attempts
-    if said.restrained:  # and afterwards one more wait, however long it was restrained
+    forward = request.action is not Action.UNDO and not may_turn_back(leg, saga)
+    if (
+        said.restrained and not forward
+    ):  # and afterwards one more wait, however long it was restrained
         return send_again(course, replace(saga, attempt=min(saga.attempt, max(attempts - 2, 0))))
     if saga.attempt < attempts:
         return send_again(course, saga)

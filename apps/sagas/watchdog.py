@@ -1,8 +1,11 @@
 """The watchdog: finds sagas that have waited for too long, and tells them so. It decides nothing.
 
-Time is the database's. Two brakes keep a stalled consumer from becoming a mass refund: what is due
-is put off while its answer may still be waiting in Kafka, unheard by the engine; and while too
-large a share of the live sagas is late at once, requests are sent again and none is turned back.
+Time is the database's. A saga that cannot be told, for this code has no definition of its plan or
+fails on it, is set aside alone: it comes onto the desk, and the others are told.
+
+Two brakes keep a stalled consumer from becoming a mass refund: what is due is put off while its
+answer may still be waiting in Kafka, unheard by the engine; and while too large a share of the live
+sagas is late at once, requests are sent again and none is turned back.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,25 +25,39 @@ from apps.contracts.catalogue import ALERTS, Action
 from apps.contracts.plan import Mode
 from apps.contracts.sagas import CompensationFree, CompensationHeld
 from apps.messaging.context import context
+from apps.messaging.dead_letters import describe
 from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.failpoints import reach
 from apps.messaging.heard import Hearing
 from apps.messaging.leases import HeldLease
+from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
+from apps.messaging.retry import is_passing
 from apps.messaging.starting import new_traceparent
 from apps.messaging.wiring import wiring
 from apps.sagas.course import answer_topic
+from apps.sagas.desk import Desk, NewCase
 from apps.sagas.engine import Sagas
-from apps.sagas.metrics import DEFERRED, HELD, OVERDUE
+from apps.sagas.errors import NoDefinition
+from apps.sagas.metrics import DEFERRED, HELD, OVERDUE, SET_ASIDE_TOTAL
 from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
-from apps.sagas.statements import COUNT_LATE, DEFER, FIND_DUE, LOCK_DUE
+from apps.sagas.statements import (
+    CLOSE_UNTOLD,
+    COUNT_LATE,
+    DEFER,
+    FIND_DUE,
+    LOCK_DUE,
+    SET_ASIDE,
+)
 
 log = structlog.get_logger()
 
 MOST_SAGAS = 200  # in one turn
 LEASE_SECONDS = 15
 DEFER_SECONDS = 2
+ASIDE_SECONDS = 300  # until a saga that could not be told is tried again
+UNTOLD = "watchdog"  # the kind of its case
 OF_NO_PLAN = "watchdog/1/orchestrated/watchdog"
 
 
@@ -76,6 +93,7 @@ class Watchdog:
         """Look once; how many sagas were told that something is due."""
         if not self.lease.take():
             return 0
+        TURNED.labels("sagas").set_to_current_time()
         found = [Due(*row) for row in self.database.fetch(FIND_DUE, [MOST_SAGAS])]
         ready = self._heard(found) if found else set()
         deferred = [each.saga_id for each in found if each.saga_id not in ready]
@@ -103,7 +121,11 @@ class Watchdog:
     def _has_passed(self, due: Due) -> bool:
         if due.step is None or due.at is None:
             return True
-        return self.ears.has_passed(answer_topic(due.plan, due.step), due.at)
+        try:
+            topic = answer_topic(due.plan, due.step)
+        except NoDefinition:  # to be set aside when it is told
+            return True
+        return self.ears.has_passed(topic, due.at)
 
     # --- the second brake
 
@@ -123,10 +145,38 @@ class Watchdog:
     # --- telling
 
     def _tell(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
+        """All of them; where that fails one by one, and what fails alone is set aside."""
         if not saga_ids:
             return 0
+        try:
+            return self._tell_together(saga_ids, restrained=restrained)
+        except Exception as error:  # whatever one saga makes of this code
+            if is_passing(error):
+                raise
+            if len(saga_ids) == 1:
+                [saga_id] = saga_ids
+                self._set_aside(saga_id, error)
+                return 0
+        return sum(self._tell([each], restrained=restrained) for each in saga_ids)
+
+    def _set_aside(self, saga_id: UUID, error: Exception) -> None:
+        """Put it onto the desk, and try again later."""
+        known = isinstance(error, NoDefinition)
+        told = {"saga_id": str(saga_id), "error": describe(error)}
+        log.error("saga_set_aside", **told, exc_info=None if known else error)
+        SET_ASIDE_TOTAL.inc()
+        with self.database.transaction():
+            rows = self.database.fetch(SET_ASIDE, (float(ASIDE_SECONDS), saga_id))
+            desk = Desk(self.database)
+            for plan, step, traceparent in rows:
+                of = (saga_id, step, "", describe(error), plan, traceparent)
+                desk.opened.append(NewCase(UNTOLD, "sagas", *of))
+            desk.save()
+
+    def _tell_together(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
         with self.database.transaction():
             due = [DueNow(*row) for row in self.database.fetch(LOCK_DUE, [sorted(saga_ids)])]
+            self.database.execute(CLOSE_UNTOLD, [UNTOLD, [each.saga_id for each in due]])
             sagas = Sagas.lock(self.database, {each.saga_id for each in due})
             asked = {each: sagas.known[each.saga_id].request for each in due}
             sent = [

@@ -1,13 +1,20 @@
 """A start that got lost is told again, and in the end to a person."""
 
+from io import StringIO
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
+from uuid_utils.compat import uuid7
 
 from apps.contracts.inventory import StockReserved
-from apps.orders.watchdog import MOST_TELLINGS, Watchdog
+from apps.messaging.audit import Actor
+from apps.orders.errors import NoStartToTell
+from apps.orders.services import tell_start_again
+from apps.orders.starts import MOST_TELLINGS
+from apps.orders.watchdog import Watchdog
 from tests.orders.shop import place, saga_of
 from tests.orders.test_timeline import hear, heard
 
@@ -79,3 +86,53 @@ def test_an_order_that_shows_progress_is_left_alone(orders: psycopg.Connection) 
 
     assert Watchdog().turn() == 0
     assert told(orders) == []
+
+
+# --- a person tells it again
+
+ADA = Actor(7, "ada")
+
+
+def test_a_person_tells_a_start_again_and_the_watchdog_looks_after_it(
+    orders: psycopg.Connection,
+) -> None:
+    order_id = place().order_id
+    [start] = told(orders)
+    orders.execute("UPDATE orders_order SET start_told = 5")
+
+    tell_start_again(order_id=order_id, actor=ADA, reason="The engine is back")
+
+    assert told(orders) == [start]
+    time_passes(orders)
+    assert Watchdog().turn() == 1
+    acted = "SELECT actor, operation, subject_kind, subject_id, reason FROM orders_operatoraction"
+    assert orders.execute(acted).fetchall() == [
+        ("ada", "tell_start", "order", order_id, "The engine is back")
+    ]
+
+
+def test_of_an_order_that_has_ended_nothing_is_told_again(orders: psycopg.Connection) -> None:
+    order_id = place().order_id
+    told(orders)
+    orders.execute("UPDATE orders_order SET status = 'cancelled', ended_at = now()")
+
+    for unknown in (order_id, uuid7()):
+        with pytest.raises(NoStartToTell, match="has ended, or never was"):
+            tell_start_again(order_id=unknown, actor=ADA, reason="The engine is back")
+
+    assert told(orders) == []
+
+
+def test_from_a_terminal(orders: psycopg.Connection) -> None:
+    order_id = place().order_id
+    told(orders)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="Say why"):
+        call_command("tell_start", str(order_id))
+    with pytest.raises(CommandError, match="is no order id"):
+        call_command("tell_start", "x", "--reason", "It is back", "--yes")
+    call_command("tell_start", str(order_id), "--reason", "It is back", "--yes", stdout=out)
+
+    assert out.getvalue().startswith("Done.")
+    assert [each[1] for each in told(orders)] == ["OrderCreated"]

@@ -11,6 +11,7 @@ from apps.contracts.plan import Mode
 from apps.messaging.context import context
 from apps.messaging.handling import Heard, Outgoing, Task
 from apps.messaging.request import Request
+from apps.sagas.engine import Sagas
 from apps.sagas.handlers import LISTENERS
 from tests.sagas.scenarios import CREATED, PLAIN
 
@@ -41,11 +42,10 @@ def order(order_id: UUID) -> Event:
 
 def hear(*batch: Heard) -> list[Outgoing]:
     """Hear one batch in one committed transaction; what is sent."""
-    [listener] = {LISTENERS[type(each.event)] for each in batch}
     database = context("sagas").database
     with database.transaction():
-        workspace = listener.workspace.load(database, tasks(batch))
-        sent = [out for each in batch for out in listener.hear(each, workspace)]
+        workspace = Sagas.load(database, tasks(batch))
+        sent = [out for each in batch for out in LISTENERS[type(each.event)].hear(each, workspace)]
         workspace.save()
     return sent
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
-from apps.sagas import page
+from apps.sagas.admin import page
 from apps.sagas.models import Saga
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE

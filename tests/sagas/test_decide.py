@@ -8,9 +8,8 @@ from apps.contracts.plan import Plan
 from apps.contracts.pricing import PriceFrozen
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
-from apps.processes.errors import UnknownProcess, UnknownStep
 from apps.sagas.course import course_of
-from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
+from apps.sagas.errors import NoDefinition, UnexpectedAnswer, UnknownSaga
 from apps.sagas.state import Cause, Outcome, Status
 from tests.sagas.scenarios import (
     ADDRESS,
@@ -220,15 +219,15 @@ def test_an_answer_gives_only_what_its_step_gives() -> None:
 
 
 def test_a_plan_of_no_live_definition_is_an_error() -> None:
-    with pytest.raises(UnknownProcess):
+    with pytest.raises(NoDefinition, match="version 99"):
         course_of("place_order/99/orchestrated/create_order")
 
 
 def test_a_plan_with_a_step_that_the_definition_has_not_is_an_error() -> None:
-    with pytest.raises(UnknownStep, match="fly"):
+    with pytest.raises(NoDefinition, match="fly"):
         course_of("place_order/1/orchestrated/create_order,fly")
 
 
 def test_a_plan_that_is_none_is_an_error() -> None:
-    with pytest.raises(ValueError, match="not a plan"):
+    with pytest.raises(NoDefinition, match="not a plan"):
         course_of("place_order")

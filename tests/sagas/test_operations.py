@@ -9,13 +9,30 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
-from apps.contracts.steps import Fenced, Happened, UndoRefused
+from apps.contracts.steps import Fenced, Happened, PersonNeeded, UndoRefused
 from apps.messaging.audit import Actor
 from apps.messaging.errors import ReasonMissing
 from apps.sagas import operations, selectors
-from apps.sagas.errors import MoveNotAllowed, PauseTooLong, SagaMoved, UnknownCase, UnknownSagaId
+from apps.sagas.errors import (
+    CaseSettlesItself,
+    EvidenceMissing,
+    MoveNotAllowed,
+    PauseTooLong,
+    SagaMoved,
+    UnknownCase,
+    UnknownSagaId,
+)
 from apps.sagas.preview import preview
-from apps.sagas.state import Compensate, Resolve, Retry, Skip, Substitute
+from apps.sagas.state import (
+    Compensate,
+    Pause,
+    RecordOutcome,
+    Resolve,
+    Resume,
+    Retry,
+    Skip,
+    Substitute,
+)
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE, WRAPPED
@@ -354,6 +371,32 @@ def test_the_runtime_role_cannot_rewrite_the_audit(desk: Desk) -> None:
             Database("sagas").execute(statement)
 
 
+def test_a_case_that_nothing_else_closes_is_closed_by_hand(desk: Desk) -> None:
+    missed = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")
+    hear(news(uuid7(), "create_order", missed))
+    [case] = selectors.cases(open_only=True)
+    with pytest.raises(SagaMoved):
+        operations.close_case(case_id=case.id, version=2, **WHY)
+
+    operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+    assert desk.cases()[0][-1] == "hand"
+    assert [each[0] for each in audit(desk)] == ["close"]
+    with pytest.raises(UnknownCase):
+        operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+
+def test_what_a_saga_has_on_the_desk_is_not_closed_by_hand(desk: Desk) -> None:
+    stuck_undo(desk)
+    [case] = selectors.cases(open_only=True)
+
+    with pytest.raises(CaseSettlesItself, match="retry, resolve or substitute"):
+        operations.close_case(case_id=case.id, version=case.version, **WHY)
+
+    assert selectors.cases(open_only=True) == [case]
+    assert audit(desk) == []
+
+
 # --- previews
 
 
@@ -424,3 +467,54 @@ def test_where_only_the_desk_is_open_its_steps_are_named(desk: Desk) -> None:
     found = preview(saga_id=saga_id, move=Compensate("why"))
 
     assert "(authorize_payment), which can be retried, resolved or substituted" in found.why_not
+
+
+def test_a_preview_of_a_step_in_doubt_tells_what_it_may_have_taken(desk: Desk) -> None:
+    found = preview(saga_id=desk.saga_at("authorize_payment"), move=Compensate("why"))
+
+    first = found.undone[0]
+    assert (first.step, first.known, first.money_cents) == ("authorize_payment", False, 1500)
+    assert found.customer_is_told == (
+        "that up to 15.00 is given back", "that the order is cancelled",
+    )  # fmt: skip
+
+
+def test_a_preview_of_an_end_of_a_pause_knows_that_the_deadline_is_over(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    desk.owner.execute("UPDATE sagas_saga SET paused_until = now() + interval '1 day'")
+    assert preview(saga_id=saga_id, move=Resume()).asked_now == ("CreateShipment",)
+
+    desk.time_passes("deadline")
+
+    found = preview(saga_id=saga_id, move=Resume())
+    assert found.asked_now == ("CancelShipment",)
+    assert found.customer_is_told[-1] == "that the order is cancelled"
+
+
+def test_a_preview_of_a_pause_undoes_nothing(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    hear(news(saga_id, "create_shipment", REFUSALS["create_shipment"]))
+
+    found = preview(saga_id=saga_id, move=Pause())
+
+    assert (found.allowed, found.asked_now, found.undone) == (True, (), ())
+
+
+def test_a_preview_of_a_recorded_pivot_tells_what_follows(desk: Desk) -> None:
+    saga_id = desk.saga_at("capture_payment")
+    desk.owner.execute("UPDATE sagas_saga SET status = 'stuck'")
+
+    found = preview(saga_id=saga_id, move=RecordOutcome("capture_payment", "statement 7"))
+
+    assert found.follows == ("confirm_order", "send_confirmation")
+    assert found.customer_is_told == ("that 15.00 is paid", "that the order is confirmed")
+
+
+@pytest.mark.parametrize("evidence", ["", "  ", "..."])
+def test_without_evidence_nothing_is_resolved_or_recorded(desk: Desk, evidence: str) -> None:
+    saga_id = stuck_undo(desk)
+    for act in (operations.resolve_step, operations.record_outcome):
+        with pytest.raises(EvidenceMissing, match="how it can be proven"):
+            act(step="authorize_payment", evidence=evidence, **seen(desk, saga_id))
+
+    assert (desk.sent(), audit(desk)) == ([], [])

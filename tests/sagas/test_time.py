@@ -220,7 +220,7 @@ def test_past_the_deadline_an_undoing_goes_on() -> None:
 
 
 @pytest.mark.parametrize("past_deadline", [False, True])
-@pytest.mark.parametrize("silent", PLAIN.steps[1:])
+@pytest.mark.parametrize("silent", PLAIN.steps[1:5])
 def test_restrained_a_saga_only_sends_again(silent: str, past_deadline: bool) -> None:
     scenario = waiting_for(silent)
     attempts = scenario.course.legs[silent].step.patience.attempts
@@ -229,6 +229,17 @@ def test_restrained_a_saga_only_sends_again(silent: str, past_deadline: bool) ->
         scenario.is_overdue(past_deadline=past_deadline, restrained=True)
         scenario.expects(COMMANDS[silent]).stands(Status.RUNNING)
         scenario.notes_that(("sent_again", f"Sending {min(attempt, attempts - 1)}"))
+
+
+@pytest.mark.parametrize("silent", PLAIN.steps[5:])
+def test_restrained_what_goes_forward_only_comes_onto_the_desk_all_the_same(silent: str) -> None:
+    """Nothing is turned back by that; and who looks may record what happened."""
+    scenario = waiting_for(silent)
+    attempts = scenario.course.legs[silent].step.patience.attempts
+
+    for _ in range(attempts - 1):
+        scenario.is_overdue(restrained=True).expects(COMMANDS[silent]).stands(Status.RUNNING)
+    scenario.is_overdue(restrained=True).expects(COMMANDS[silent]).stands(Status.STUCK)
 
 
 def test_restrained_a_compensation_does_not_come_onto_the_desk() -> None:

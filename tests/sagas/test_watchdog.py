@@ -257,3 +257,98 @@ def test_a_start_that_was_heard_of_meanwhile_is_not_missed(desk: Desk) -> None:
 
 
 MISSED = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")
+
+
+@pytest.mark.parametrize("missed_first", [True, False])
+def test_a_start_that_was_missed_and_came_in_one_batch_leaves_no_case(
+    desk: Desk, missed_first: bool
+) -> None:
+    saga_id = uuid7()
+    batch = [news(saga_id, "create_order", MISSED), created(saga_id)]
+
+    hear(*(batch if missed_first else reversed(batch)))
+
+    assert desk.cases() == []
+    assert desk.saga(saga_id)[0] == "running"
+
+
+# --- a saga that cannot be told
+
+
+def loses_its_definition(desk: Desk, saga_id: UUID, version: int = 99) -> None:
+    """As after a deployment that went back."""
+    desk.owner.execute(
+        "UPDATE sagas_saga SET plan = regexp_replace(plan, '/[0-9]+/', %s) WHERE saga_id = %s",
+        [f"/{version}/", saga_id],
+    )
+
+
+def test_a_saga_without_a_definition_is_set_aside_and_the_others_are_told(desk: Desk) -> None:
+    odd, sound = desk.saga_at("freeze_price"), desk.saga_at("freeze_price")
+    loses_its_definition(desk, odd)
+    desk.time_passes()
+    desk.sent()
+
+    dog = Watchdog(Ears())
+
+    assert dog.turn() == 1
+
+    assert sorted(desk.sent()) == [("CaseOpened", "freeze_price"), ("FreezePrice", "freeze_price")]
+    assert desk.saga(sound)[-1] == 2
+    [(kind, step, _, reason, closed_by)] = desk.cases()
+    assert (kind, step, closed_by) == ("watchdog", "freeze_price", "")
+    assert "There is no process 'place_order' of version 99" in reason
+    assert dog.turn() == 0  # it is not due again for a while
+
+
+def test_a_saga_whose_definition_is_back_goes_on_and_its_case_is_closed(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    loses_its_definition(desk, saga_id)
+    desk.time_passes()
+    dog = Watchdog(Ears())
+    dog.turn()
+    desk.sent()
+
+    loses_its_definition(desk, saga_id, version=1)
+    desk.time_passes()
+    assert dog.turn() == 1
+
+    assert desk.sent() == [("FreezePrice", "freeze_price")]
+    assert [each[-1] for each in desk.cases()] == ["told"]
+
+
+def test_what_is_paused_or_on_the_desk_is_set_aside_as_well(desk: Desk) -> None:
+    saga_id = desk.saga_at("freeze_price")
+    desk.owner.execute("UPDATE sagas_saga SET paused_until = now(), desk_due_at = now()")
+    loses_its_definition(desk, saga_id)
+    desk.time_passes("pause")
+
+    dog = Watchdog(Ears())
+    assert [dog.turn() for _ in range(2)] == [0, 0]
+    assert len(desk.cases()) == 1
+
+
+# --- what stands on the desk does not hold the brake
+
+
+def test_sagas_that_are_stuck_hold_back_nobody(desk: Desk, settings: Any) -> None:
+    settings.WATCHDOG_FEWEST_LATE = 2
+    for _ in range(3):
+        desk.saga_at("capture_payment")
+    desk.owner.execute("UPDATE sagas_saga SET status = 'stuck', attempt = 9")
+    silent = desk.saga_at("freeze_price")
+    dog = Watchdog(Ears())
+    for _ in range(4):
+        desk.time_passes()
+        dog.turn()
+
+    assert desk.saga(silent)[:3] == ("compensating", "freeze_price", "undo")
+
+
+def test_the_answer_of_a_request_that_is_not_due_is_not_asked_for(desk: Desk) -> None:
+    desk.saga_at("freeze_price")
+    desk.owner.execute("UPDATE sagas_saga SET desk_due_at = now() - interval '1 day'")
+    ears = Ears(passed=False)
+
+    assert Watchdog(ears).turn() == 1
+    assert ears.asked == []

@@ -63,6 +63,7 @@ class Watcher:
         self.violations: list[str] = []
         self._pivot_sent: set[str] = set()
         self._pivot_failed: set[str] = set()
+        self._undone: set[tuple[str, ...]] = set()
         self._answers: dict[tuple[str, ...], str] = {}
 
     def see(self, message: Message) -> None:
@@ -81,7 +82,16 @@ class Watcher:
             self._pivot_sent.add(saga)
         elif name == "CaptureFailed" or (name == "Fenced" and told[h.STEP_ID] == PIVOT):
             self._pivot_failed.add(saga)
-        elif name in COMPENSATIONS and saga in self._pivot_sent - self._pivot_failed:
+        elif name in COMPENSATIONS:
+            self._undoing(told)
+
+    def _undoing(self, told: dict[str, str]) -> None:
+        """A compensation is asked for. What was asked before the pivot, as a step is that is
+        skipped, may be sent again behind it."""
+        saga, name, asked = told[h.SAGA_ID], told[h.TYPE], (told[h.STEP_ID], told[h.GENERATION])
+        first = (saga, *asked) not in self._undone
+        self._undone.add((saga, *asked))
+        if first and saga in self._pivot_sent - self._pivot_failed:
             self.violations.append(f"pivot: {name} for {self.trace.saga(saga)} after its pivot")
 
     def _one_answer(self, told: dict[str, str]) -> None:

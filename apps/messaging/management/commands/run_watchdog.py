@@ -3,8 +3,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-import django.db
-import psycopg
 import structlog
 from django.core.management import BaseCommand, CommandParser
 
@@ -74,14 +72,16 @@ class Rounds:
         self.stopping = True
 
     def _turn(self, label: str, watch: Watch) -> None:
-        """One turn; errors that pass cost a turn and no more."""
+        """One turn. An error costs this turn of this watch; that it does not turn any more is told
+        by its metric."""
         try:
             watch.turn()
             relay(label).attend()
-        except (psycopg.Error, django.db.Error) as error:
-            if not is_passing(error):
-                raise
-            log.warning("database_in_the_way", context=label, error=describe(error))
+        except Exception as error:  # the other watches go on
+            if is_passing(error):
+                log.warning("database_in_the_way", context=label, error=describe(error))
+            else:
+                log.exception("watchdog_failed", context=label)
             Database(label).reconnect()
 
     def _close(self) -> None:

@@ -113,7 +113,7 @@ class Command(BaseCommand):
         else:
             {
                 "list": self._list, "show": self._show, "cases": self._cases,
-                "assign": self._assign, "note": self._note,
+                "assign": self._assign, "note": self._note, "close": self._close,
             }[given.what](given)  # fmt: skip
 
     # --- looking
@@ -156,6 +156,8 @@ class Command(BaseCommand):
     def _act(self, given: Namespace) -> None:
         _, further, act, move_of = ACTIONS[given.what]
         saga_id, signature = saga_id_of(given.saga), signed(vars(given))
+        if "evidence" in further:
+            operations.proven(given.evidence)
         foreseen = preview(saga_id=saga_id, move=move_of(given))
         if not foreseen.allowed:
             raise CommandError(foreseen.why_not)
@@ -181,6 +183,13 @@ class Command(BaseCommand):
         operations.add_note(case_id=uuid_of(given.case), **signed(vars(given)))
         self.stdout.write("Done. The note is kept with the case.")
 
+    def _close(self, given: Namespace) -> None:
+        case = selectors.case(uuid_of(given.case))
+        signature = signed(vars(given))
+        confirm(f"Close the case of {case.step}?", yes=given.yes, out=self.stdout)
+        operations.close_case(case_id=case.id, version=case.version, **signature)
+        self.stdout.write("Done. The case is closed.")
+
 
 def _add_reading(commands: Any) -> None:
     listing = commands.add_parser("list", help="sagas, the newest first")
@@ -197,7 +206,11 @@ def _add_cases(commands: Any) -> None:
     desk = commands.add_parser("cases", help="what stands on the desk, the oldest first")
     desk.add_argument("--all", action="store_true", help="settled ones too")
     desk.add_argument("--json", action="store_true", help="for machines")
-    for name, sentence in (("assign", "give a case to somebody"), ("note", "remark on a case")):
+    for name, sentence in (
+        ("assign", "give a case to somebody"),
+        ("note", "remark on a case"),
+        ("close", "take a case off the desk that nothing else closes"),
+    ):
         parser = commands.add_parser(name, help=sentence, description=sentence)
         parser.add_argument("case", metavar="CASE", help="id of the case, in full")
         if name == "assign":
@@ -244,9 +257,13 @@ def in_words(foreseen: Preview) -> str:
             f"{each.step} (by {each.by})" if each.by else each.step for each in foreseen.undone
         )
         lines.append(f"{condition} in this order: {steps}.")
-        at_most = "at most " if any(each.instead for each in foreseen.undone) else ""
+        at_most = (
+            "at most " if any(each.at_most and each.money_cents for each in foreseen.undone) else ""
+        )
         given_back = at_most + money(foreseen.money_cents, foreseen.currency)
         lines.append(f"Given back: {given_back}; put back: {foreseen.pieces} pieces.")
+    if foreseen.follows:
+        lines.append(f"It then only goes forward: {', '.join(foreseen.follows)}.")
     if foreseen.customer_is_told:
         lines.append(f"The customer reads {', and '.join(foreseen.customer_is_told)}.")
     return "\n".join([*lines, *foreseen.cannot_be_undone])

@@ -1,0 +1,55 @@
+"""The start of an order's saga, told once more: what was told is kept in orders' own saga log."""
+
+from uuid import UUID
+
+import msgspec
+
+from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
+from apps.contracts.plan import Plan
+from apps.contracts.steps import PersonNeeded
+from apps.messaging.database import Row
+from apps.messaging.envelope import Envelope, new_envelope
+from apps.messaging.request import Request
+from apps.messaging.starting import new_traceparent
+
+MOST_TELLINGS = 4  # then a person is asked
+
+# Orders with the first step of their plan as it was told.
+STARTS = """
+SELECT placed.id, placed.saga_id, placed.plan, placed.start_told, log.step,
+    log.answer_type, log.answer_version, log.answer
+FROM orders_order AS placed
+JOIN orders_sagalog AS log ON log.saga_id = placed.saga_id
+    AND log.step = split_part(split_part(placed.plan, '/', 4), ',', 1)
+"""
+
+
+def start_of(row: Row) -> Envelope:
+    """The start again, as it was told; or after the last telling that a person is needed."""
+    order_id, saga_id, plan, told, step, *answer = row
+    if told == MOST_TELLINGS:
+        return need_of(order_id, saga_id, plan, step)
+    name, version, payload = answer
+    event = msgspec.json.decode(bytes(payload), type=MESSAGES[name, version])
+    request = _request(saga_id, plan, step)
+    return new_envelope(event, request, plan=plan, traceparent=new_traceparent())
+
+
+def need_of(order_id: UUID, saga_id: UUID, plan: str, step: str) -> Envelope:
+    """A person should look: nobody takes the order on."""
+    reason = (
+        f"Nobody takes on order {order_id}; its start was told {MOST_TELLINGS} times. "
+        f"When the engine is well: manage.py tell_start {order_id}"
+    )
+    event = PersonNeeded(kind="start_lost", context="orders", reason=reason)
+    return new_envelope(
+        event,
+        _request(saga_id, plan, step),
+        plan=plan,
+        traceparent=new_traceparent(),
+        topic=EVENT_TOPICS["orders"],
+    )
+
+
+def _request(saga_id: UUID, plan: str, step: str) -> Request:
+    return Request(saga_id, step, Action.DO, 1, Plan.from_header(plan).mode)
