@@ -19,9 +19,18 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except EnvError as error:
-        sys.exit(f"{error}. Start the local stack with `make up`, or see .env.example.")
-    except (OperationalError, KafkaException) as error:
-        sys.exit(f"A server does not answer: {error}\nStart the local stack with `make up`.")
+        sys.exit(f"{error}. Set it as .env.example says; for a local stack `make up` sets all.")
+    except OperationalError as error:
+        sys.exit(
+            f"A database does not answer: {error}\nStart it, or correct its DATABASE_URL_…."
+            " A local stack is started by `make up`."
+        )
+    except KafkaException as error:
+        sys.exit(
+            f"Kafka refuses or does not answer: {error}\nStart its brokers, correct"
+            " KAFKA_BOOTSTRAP_SERVERS, or run `manage.py create_topics`. A local stack is started"
+            " by `make up`."
+        )
 
 
 if __name__ == "__main__":

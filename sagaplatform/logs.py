@@ -44,6 +44,8 @@ def configure(options: dict[str, Any]) -> None:
             "django": {**ONLY_OURS, "level": "INFO"},
             "django.server": {**ONLY_OURS, "level": "INFO"},
             "axes": {"level": "WARNING"},  # of wrong passwords, not of each that is right
+            # It tells of addresses in full, and a webhook's is a secret.
+            "urllib3": {"level": "CRITICAL"},
         },
         "root": {"handlers": ["stderr"], "level": options["level"]},
     })  # fmt: skip

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from django_prometheus import middleware
 
 from apps.messaging.serving import answer
@@ -27,6 +29,8 @@ LEFT_OUT = frozenset({
 })  # fmt: skip
 
 
+@csrf_exempt  # what is only looked at has nothing to forge: other methods are told so
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """All metrics in Prometheus' text format, for who may have them."""
     told = answer(request.META)

@@ -12,6 +12,8 @@ from django.views.defaults import server_error as server_error_page
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from apps.messaging.retry import is_passing
+
 CONTENT_TYPE = "application/problem+json"
 TYPE = "urn:sagaplatform:problem:"
 UNEXPECTED = "Something went wrong on our side. Repeat the request in a moment, with the same key."
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     """REST framework's EXCEPTION_HANDLER: every exception of a view becomes a problem."""
     known = _as_api_exception(error)
+    if isinstance(known, Unavailable):
+        log.warning("a server did not answer a request", extra={"error_type": type(error).__name__})
     if known is None:
         log.error("a request failed unexpectedly", exc_info=error)
         known = exceptions.APIException(UNEXPECTED)
@@ -74,6 +78,16 @@ class BodyTooLarge(exceptions.APIException):
     default_detail = "The body is larger than this API takes. Send less at once."
 
 
+class Unavailable(exceptions.APIException):
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = (
+        "A server that is needed does not answer. Repeat the request in a moment, with the same"
+        " key."
+    )
+    wait = 5  # seconds
+
+
 def _as_api_exception(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, exceptions.APIException):
         return error
@@ -81,7 +95,9 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
         return exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
-    return BodyTooLarge() if isinstance(error, RequestDataTooBig) else None
+    if isinstance(error, RequestDataTooBig):
+        return BodyTooLarge()
+    return Unavailable() if is_passing(error) else None
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:

@@ -18,6 +18,14 @@ ALL = (
     MODE, PLAN, CAUSATION_ID, TRACEPARENT, BAGGAGE,
 )  # fmt: skip
 
+LONGEST = 200  # characters of a header: step and type are in indexes, which take no more than that
+LONGEST_PLAN = 10_000  # which is in none
+
+
+def longest(name: str) -> int:
+    """How many characters a header of that name may have."""
+    return LONGEST_PLAN if name == PLAN else LONGEST
+
 
 def baggage_of(saga_id: object) -> str:
     """The saga id, and nothing else: baggage may leave the house."""

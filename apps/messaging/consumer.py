@@ -9,10 +9,11 @@ import django.db
 import psycopg
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from django.db import transaction
 
 from apps.messaging.batch import Batch, HandlingFailed
 from apps.messaging.database import Database
-from apps.messaging.dead_letters import DeadLetters, describe
+from apps.messaging.dead_letters import DeadLetters, describe, named
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.failpoints import reach
 from apps.messaging.kafka import is_error, new_consumer, topic_name
@@ -20,6 +21,7 @@ from apps.messaging.logs import at_hand
 from apps.messaging.metrics import begin, observe_batch
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
+from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
 from apps.messaging.sorting import request_to_park
 from apps.messaging.stopping import on_stop_signal
@@ -67,19 +69,39 @@ def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
 
 
 def park(context: str, failures: Sequence[Failure]) -> None:
-    """Keep what failed for good, each in a transaction of its own."""
+    """Keep what failed for good, each in a transaction of its own.
+
+    What cannot be kept as it was read is kept by its place and payload, so that no message ever
+    stops a consumer. Passing errors are raised: they say nothing about a message.
+    """
+    for failure in failures:
+        try:
+            _park_whole(context, failure)
+        except Exception as in_the_way:
+            if is_passing(in_the_way):
+                raise
+            _park_bare(context, failure, in_the_way)
+
+
+def _park_whole(context: str, failure: Failure) -> None:
+    record, error = failure
+    database, request = Database(context), request_to_park(context, record)
+    told = request or (record.envelope and record.envelope.request)
+    about = [told] if told else []
+    with database.transaction():
+        transaction.on_commit(partial(reach, "parking.after_commit", about), using=context)
+        DeadLetters(database).park(record, request, error, ATTEMPTS)
+        reach("parking.before_commit", about)
+    with at_hand(record):
+        log.error("message_parked", context=context, **named(error))
+
+
+def _park_bare(context: str, failure: Failure, in_the_way: Exception) -> None:
+    record, error = failure
     database = Database(context)
-    for record, error in failures:
-        request = request_to_park(context, record)
-        with database.transaction():
-            DeadLetters(database).park(record, request, error, ATTEMPTS)
-        with at_hand(record):
-            log.error(
-                "message_parked",
-                context=context,
-                error=describe(error),
-                error_type=type(error).__name__,
-            )
+    with database.transaction():
+        DeadLetters(database).park_bare(record, error, ATTEMPTS, in_the_way)
+    log.error("message_parked_bare", context=context, place=record.place, **named(in_the_way))
 
 
 class ContextConsumer:
@@ -94,8 +116,7 @@ class ContextConsumer:
         self.stopping = False
         self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
         self._committed_at = time.monotonic()
-        self._held: list[Message] = []  # read while resting
-        self._paused: set[tuple[str, int]] = set()  # and not yet resumed
+        self.rest = Rest(self.consumer)
 
     def run(self) -> None:
         """Work until a signal (INT, TERM) or `stop`; what is begun is finished first."""
@@ -135,8 +156,8 @@ class ContextConsumer:
 
     def _take(self) -> list[Message]:
         """What is there: wait for a first message, never for a full batch."""
-        self._resume()
-        held, self._held = self._held, []
+        self.rest.resume()
+        held, self.rest.held = self.rest.held, []
         first = self.consumer.poll(0 if held else IDLE_SECONDS)
         if first is not None:
             held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
@@ -156,7 +177,7 @@ class ContextConsumer:
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
                 return 0
-            self._rest(pause_before(attempt))
+            self._pause(pause_before(attempt))
             failed = [each.record for each in failures]
             failures = self._persistently(partial(carry_out, self.context, failed))
         self._persistently(partial(park, self.context, failures))
@@ -177,26 +198,10 @@ class ContextConsumer:
                     "database_in_the_way", context=self.context, error=describe(error), pause=pause
                 )
                 self.database.reconnect()
-                self._rest(pause)
+                self._pause(pause)
 
-    def _rest(self, seconds: float) -> None:
-        """Wait without leaving the group: paused partitions give nothing, polling goes on."""
-        partitions = self.consumer.assignment()
-        self.consumer.pause(partitions)
-        self._paused |= {(each.topic, each.partition) for each in partitions}
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self.stopping:
-            if message := self.consumer.poll(min(left, IDLE_SECONDS)):
-                self._held.append(message)  # of a partition that was assigned meanwhile
-        self._resume()
-
-    def _resume(self) -> None:
-        """Resume what was paused, as soon as it is ours: librdkafka keeps a partition paused that
-        was lost while we rested and is assigned again later."""
-        if self._paused:
-            ours = [e for e in self.consumer.assignment() if (e.topic, e.partition) in self._paused]
-            self.consumer.resume(ours)
-            self._paused -= {(each.topic, each.partition) for each in ours}
+    def _pause(self, seconds: float) -> None:
+        self.rest.take(seconds, until=lambda: self.stopping)
 
     # --- offsets
 

@@ -16,7 +16,7 @@ from apps.contracts.catalogue import MESSAGES, Action, topic_of
 from apps.contracts.plan import Plan
 from apps.messaging.dead_letter_rows import ParkedLetter
 from apps.messaging.envelope import Envelope, read_envelope
-from apps.messaging.errors import EditRefused, UnreadableMessage
+from apps.messaging.errors import NO_JSON, EditRefused, UnreadableMessage
 from apps.messaging.outbox import encode_headers
 from apps.messaging.wiring import wiring
 
@@ -126,7 +126,7 @@ def _check_payload(message_type: type[Message], payload: bytes) -> None:
     try:
         message = msgspec.json.decode(payload, type=message_type)
         given = msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except NO_JSON as error:
         raise EditRefused(field="payload", problem=str(error)) from error
     if wrong := next(_unknown(given, msgspec.to_builtins(message), WHOLE), None):
         path, near = wrong
@@ -158,7 +158,7 @@ def changed_paths(before: bytes, after: bytes) -> tuple[str, ...]:
     """Where two payloads differ, without what they say there; the whole if one is no JSON."""
     try:
         return tuple(_differences(msgspec.json.decode(before), msgspec.json.decode(after), WHOLE))
-    except msgspec.DecodeError:
+    except NO_JSON:
         return () if before == after else (WHOLE,)
 
 
@@ -190,7 +190,7 @@ def masked(payload: bytes) -> str:
     """A payload as its fields only: every value is a sign of its kind."""
     try:
         kept = msgspec.json.encode(_mask(msgspec.json.decode(payload)))
-    except msgspec.DecodeError:
+    except NO_JSON:
         return f"{len(payload)} bytes that are no JSON"
     return msgspec.json.format(kept).decode()
 

@@ -5,10 +5,15 @@ had seen, and is written down in its own transaction. None of them waits for wha
 `dead_letter_rows.standing` tells that afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import transaction
+
+from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.messaging.audit import Actor, checked_reason, write_down
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_edits import edit_of
@@ -26,8 +31,10 @@ from apps.messaging.dead_letter_rows import (
 )
 from apps.messaging.dead_letters import DeadLetters, sent_again
 from apps.messaging.errors import NothingAlike, NothingToReplay
+from apps.messaging.failpoints import reach
 from apps.messaging.models import ParkedStatus, SubjectKind
 from apps.messaging.outbox import encode_headers, post
+from apps.messaging.request import Request
 
 REPLAY, EDIT, DISCARD = "replay", "edit_and_replay", "discard"
 REPLAY_GROUP, REVEAL = "replay_group", "reveal_payload"
@@ -109,7 +116,7 @@ def replay_letter(
     checked_reason(reason)
     database = Database(context)
     with database.transaction():
-        letter = take_open(database, letter_id, version)
+        letter = _take(database, letter_id, version)
         outcome = _send(database, letter)
         _audit(database, letter, REPLAY, actor, reason, outcome, replays=letter.replays)
     return outcome
@@ -134,7 +141,7 @@ def edit_and_replay(
     checked_reason(reason)
     database = Database(context)
     with database.transaction():
-        letter = take_open(database, letter_id, version)
+        letter = _take(database, letter_id, version)
         edit = edit_of(context, letter, payload, headers)
         database.execute(CORRECT, (edit.headers, edit.payload, actor.name, letter_id))
         corrected = letter._replace(edited_headers=edit.headers, edited_payload=edit.payload)
@@ -153,7 +160,7 @@ def discard_letter(
     checked_reason(reason)
     database = Database(context)
     with database.transaction():
-        letter = take_open(database, letter_id, version)
+        letter = _take(database, letter_id, version)
         DeadLetters(database).settle([(letter.id, letter.saga_id, ParkedStatus.DISCARDED)])
         outcome = Outcome(letter_id, True, "discarded; it is not sent again by itself")
         _audit(database, letter, DISCARD, actor, reason, outcome)
@@ -194,6 +201,21 @@ def reveal_payload(*, context: str, letter_id: UUID, actor: Actor, reason: str) 
 # --- what they share
 
 
+def _take(database: Database, letter_id: UUID, version: int | None) -> ParkedLetter:
+    """See take_open. Before anything is sent, so that a test can have it die after the commit."""
+    letter = take_open(database, letter_id, version)
+    after = partial(reach, "letter.after_commit", _asked_in(letter))
+    transaction.on_commit(after, using=database.alias)
+    return letter
+
+
+def _asked_in(letter: ParkedLetter) -> Iterator[Request]:
+    """What a letter asks, if it can be read."""
+    if letter.saga_id and letter.action:
+        action, mode = Action(letter.action), Mode.ORCHESTRATED
+        yield Request(letter.saga_id, letter.step, action, letter.generation, mode)
+
+
 def _preview(
     database: Database, operation: str, letter: ParkedLetter, changes: tuple[str, ...] = ()
 ) -> Preview:
@@ -229,7 +251,7 @@ def _replay_one_of(
     database = Database(context)
     try:
         with database.transaction():
-            letter = take_open(database, letter_id, version=None)
+            letter = _take(database, letter_id, version=None)
             outcome = _send(database, letter)
             _audit(database, letter, REPLAY_GROUP, actor, reason, outcome, **asked)
     except NothingToReplay as settled:
@@ -259,3 +281,4 @@ def _audit(
         parameters={"type": letter.type, "generation": letter.generation, **parameters},
         outcome=outcome.text,
     )
+    reach("letter.before_commit", _asked_in(letter))

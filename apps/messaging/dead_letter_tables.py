@@ -6,14 +6,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from apps.messaging.dead_letter_edits import masked
 from apps.messaging.dead_letter_previews import GroupPreview, Preview
 from apps.messaging.dead_letter_rows import Group, ParkedLetter
-from apps.messaging.terminal import harmless
+from apps.messaging.terminal import harmless, in_a_line, moment
 
-COPIED = ("id", "fingerprint", "example")  # into the next command: in one piece
+LONGEST_HEADER = 200  # characters that are shown
 
 
 def as_json(context: str, letter: ParkedLetter) -> dict[str, Any]:
@@ -28,25 +27,31 @@ def as_json(context: str, letter: ParkedLetter) -> dict[str, Any]:
 
 
 def print_letters(console: Console, letters: Sequence[tuple[str, ParkedLetter]]) -> None:
-    """A line for each."""
-    rows = [
-        (context, each.id, each.status, f"{each.step} {each.action}".strip(), each.type,
-         f"{each.error_type}: {each.error}" if each.error_type else "-", _text(each.parked_at))
-        for context, each in letters
-    ]  # fmt: skip
-    titles = ("context", "id", "status", "step", "type", "error", "parked")
-    _print_table(console, titles, rows)
+    """Two lines for each: ids in one piece, to be copied, however narrow the terminal."""
+    for context, each in letters:
+        _print(console, f"{each.id}  {each.status}  {moment(each.parked_at)}")
+        asked = f"{each.step} {each.action}".strip()
+        _print(console, f"    {context}: {_failure(each, asked)}")
+    if not letters:
+        _print(console, "There is none.")
 
 
 def print_groups(console: Console, groups: Sequence[Group]) -> None:
-    """A line for each."""
-    rows = [
-        (each.parked, each.fingerprint, each.type, each.step, f"{each.error_type}: {each.error}",
-         _text(each.first_seen), _text(each.last_seen), each.example)
-        for each in groups
-    ]  # fmt: skip
-    titles = ("parked", "fingerprint", "type", "step", "error", "first", "last", "example")
-    _print_table(console, titles, rows)
+    """Three lines for each."""
+    for each in groups:
+        seen = f"{moment(each.first_seen)} to {moment(each.last_seen)}"
+        _print(console, f"{each.fingerprint}  {each.parked} parked  {seen}")
+        _print(console, f"    {_failure(each, each.step)}")
+        _print(console, f"    for example {each.example}")
+    if not groups:
+        _print(console, "There is none.")
+
+
+def _failure(found: ParkedLetter | Group, asked: str) -> str:
+    """What failed, and why; only what it is, where it waits and has not failed."""
+    what = f"{found.type or 'unreadable'} ({asked})" if asked else found.type or "unreadable"
+    why = f", {found.error_type}: {in_a_line(found.error)}" if found.error_type else ""
+    return what + why
 
 
 def print_letter(console: Console, context: str, letter: ParkedLetter) -> None:
@@ -55,7 +60,7 @@ def print_letter(console: Console, context: str, letter: ParkedLetter) -> None:
         if value not in (None, ""):
             _print(console, f"{name:>16}  {value}")
     for name, value in letter.sent_headers.items():
-        _print(console, f"{'header':>16}  {name}: {value}")
+        _print(console, f"{'header':>16}  {name}: {_beginning(value)}")
     _print(console, f"{'payload':>16}  {masked(letter.sent_payload)}")
 
 
@@ -95,21 +100,15 @@ def _print_warnings(console: Console, warnings: Sequence[str]) -> None:
         console.print(f"Warning: {shown(warning)}", style="yellow", highlight=False)
 
 
-def _print_table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    if not rows:
-        console.print("There is none.")
-        return
-    table = Table(show_edge=False, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title in COPIED)
-    for row in rows:
-        table.add_row(*(shown(str(cell)) for cell in row))
-    console.print(table)
-
-
 def _print(console: Console, line: str) -> None:
     console.print(shown(line), highlight=False, soft_wrap=True)
 
 
 def _text(value: object) -> str:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+
+
+def _beginning(text: str) -> str:
+    if len(text) <= LONGEST_HEADER:
+        return text
+    return f"{text[:LONGEST_HEADER]} … {len(text)} characters"

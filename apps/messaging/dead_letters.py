@@ -19,14 +19,13 @@ from uuid_utils.compat import uuid7
 from apps.contracts import headers as h
 from apps.contracts.catalogue import Action
 from apps.messaging.database import Database, columns
+from apps.messaging.dead_letter_copies import copy_of, texts_of
 from apps.messaging.fingerprint import fingerprint_of
 from apps.messaging.models import ParkedStatus
 from apps.messaging.outbox import encode_headers, post
 from apps.messaging.record import Record
 from apps.messaging.relay import Letter
 from apps.messaging.request import Request
-
-DEAD_LETTER_SUFFIX = "_dlq"
 
 # What of these sagas is parked and asked of this context. Held until the end of the transaction:
 # what one batch lets wait behind a parked action is there when another lets go what waited.
@@ -133,7 +132,19 @@ class DeadLetters:
             request = None
         row = _row(record, request, ParkedStatus.PARKED, error, attempts)
         self._keep(row)
-        post(self.database, [_copy_for_dead_letter_topic(record, error, attempts)])
+        post(self.database, [copy_of(record, **named(error), attempts=attempts)])
+
+    def park_bare(
+        self, record: Record, error: BaseException, attempts: int, in_the_way: BaseException
+    ) -> None:
+        """Keep only place, saga and payload of a message that cannot be parked as it was read, and
+        what was in the way of that. It holds nobody up, and no copy is sent."""
+        bare = Record(record.topic, record.partition, record.offset, None, {}, record.payload)
+        row = _row(bare, None, ParkedStatus.PARKED, error, attempts)
+        why = ", ".join(named(in_the_way).values())
+        row["error"] += f" (kept without headers: {why})"
+        row["saga_id"] = record.saga_id
+        self._keep(row)
 
     def _keep(self, row: dict[str, Any]) -> None:
         """One of three takes it: nothing was there, a copy was, or a copy is settled meanwhile."""
@@ -200,6 +211,11 @@ def describe(error: BaseException) -> str:
     return str(error)[:500].replace("\0", "\\0")  # which PostgreSQL's text cannot hold
 
 
+def named(error: BaseException) -> dict[str, str]:
+    """An error by its type, and in a line."""
+    return {"error_type": type(error).__name__, "error": describe(error)}
+
+
 def sent_again(topic: str, saga_id: UUID | None, headers: str, payload: bytes) -> Letter:
     """A kept message as it is published once more, with a message id of its own."""
     message_id = uuid7()
@@ -257,7 +273,7 @@ def _row(
         "partition": record.partition,
         "offset": record.offset,
         "key": record.key,
-        "headers": encode_headers(_as_text(record)),
+        "headers": encode_headers(texts_of(record)),
         "payload": record.payload,
         "attempts": attempts,
         **_why(error, type_name, step),
@@ -268,30 +284,10 @@ def _why(error: BaseException | None, type_name: str, step: str) -> dict[str, st
     """Empty for a message that only waits."""
     if error is None:
         return {"error_type": "", "error": "", "fingerprint": ""}
-    facts = {"error_type": type(error).__name__, "error": describe(error)}
+    facts = named(error)
     return {**facts, "fingerprint": fingerprint_of(**facts, type=type_name, step=step)}
 
 
 def _made_up_id(record: Record) -> UUID:
     """For a message whose own id cannot be read: the same whenever this very one is read again."""
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    return uuid5(NAMESPACE_OID, place + sha256(record.payload).hexdigest())
-
-
-def _as_text(record: Record) -> dict[str, str]:
-    return {
-        name: (value or b"").decode("utf-8", "backslashreplace")
-        for name, value in record.headers.items()
-    }
-
-
-def _copy_for_dead_letter_topic(record: Record, error: BaseException, attempts: int) -> Letter:
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    headers = _as_text(record) | {
-        "error_type": type(error).__name__,
-        "error": describe(error),
-        "attempts": str(attempts),
-        "read_from": place,
-    }
-    saga_id = record.saga_id or uuid7()
-    return Letter(uuid7(), record.topic + DEAD_LETTER_SUFFIX, saga_id, headers, record.payload)
+    return uuid5(NAMESPACE_OID, record.place + sha256(record.payload).hexdigest())

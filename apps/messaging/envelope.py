@@ -11,7 +11,7 @@ from apps.contracts import headers as h
 from apps.contracts.base import Message
 from apps.contracts.catalogue import MESSAGES, Action, topic_of
 from apps.contracts.plan import Mode
-from apps.messaging.errors import UnknownMessage, UnreadableMessage
+from apps.messaging.errors import NO_JSON, UnknownMessage, UnreadableMessage
 from apps.messaging.request import Request
 
 RawHeaders = Mapping[str, bytes | None]
@@ -38,7 +38,7 @@ class Envelope(msgspec.Struct, frozen=True):
             raise UnknownMessage(type=self.type, version=self.version)
         try:
             return msgspec.json.decode(self.payload, type=message_type)
-        except msgspec.DecodeError as error:
+        except NO_JSON as error:
             raise UnreadableMessage(type=self.type, problem=str(error)) from error
 
     def headers(self) -> dict[str, str]:
@@ -130,6 +130,8 @@ def _text(headers: RawHeaders, name: str) -> str:
     text = (value or b"").decode()
     if not text.isprintable() or not text:
         raise ValueError(f"{name!r} is empty or has control characters")
+    if len(text) > h.longest(name):
+        raise ValueError(f"{name!r} has {len(text)} characters, more than {h.longest(name)}")
     return text
 
 

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import msgspec
+
+# What reading JSON raises that is wrong, not text, or nested deeper than anybody needs.
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class MessagingError(Exception):
     """Something is wrong with a message or the way it is sent."""

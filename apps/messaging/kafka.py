@@ -22,10 +22,12 @@ log = structlog.get_logger()
 Committed = Callable[[KafkaError | None, list[TopicPartition]], None]
 librdkafka = logging.getLogger("librdkafka")  # what the client itself has to say
 
+LARGEST_MESSAGE = 1_048_588  # bytes; brokers take no more unless they are told to
 PRODUCER = {
     "enable.idempotence": True,  # the client's own retries make no duplicates
     "acks": "all",
     "linger.ms": 0,  # a saga is a chain of hops; waiting for company costs each of them
+    "message.max.bytes": LARGEST_MESSAGE,  # so that all that was read can be sent again
     "message.timeout.ms": 30_000,  # then the row is left to the sweeper
     "partitioner": "murmur2_random",  # as Java clients do: same key, same partition
 }

@@ -22,19 +22,39 @@ class Lag(NamedTuple):
     messages: int
 
 
-def consumer_lag(contexts: Iterable[ContextConfig]) -> list[Lag]:
-    """Of every partition that these contexts read: its end less what their group committed.
+class Group(NamedTuple):
+    """Who reads some topics together."""
+
+    name: str  # without the deployment's prefix
+    topics: tuple[str, ...]
+    always: bool = True  # else it need not run: there is such a group once it has committed
+
+
+# Groups that read what a context tells and are not its own; whoever has some adds them when it is
+# loaded. They are told of where the context is.
+OTHERS: dict[str, list[Group]] = {}
+
+
+def groups_of(contexts: Iterable[ContextConfig]) -> list[Group]:
+    """Those of these contexts, and the others that read what they tell."""
+    return [
+        group
+        for each in contexts
+        for group in (Group(each.label, wiring(each.label).topics), *OTHERS.get(each.label, ()))
+    ]
+
+
+def consumer_lag(groups: Iterable[Group]) -> list[Lag]:
+    """Of every partition that these groups read: its end less what the group committed.
 
     Where nothing is committed yet, a group will begin at the beginning. Topics that are missing
     are left out. Raises KafkaException.
     """
     there = standing_client().list_topics(timeout=TIMEOUT_SECONDS).topics
     committed = {
-        (group_name(each.label), place): offset
-        for each in contexts
-        for place, offset in committed_by(
-            each.label, _partitions(each.label, there), timeout_seconds=TIMEOUT_SECONDS
-        ).items()
+        (group_name(each.name), place): offset
+        for each in groups
+        for place, offset in _committed(each, there).items()
     }
     read = {place for _, place in committed}
     untouched = {place for (_, place), offset in committed.items() if offset < 0}
@@ -46,11 +66,18 @@ def consumer_lag(contexts: Iterable[ContextConfig]) -> list[Lag]:
     ]
 
 
-def _partitions(context: str, there: Mapping[str, TopicMetadata]) -> list[Place]:
-    """What a context reads."""
+def _committed(group: Group, there: Mapping[str, TopicMetadata]) -> dict[Place, int]:
+    """Where a group stands; nothing where it need not run and never did."""
+    places = _partitions(group, there)
+    found = committed_by(group.name, places, timeout_seconds=TIMEOUT_SECONDS)
+    return found if group.always or any(offset >= 0 for offset in found.values()) else {}
+
+
+def _partitions(group: Group, there: Mapping[str, TopicMetadata]) -> list[Place]:
+    """What a group reads."""
     return [
         (topic, partition)
-        for topic in map(topic_name, wiring(context).topics)
+        for topic in map(topic_name, group.topics)
         if topic in there
         for partition in there[topic].partitions
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from apps.messaging.errors import NO_JSON
 from apps.messaging.record import Record
 
 
@@ -45,7 +46,7 @@ def add_message_at_hand(
 
 def facts_of(record: Record) -> dict[str, str]:
     """Whose message it is and where it lies, as far as it can be read; nothing that is personal."""
-    facts = {"place": f"{record.topic}/{record.partition}/{record.offset}"}
+    facts = {"place": record.place}
     if record.saga_id:
         facts["saga_id"] = str(record.saga_id)
     envelope = record.envelope
@@ -69,6 +70,6 @@ def order_of(payload: bytes) -> dict[str, str]:
     """The order that a payload names, as a fact for the log; nothing where it names none."""
     try:
         order_id = msgspec.json.decode(payload, type=_OfAnOrder).order_id
-    except msgspec.DecodeError:
+    except NO_JSON:
         return {}  # no object, or an order id that is no text: then it is not known
     return {"order_id": order_id} if order_id else {}

@@ -24,6 +24,11 @@ class Record:
     payload: bytes
 
     @property
+    def place(self) -> str:
+        """Where in Kafka it lies: topic, partition and offset."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
     def type(self) -> str:
         """The name of the message's type; empty where the headers do not tell."""
         return (self.headers.get(h.TYPE) or b"").decode("ascii", "replace")
@@ -64,6 +69,14 @@ def read_record(message: Message) -> Record:
         partition=message.partition() or 0,
         offset=message.offset() or 0,
         key=message.key(),
-        headers=dict(message.headers() or ()),  # type: ignore[arg-type]  # as read, all are bytes
+        headers=_headers(message),
         payload=message.value() or b"",
     )
+
+
+def _headers(message: Message) -> dict[str, bytes | None]:
+    """None at all where a name is no text: the client cannot give any of them then."""
+    try:
+        return dict(message.headers() or ())  # type: ignore[arg-type]  # as read, all are bytes
+    except SystemError:  # seen with confluent-kafka 2.16
+        return {}

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from apps.messaging.asking import answers, asker, patiently
 from apps.messaging.context import ContextConfig, own_contexts
 from apps.messaging.gauges import Gauge, Sample, measures_of, read_gauges
-from apps.messaging.lag import consumer_lag
+from apps.messaging.lag import consumer_lag, groups_of
 
 log = structlog.get_logger()
 
@@ -119,7 +119,7 @@ def _gauges_of(context: ContextConfig) -> list[Sample]:
 
 
 def _lags() -> list[Sample]:
-    found = consumer_lag(own_contexts())
+    found = consumer_lag(groups_of(own_contexts()))
     return [
         Sample(LAG.name, (each.group, each.topic, str(each.partition)), each.messages)
         for each in found

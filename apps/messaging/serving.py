@@ -4,6 +4,7 @@ They tell how the business goes, so they are nobody else's: given to who sends t
 METRICS_TOKEN; where none is set, to this machine only.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from hmac import compare_digest
@@ -41,6 +42,10 @@ class Told(NamedTuple):
     body: bytes
 
 
+NOT_HERE = Told("404 Not Found", "text/plain; charset=utf-8", b"Metrics are at /metrics.\n")
+SAFE = ("GET", "HEAD")
+
+
 def answer(environ: Mapping[str, Any]) -> Told:
     """All metrics for who may have them, by the WSGI environment of the request."""
     if refusal := refusal_of(environ):
@@ -52,9 +57,17 @@ def refusal_of(environ: Mapping[str, Any]) -> str:
     """Why a request gets no metrics, and what to do; empty where it does."""
     if token := settings.METRICS_TOKEN:
         given = str(environ.get("HTTP_AUTHORIZATION", ""))
-        return "" if compare_digest(given.encode(), f"Bearer {token}".encode()) else NOT_KNOWN
+        return "" if has_token(given, token) else NOT_KNOWN
     direct = not any(name in environ for name in PASSED_ON)
     return "" if direct and is_loopback(str(environ.get("REMOTE_ADDR"))) else NOT_FROM_HERE
+
+
+def has_token(given: str, token: str) -> bool:
+    """Whether an Authorization header is `Bearer` with this token, whose bytes are compared: WSGI
+    gives each byte of a header as a character, and a token may have others than ASCII's."""
+    scheme, _, credentials = given.partition(" ")
+    sent = credentials.strip(" ").encode("latin-1", "replace")
+    return scheme.lower() == "bearer" and compare_digest(sent, os.fsencode(token))
 
 
 def is_loopback(address: str) -> bool:
@@ -92,10 +105,10 @@ def start_server(port: int) -> WSGIServer:
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The server's pages: one."""
-    if environ.get("PATH_INFO") != "/metrics":
-        told = Told("404 Not Found", "text/plain; charset=utf-8", b"Metrics are at /metrics.\n")
-    else:
-        told = answer(environ)
+    """The server's pages: one, to be got."""
+    if (method := environ.get("REQUEST_METHOD")) not in SAFE:
+        start_response("405 Method Not Allowed", [("Allow", ", ".join(SAFE))])
+        return []
+    told = answer(environ) if environ.get("PATH_INFO") == "/metrics" else NOT_HERE
     start_response(told.status, [("Content-Type", told.content_type)])
-    return [told.body]
+    return [] if method == "HEAD" else [told.body]

@@ -5,7 +5,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from django.conf import settings
 
 from apps.contracts.catalogue import TOPICS
-from apps.messaging.dead_letters import DEAD_LETTER_SUFFIX
+from apps.messaging.dead_letter_copies import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import topic_name
 
 TIMEOUT_SECONDS = 15

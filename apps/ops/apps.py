@@ -8,9 +8,12 @@ class OpsConfig(AppConfig):
     label = "ops"
 
     def ready(self) -> None:
-        """Add what all contexts know of a saga, and what Kafka does, to its page, and its order's
-        number to searches."""
+        """Add what all contexts know of a saga, and what Kafka does, to its page, its order's number
+        to searches, and to the metrics who reads alerts."""
+        from apps.contracts.catalogue import ALERTS  # noqa: PLC0415
         from apps.messaging.admin.finding import FINDERS  # noqa: PLC0415
+        from apps.messaging.lag import OTHERS, Group  # noqa: PLC0415
+        from apps.ops.alerts.ways import WAYS  # noqa: PLC0415
         from apps.ops.order_case import PAGE  # noqa: PLC0415
         from apps.ops.pages import addition_to  # noqa: PLC0415 - models are loaded by now
         from apps.ops.saga_messages_page import PAGES  # noqa: PLC0415
@@ -22,3 +25,4 @@ class OpsConfig(AppConfig):
         SagaPage.pages.extend(PAGES)
         OrderAdmin.pages.append(PAGE)
         FINDERS.append(sagas_named)
+        OTHERS["sagas"] = [Group(each.group, (ALERTS,), always=False) for each in WAYS]

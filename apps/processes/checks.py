@@ -1,13 +1,13 @@
 """What makes a definition one that can work. Each check names the step that breaks it."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, get_args, get_origin
 
 from msgspec.structs import FieldInfo, fields
 
-from apps.contracts.base import Message, Refusal, Undone
+from apps.contracts.base import Message, Refusal, Undone, context_of
+from apps.processes import shapes
 from apps.processes.errors import DefinitionError
 from apps.processes.patience import OnRefusal
 from apps.processes.step import Kind, Step
@@ -15,7 +15,6 @@ from apps.processes.step import Kind, Step
 Steps = Sequence[Step]
 Problems = Iterator[tuple[str, str]]  # (step, what is wrong with it)
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")  # names travel in the plan's header between / and ,
 NEXT_KINDS = {
     Kind.COMPENSATABLE: {Kind.COMPENSATABLE, Kind.PIVOT},
     Kind.PIVOT: {Kind.RETRIABLE},
@@ -23,10 +22,15 @@ NEXT_KINDS = {
 }
 
 
-def check(process: str, steps: Steps, personal: Sequence[str], deadline: float) -> None:
+def check(
+    process: str, version: int, steps: Steps, personal: Sequence[str], deadline: float
+) -> None:
     """Raise DefinitionError for the first thing that is wrong."""
-    if not NAME.fullmatch(process):
-        raise DefinitionError(process, "", "a name is written in small letters, digits and _")
+    for problem in shapes.of_process(process, version, steps, personal, deadline):
+        raise DefinitionError(process, "", problem)
+    for each in steps:
+        for problem in shapes.of_step(each):
+            raise DefinitionError(process, each.name, problem)
     if not steps:
         raise DefinitionError(process, "", "a process has steps")
     for find in CHECKS:
@@ -39,8 +43,6 @@ def check(process: str, steps: Steps, personal: Sequence[str], deadline: float) 
 def names(steps: Steps) -> Problems:
     seen = set()
     for step in steps:
-        if not NAME.fullmatch(step.name):
-            yield step.name, "a name is written in small letters, digits and _"
         if step.name in seen:
             yield step.name, "two steps have this name"
         seen.add(step.name)
@@ -59,6 +61,25 @@ def start(steps: Steps) -> Problems:
     for step in others:
         if step.command is None:
             yield step.name, "it has no command; only the first step is done by the initiator"
+
+
+def answers(steps: Steps) -> Problems:
+    for step in steps:
+        if issubclass(step.success, Refusal):
+            yield step.name, f"its success is a fact, and {step.success.__name__} a refusal"
+        if issubclass(step.success, Undone):
+            yield step.name, f"its success is a fact, and {step.success.__name__} an undoing"
+
+
+def contexts(steps: Steps) -> Problems:
+    """Whoever does a step answers, refuses and undoes it."""
+    for step in steps:
+        own = context_of(step.command or step.success)
+        undoings = [each for each in (step.compensation, *step.substitutes) if each]
+        told = [each for each in (step.success, step.refusal) if each]
+        for message in (*told, *undoings, *(each.answer for each in undoings)):
+            if (other := context_of(message)) != own:
+                yield step.name, f"{message.__name__} belongs to {other}, and the step to {own}"
 
 
 def order_of_kinds(steps: Steps) -> Problems:
@@ -121,6 +142,11 @@ def detours(steps: Steps) -> Problems:
         if step.substitutes and not step.compensation:
             yield step.name, "a substitute stands for a compensation, and it has none"
         for substitute in step.substitutes:
+            if step.substitutes.count(substitute) > 1:
+                yield step.name, f"{substitute.__name__} is a substitute twice"
+            if substitute is step.compensation:
+                way = "is its compensation: a substitute is another way"
+                yield step.name, f"{substitute.__name__} {way}"
             if step.compensation and substitute.answer is not step.compensation.answer:
                 yield step.name, f"{substitute.__name__} must be answered like its compensation"
 
@@ -180,5 +206,6 @@ def _fields_of(message: type[Message] | None) -> tuple[FieldInfo, ...]:
 
 
 CHECKS: tuple[Callable[[Steps], Problems], ...] = (
-    names, start, order_of_kinds, kinds, undoings, gifts, inputs, patience, refusals, detours,
+    names, start, answers, contexts, order_of_kinds, kinds, undoings, gifts, inputs, patience,
+    refusals, detours,
 )  # fmt: skip

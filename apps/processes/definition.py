@@ -8,9 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from apps.contracts.base import Event
+from apps.contracts.headers import PLAN, longest
 from apps.contracts.plan import Mode, Plan
 from apps.processes.checks import check
-from apps.processes.errors import UnknownStep, UnknownWish
+from apps.processes.errors import DefinitionError, UnknownStep, UnknownWish
 from apps.processes.patience import OnRefusal, Patience
 from apps.processes.step import Kind, Step
 
@@ -28,7 +29,14 @@ class Process:
     deadline: float = 3600.0  # seconds from the start, after which it turns back where it still can
 
     def __post_init__(self) -> None:
-        check(self.name, self.steps, self.personal, self.deadline)
+        check(self.name, self.version, self.steps, self.personal, self.deadline)
+        self._check_header()
+
+    def _check_header(self) -> None:
+        length, most = len(self.plan(self.wishes, Mode.CHOREOGRAPHED).to_header()), longest(PLAN)
+        if length > most:
+            problem = f"its plan has {length} characters, a header {most}: shorten the names"
+            raise DefinitionError(self.name, "", problem)
 
     @property
     def start(self) -> type[Event]:

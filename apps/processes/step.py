@@ -23,7 +23,8 @@ class Step:
     """What is asked, what may be answered, and how it is undone.
 
     The first step of a process has no command: whoever starts the saga has done it, and its
-    success is the event that starts it.
+    success is the event that starts it. Two steps may have the same command: answers match on the
+    step's name, and a handler is told it.
     """
 
     name: str

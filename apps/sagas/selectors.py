@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.contracts.catalogue import Action
+from apps.messaging.terminal import moment
 from apps.sagas.errors import UnknownCase
 from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
 from apps.sagas.state import Status
@@ -176,6 +177,7 @@ class WholeSaga:
     attempt: int
     due_at: datetime | None
     deadline_at: datetime | None
+    desk_due_at: datetime | None
     paused_until: datetime | None
     on_desk: tuple[str, ...]
     cause_step: str
@@ -200,19 +202,23 @@ class WholeSaga:
             ("saga", self.saga_id), ("order", self.order_id),
             ("process", f"{self.process}, definition {self.version}"),
             ("status", self.status), ("version", self.revision), ("waiting", self.waiting()),
-            ("attempt", self.attempt if self.pending_step else ""), ("due", self.due_at),
-            ("deadline", self.deadline_at), ("paused until", self.paused_until),
-            ("on the desk", ", ".join(self.on_desk)), ("turned back", turned_back),
-            ("started", self.started_at), ("ended", self.ended_at),
+            ("attempt", self.attempt if self.pending_step else ""), ("due", moment(self.due_at)),
+            ("deadline", moment(self.deadline_at)), ("paused until", moment(self.paused_until)),
+            ("on the desk", ", ".join(self.on_desk)), ("asked again", moment(self.desk_due_at)),
+            ("turned back", turned_back),
+            ("started", moment(self.started_at)), ("ended", moment(self.ended_at)),
         ]  # fmt: skip
         return [(name, value) for name, value in found if value not in (None, "")]
 
     def timeline(self) -> list[tuple[object, ...]]:
         """Rows for people, oldest first."""
         return [
-            (f"{e.at:%H:%M:%S.%f}"[:-3], e.revision, e.step, e.action, e.generation, e.what, e.text)
+            (
+                f"{e.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], e.revision, e.step, e.action, e.generation,
+                e.what, e.text,
+            )
             for e in self.entries
-        ]
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +295,14 @@ def is_past_deadline(saga_id: UUID) -> bool:
     return Saga.objects.filter(saga_id=saga_id, deadline_at__lte=Now()).exists()
 
 
-def cases(*, open_only: bool) -> list[CaseLine]:
-    """What stands on the desk, the oldest first; or all that ever stood there."""
-    found = Case.objects.filter(closed_at=None) if open_only else Case.objects.all()
-    return [CaseLine(*row) for row in found.order_by("id").values_list(*CaseLine.__slots__)]
+def cases(*, open_only: bool, limit: int) -> list[CaseLine]:
+    """What stands on the desk, the oldest first; or all that ever stood there, the newest first."""
+    found = (
+        Case.objects.filter(closed_at=None).order_by("id")
+        if open_only
+        else Case.objects.order_by("-id")
+    )
+    return [CaseLine(*row) for row in found.values_list(*CaseLine.__slots__)[:limit]]
 
 
 def case(id: UUID) -> CaseLine:

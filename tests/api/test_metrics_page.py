@@ -97,3 +97,34 @@ def test_whoever_scrapes_past_the_proxy_is_not_sent_to_tls(settings: Settings) -
     settings.SECURE_SSL_REDIRECT = True
 
     assert Client().get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
+def test_the_scheme_is_read_in_small_and_large_letters(settings: Settings, scheme: str) -> None:
+    settings.METRICS_TOKEN = TOKEN
+
+    answer = Client().get("/metrics", headers={"Authorization": f"{scheme} {TOKEN}"})
+
+    assert answer.status_code == 200
+
+
+def test_a_token_beyond_ascii_opens_too(settings: Settings) -> None:
+    settings.METRICS_TOKEN = "café-€"
+    as_wsgi_gives_it = "café-€".encode().decode("latin-1")
+
+    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {as_wsgi_gives_it}"})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/metrics", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_what_is_only_looked_at_is_got_and_nothing_else(page: str, method: str) -> None:
+    answer = Client(enforce_csrf_checks=True).generic(method, page)
+
+    assert (answer.status_code, answer["Allow"], answer.content) == (405, "GET, HEAD", b"")
+
+
+@pytest.mark.parametrize("page", ["/metrics", "/health/live"])
+def test_a_look_at_the_head_is_no_refusal(page: str) -> None:
+    assert Client().head(page).status_code == 200

@@ -4,11 +4,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db import connections
 from django.test import Client
 
 from apps.orders.api import views
 from tests.api.customer import BODY, Customer, changed
 from tests.orders.shop import counts
+from tests.scraping import closed_port
 
 Databases = dict[str, psycopg.Connection]
 LINE = BODY["lines"][0]
@@ -324,3 +326,21 @@ def test_a_body_in_chunks_is_refused_with_advice(ada: Customer) -> None:
     response = ada.post(BODY, transfer_encoding="chunked", idempotency_key="k")
     assert response.status_code == 411
     assert response.json()["detail"] == "Send the body in one piece, with a Content-Length."
+
+
+@pytest.mark.parametrize("alias", ["default", "orders"])
+def test_while_a_database_is_away_customers_are_asked_to_come_again(
+    ada: Customer, databases: Databases, alias: str
+) -> None:
+    with closed_port(alias):
+        connections[alias].close()
+        response = ada.place()
+        connections[alias].close()
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    detail = "A server that is needed does not answer. Repeat the request in a moment, with the"
+    assert response.json() == problem(
+        "unavailable", "Service Unavailable", 503, f"{detail} same key."
+    )
+    assert set(counts(databases["orders"]).values()) == {0}
+    assert ada.place().status_code == 202

@@ -1,11 +1,13 @@
 """The consumer of a context on a real Kafka: read, carry out, commit; retry, park, go on."""
 
+import secrets
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, Producer, TopicPartition
+from django.conf import settings
 from django.db import connections
 
 from apps.contracts.inventory import ReserveStock
@@ -16,6 +18,8 @@ from apps.messaging.database import Database
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import topic_name
 from apps.messaging.outbox import publish
+from apps.messaging.record import read_record
+from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, new_saga
@@ -165,9 +169,7 @@ def test_a_consumer_that_dies_before_the_commit_of_the_database_loses_no_message
     heir.close()
 
 
-def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
-    shelf: Shelf, topics: None
-) -> None:
+def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back() -> None:
     """librdkafka remembers the pause across the loss (seen: assigned, and silent for ever)."""
 
     class Broker:
@@ -189,19 +191,16 @@ def test_a_partition_that_is_lost_while_paused_is_read_again_when_it_comes_back(
         def poll(self, timeout: float) -> None:
             return None
 
-    tired, broker = ContextConsumer("inventory"), Broker()
-    tired.consumer.close()
-    tired.office.attended = False  # this consumer will never have a turn
-    tired.consumer = broker  # type: ignore[assignment]
+    broker = Broker()
+    rest = Rest(broker)  # type: ignore[arg-type]
     both, broker.poll = broker.ours, lambda timeout: setattr(broker, "ours", [])  # type: ignore[method-assign]
-    tired._rest(0.01)
+    rest.take(0.01, until=lambda: False)
     assert broker.silent == {0, 1}
     broker.ours = both[:1]
-    broker.poll = lambda timeout: None  # type: ignore[method-assign]
-    tired._take()
+    rest.resume()
     assert broker.silent == {1}
     broker.ours = both
-    tired._take()
+    rest.resume()
     assert broker.silent == set()
 
 
@@ -232,3 +231,51 @@ def committed(consumer: ContextConsumer) -> list[TopicPartition]:
     topic = topic_name("inventory-commands")
     ours = [each for each in consumer.consumer.assignment() if each.topic == topic]
     return consumer.consumer.committed(ours, timeout=PATIENCE_SECONDS)
+
+
+def test_one_message_that_nobody_can_keep_as_it_is_does_not_end_the_consumer(
+    consumer: ContextConsumer, shelf: Shelf
+) -> None:
+    """Its step is longer than an index takes; another is as large as a message may be."""
+    saga = new_saga()
+    sound = envelope(ReserveStock(order_id=saga, lines=()), saga)
+    long_step = {**sound.headers(), "step_id": secrets.token_hex(6_000)}
+    produce(long_step, sound.payload)
+    produce(sound.headers(), b"x" * 999_000)
+    turn_until(consumer, lambda: len(shelf.letters()) == 2)
+    assert shelf.letters() == [
+        ("parked", "", "", "UnreadableMessage"),
+        ("parked", "reserve_stock", "do", "UnreadableMessage"),
+    ]
+    send(1)
+    turn_until(consumer, lambda: shelf.levels() == (9, 1, 0))
+    turn_until(consumer, lambda: outbox_is_empty(shelf))
+
+
+def test_a_message_whose_headers_the_client_cannot_give_is_read_without_them() -> None:
+    """The name of a header need not be text; confluent-kafka then raises SystemError."""
+
+    class Odd:
+        def headers(self) -> None:
+            raise SystemError("returned a result with an exception set")
+
+        def __getattr__(self, name: str) -> Any:
+            told = {"topic": "orders-commands", "partition": 1, "offset": 7, "value": b"{}"}
+            return lambda: told.get(name)
+
+    read = read_record(Odd())  # type: ignore[arg-type]
+
+    assert (read.offset, read.headers, read.envelope) == (7, {}, None)
+
+
+def produce(headers: dict[str, str], payload: bytes) -> None:
+    """As some other program might, into one partition."""
+    producer = Producer(settings.KAFKA)
+    topic = topic_name("inventory-commands")
+    producer.produce(topic, payload, headers=list(headers.items()), partition=0)
+    assert producer.flush(PATIENCE_SECONDS) == 0
+
+
+def outbox_is_empty(shelf: Shelf) -> bool:
+    """Whether all that was sent is acknowledged, and gone."""
+    return shelf.one("SELECT count(*) FROM inventory_outboxmessage") == (0,)

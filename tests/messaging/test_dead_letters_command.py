@@ -167,7 +167,7 @@ def test_a_group_is_replayed_as_far_as_asked(run: Any, letter: UUID, shelf: Shel
 
 
 def test_a_user_can_be_named(run: Any, letter: UUID, shelf: Shelf) -> None:
-    user = User.objects.create_user("grace")
+    user = User.objects.create_user("grace", is_staff=True)
     run("replay", "inventory", letter, *WHY, "--yes", "--as", "grace")
     assert audit(shelf) == [("replay", user.pk, "grace", "the handler is mended")]
 
@@ -212,7 +212,7 @@ def test_who_is_asked_and_says_anything_else_changes_nothing(
         (("edit", "inventory", "LETTER", "--payload", "/nowhere", *WHY), "cannot be read"),
         (("edit", "inventory", "LETTER", "--payload", "BAD", *WHY), "field='payload'"),
         (("replay-group", "inventory", "0000", "--limit", "1", *WHY), "Look at the groups"),
-        (("replay-group", "inventory", "0000", "--limit", "0", *WHY), "begin with 1"),
+        (("replay-group", "inventory", "0000", "--limit", "0", *WHY), "from 1 to 1000"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence_and_changes_nothing(
@@ -224,3 +224,49 @@ def test_what_cannot_be_done_is_told_in_a_sentence_and_changes_nothing(
         run(*given, *([] if words[0] == "show" else ["--yes"]))
     assert refused.value.returncode == 1
     assert (statuses(shelf), audit(shelf)) == (["parked"], [])
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "1001", "9" * 20, "9" * 5000, "many"])
+@pytest.mark.parametrize("words", [("list",), ("replay-group", "inventory", "0000", *WHY)])
+def test_a_limit_that_is_none_is_told(run: Any, words: tuple[str, ...], limit: str) -> None:
+    with pytest.raises(CommandError, match="--limit: a whole number from 1 to 1000"):
+        run(*words, f"--limit={limit}")
+
+
+def test_what_is_no_text_is_told(run: Any, letter: UUID, shelf: Shelf) -> None:
+    with pytest.raises(CommandError, match="--reason has bytes that are no text"):
+        run("discard", "inventory", letter, "--reason", "what\udcff", "--yes")
+    with pytest.raises(CommandError, match="--header has bytes that are no text"):
+        run("edit", "inventory", letter, "--payload", "x", *WHY, "--header", "plan=\udcff")
+    assert audit(shelf) == []
+
+
+@pytest.mark.parametrize("columns", ["80", "20"])
+def test_whatever_the_width_ids_and_errors_are_in_one_piece(
+    run: Any, letter: UUID, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    [group] = groups(context="inventory")
+    day = f"{group.first_seen:%Y-%m-%d %H:%M:%S} UTC"
+
+    assert run("list", "--context", "inventory").splitlines() == [
+        f"{letter}  parked  {day}",
+        "    inventory: ReserveStock (reserve_stock do), RuntimeError: the handler has a bug",
+    ]
+    assert run("groups", "inventory").splitlines() == [
+        f"{group.fingerprint}  1 parked  {day} to {day}",
+        "    ReserveStock (reserve_stock), RuntimeError: the handler has a bug",
+        f"    for example {letter}",
+    ]
+
+
+def test_a_header_that_is_too_long_to_be_true_is_shown_by_its_beginning(
+    run: Any, shelf: Shelf
+) -> None:
+    parked([garbled(reserve(new_saga()), {"step_id": b"x" * 12_000})])
+    [letter] = shelf.one("SELECT id FROM inventory_deadletter")
+
+    shown = run("show", "inventory", letter)
+
+    assert f"step_id: {'x' * 200} … 12000 characters\n" in shown
+    assert "x" * 201 not in shown

@@ -49,11 +49,16 @@ def test_of_a_message_that_cannot_be_read_its_place_and_key_are_told() -> None:
     assert facts_of(broken) == {"place": "inventory-commands/3/14", "saga_id": str(saga_id)}
 
 
-def test_a_payload_that_is_no_json_is_no_hindrance() -> None:
+@pytest.mark.parametrize(
+    "payload",
+    [b"\xff{", b'{"order_id": "\xff"}', b'{"order_id": 7}', b'{"x": ' + b"[" * 100_000],
+    ids=["no JSON", "no text", "no id", "too deep"],
+)
+def test_a_payload_that_is_no_json_is_no_hindrance(payload: bytes) -> None:
     saga_id = new_saga()
     sent = reserve(saga_id).envelope
     assert sent
-    told = facts_of(record(sent, payload=b"\xff{"))
+    told = facts_of(record(sent, payload=payload))
 
     assert "order_id" not in told
     assert told["saga_id"] == str(saga_id)

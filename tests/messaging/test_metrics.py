@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -30,7 +32,7 @@ from apps.messaging.context import context
 from apps.messaging.database import Database
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import admin_client, group_name, topic_name
-from apps.messaging.lag import consumer_lag
+from apps.messaging.lag import consumer_lag, groups_of
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.outbox import publish
 from apps.messaging.serving import start_server
@@ -326,7 +328,7 @@ def test_a_group_that_has_committed_nothing_is_behind_by_all_there_is(settings: 
             producer.produce(topic, b"{}", partition=partition)
         assert producer.flush(PATIENCE_SECONDS) == 0
 
-        told = consumer_lag([context("inventory")])
+        told = consumer_lag(groups_of([context("inventory")]))
 
         group = f"{settings.KAFKA_TOPIC_PREFIX}inventory"
         assert sorted(told) == [(group, topic, 0, 2), (group, topic, 1, 1)]
@@ -482,6 +484,23 @@ def test_a_process_without_pages_serves_its_metrics_and_nothing_else(
     assert status == 200
     assert value(samples(text), "outbox_messages", service="orders") == 0
     assert get(own, "/") == (404, "Metrics are at /metrics.\n")
+
+
+@pytest.mark.usefixtures("databases")
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("HEAD", 200), ("POST", 405), ("PUT", 405), ("DELETE", 405), ("OPTIONS", 405), ("TRACE", 405)],
+)
+def test_its_port_gives_nothing_but_what_is_got(
+    port: Callable[[], int], method: str, status: int
+) -> None:
+    connection = HTTPConnection("127.0.0.1", port(), timeout=30)
+    with closing(connection):
+        connection.request(method, "/metrics")
+        answer = connection.getresponse()
+
+        assert (answer.status, answer.read()) == (status, b"")
+        assert answer.headers["Allow"] == (None if status == 200 else "GET, HEAD")
 
 
 @pytest.fixture

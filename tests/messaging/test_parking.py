@@ -1,6 +1,7 @@
 """A message that cannot be handled is kept, and others go on."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -21,13 +22,16 @@ from apps.inventory import handlers
 from apps.messaging.audit import Actor
 from apps.messaging.consumer import Failure, carry_out, park
 from apps.messaging.dead_letter_operations import preview_replay, replay_letter
+from apps.messaging.dead_letters import DeadLetters
 from apps.messaging.handling import Handler, Reaction
+from apps.messaging.kafka import LARGEST_MESSAGE
 from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, envelope, handed_over, new_saga, record, release, reserve
 from tests.messaging.parking import Breakable, garbled, parked, resent
 
 pytestmark = pytest.mark.usefixtures("quiet")
 TEA = (Line(product_id="tea", quantity=1),)
+LONG = secrets.token_hex(6_000).encode()  # longer than an index takes, however it is packed
 
 
 @pytest.fixture
@@ -289,7 +293,18 @@ def test_of_a_database_error_no_row_values_are_kept(shelf: Shelf) -> None:
         ({"generation": b"3000000000"}, "UnreadableMessage"),
         ({"generation": b"0"}, "UnreadableMessage"),
         ({"version": b"-1"}, "UnreadableMessage"),
+        ({"step_id": LONG}, "UnreadableMessage"),
+        ({"type": LONG}, "UnreadableMessage"),
+        ({"plan": LONG}, "UnreadableMessage"),
+        ({"causation_id": LONG}, "UnreadableMessage"),
+        ({"traceparent": LONG}, "UnreadableMessage"),
+        ({"action": LONG}, "UnreadableMessage"),
+        ({"saga_id": LONG}, "UnreadableMessage"),
+        ({"payload": b'{"order_id": "\xff"}'}, "UnreadableMessage"),
+        ({"payload": b"[" * 100_000}, "UnreadableMessage"),
+        ({"payload": b'{"x": ' + b"[" * 100_000}, "UnreadableMessage"),
     ],
+    ids=lambda changes: str(changes)[:40],
 )
 def test_what_cannot_be_read_is_parked_as_it_was(
     shelf: Shelf, changes: dict[str, bytes | None], error_type: str
@@ -358,3 +373,68 @@ def test_a_message_whose_copy_was_carried_out_is_parked_and_holds_nobody_up(
     assert carry_out("inventory", [handed_over(saga)]) == []
     assert shelf.log(saga) == {"reserve_stock": ("done", 1), "ship_stock": ("done", 1)}
     assert shelf.levels() == (9, 0, 1)
+
+
+@pytest.fixture
+def strict_letters(shelf: Shelf) -> Iterator[None]:
+    """The dead letters' table takes no message whose step is known."""
+    shelf.owner.execute("ALTER TABLE inventory_deadletter ADD CONSTRAINT strict CHECK (step = '')")
+    yield
+    shelf.owner.execute("ALTER TABLE inventory_deadletter DROP CONSTRAINT strict")
+
+
+@pytest.mark.usefixtures("strict_letters")
+def test_what_cannot_be_parked_as_it_is_is_parked_by_its_place_and_payload(
+    shelf: Shelf, broken: Any
+) -> None:
+    poisoned, healthy = new_saga(), new_saga()
+    broken(poisoned)
+    parked([bad := reserve(poisoned), reserve(healthy)])
+    assert shelf.levels() == (9, 1, 0)
+    kept = shelf.one(
+        'SELECT status, step, topic, partition, "offset", headers, payload, error_type, saga_id'
+        " FROM inventory_deadletter"
+    )
+    assert kept == (
+        "parked", "", "inventory-commands", 0, bad.offset, "{}", bad.payload, "RuntimeError",
+        poisoned,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("strict_letters")
+def test_the_last_resort_says_what_was_in_the_way_and_keeps_one_row(
+    shelf: Shelf, broken: Any
+) -> None:
+    poisoned = new_saga()
+    broken(poisoned)
+    bad = reserve(poisoned)
+    parked([bad])
+    parked([bad])
+    [error] = shelf.one("SELECT error FROM inventory_deadletter")
+    assert error.startswith("the handler has a bug (kept without headers: CheckViolation, ")
+
+
+def test_a_database_that_is_away_is_waited_for_and_nothing_is_parked_in_part(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(DeadLetters, "park", away)
+    with pytest.raises(psycopg.OperationalError):
+        park("inventory", [Failure(reserve(new_saga()), RuntimeError("no"))])
+    assert shelf.letters() == []
+
+
+def test_the_copy_for_the_dead_letter_topic_is_never_larger_than_a_message_may_be(
+    shelf: Shelf,
+) -> None:
+    big = record(envelope(ReleaseStock(), new_saga()), payload=b"x" * 1_048_000)
+    big.headers["remark"] = b"\xff" * 100_000
+    parked([big])
+    headers, payload = shelf.one("SELECT headers, payload FROM inventory_outboxmessage")
+    told = msgspec.json.decode(headers)
+    assert len(headers) + len(payload) < LARGEST_MESSAGE
+    left_out = 1_048_000 - len(payload)
+    assert told["cut"] == f"{left_out} bytes of the payload are left out, see read_from"
+    assert shelf.one("SELECT length(payload) FROM inventory_deadletter") == (1_048_000,)

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
+from apps.contracts import inventory, payments, pricing
 from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
 from apps.contracts.plan import Mode, Plan
+from apps.contracts.steps import Fence
 from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
 from apps.processes.errors import DefinitionError, UnknownStep, UnknownWish
 
@@ -34,6 +36,9 @@ class PassengerSent(Undone, frozen=True, kw_only=True): ...
 
 class SendByBus(Compensation, frozen=True, kw_only=True):
     answer = PassengerSent
+
+
+class Unanswered(Compensation, frozen=True, kw_only=True): ...
 
 
 class SendByTaxi(Compensation, frozen=True, kw_only=True):
@@ -121,7 +126,7 @@ MISTAKES = {
     "no steps": ((), "trip: a process has steps"),
     "a name that no header carries": (
         (ENTER, changed(BOOK, name="book,pay")),
-        "trip.book,pay: a name is written in small letters, digits and _",
+        "trip.book,pay: a name is written in small letters, digits and _, 60 at most",
     ),
     "a name twice": (
         (ENTER, BOOK, changed(BOOK), PAY),
@@ -404,3 +409,218 @@ def test_a_command_is_what_its_type_sees_of_the_inputs() -> None:
     read = msgspec.json.decode(msgspec.json.encode(started), type=BookSeats)
 
     assert read == BookSeats(order_id=1, seats=(7, 8))
+
+
+# --- what is no number, no message, no name at all
+
+
+def with_patience(**changes: object) -> tuple[Step, ...]:
+    return (ENTER, changed(BOOK, patience=Patience(**changes)), PAY)  # type: ignore[arg-type]
+
+
+NAN, INF = float("nan"), float("inf")
+SECONDS = "a number of seconds, 31536000 (a year) at most"
+SHAPES = {
+    **{
+        f"a timeout of {each!r}": (
+            with_patience(timeout=each),
+            f"trip.book: patience.timeout is {SECONDS}, not {each!r}",
+        )
+        for each in (NAN, INF, -INF, 1e300, True, None, "10", 31_536_001)
+    },
+    **{
+        f"a longest wait of {each!r}": (
+            with_patience(longest=each),
+            f"trip.book: patience.longest is {SECONDS}, not {each!r}",
+        )
+        for each in (NAN, INF, 1e300, True, None, "300")
+    },
+    **{
+        f"attempts of {each!r}": (
+            with_patience(attempts=each),
+            "trip.book: patience.attempts is a whole number, 1000 at most, not " + repr(each),
+        )
+        for each in (NAN, INF, 2.5, True, None, "4", 1001)
+    },
+    **{
+        f"a backoff of {each!r}": (
+            with_patience(backoff=each),
+            f"trip.book: patience.backoff is a number, 1000 at most, not {each!r}",
+        )
+        for each in (NAN, INF, True, None, "2", 1001)
+    },
+    **{
+        f"a decision within {each!r}": (
+            (ENTER, changed(BOOK, on_refusal=OnRefusal.WAIT, decide_within=each), PAY),
+            f"trip.book: decide_within is {SECONDS}, not {each!r}",
+        )
+        for each in (NAN, INF, True, None, "60")
+    },
+    "a number of five hundred digits": (
+        with_patience(timeout=10**500),
+        f"trip.book: patience.timeout is {SECONDS}, not 1{'0' * 58}…",
+    ),
+    "no patience": (
+        (ENTER, changed(BOOK, patience=10), PAY),
+        "trip.book: its patience is a Patience, not 10",
+    ),
+    "an unknown kind": (
+        (ENTER, changed(BOOK, kind="compensatable"), PAY),
+        "trip.book: its kind is a Kind, not 'compensatable'",
+    ),
+    "an unknown reaction to a refusal": (
+        (ENTER, changed(BOOK, on_refusal="explode"), PAY),
+        "trip.book: on_refusal is an OnRefusal, not 'explode'",
+    ),
+    "a reaction by its name": (
+        (ENTER, changed(BOOK, on_refusal="wait", decide_within=60), PAY),
+        "trip.book: on_refusal is an OnRefusal, not 'wait'",
+    ),
+    "perhaps skippable": (
+        (ENTER, changed(BOOK, skippable="no"), PAY),
+        "trip.book: skippable is True or False, not 'no'",
+    ),
+    "a wish of two words": (
+        (ENTER, BOOK, changed(MEAL, wish="A B"), PAY),
+        "trip.meal: a wish is written like a name: in small letters, digits and _, 60 at most",
+    ),
+    "a wish that is none": (
+        (ENTER, BOOK, changed(MEAL, wish=None), PAY),
+        "trip.meal: a wish is written like a name: in small letters, digits and _, 60 at most",
+    ),
+    "a name that is too long for a header": (
+        (ENTER, changed(BOOK, name="b" * 61), PAY),
+        f"trip.{'b' * 61}: a name is written in small letters, digits and _, 60 at most",
+    ),
+    "a name that is no text": (
+        (ENTER, changed(BOOK, name=7), PAY),
+        "trip.7: a name is written in small letters, digits and _, 60 at most",
+    ),
+    "gifts without a tuple": (
+        (ENTER, changed(BOOK, gives="price"), PAY),
+        "trip.book: gives is a tuple of names, not 'price'",
+    ),
+    "a substitute without a tuple": (
+        (ENTER, changed(BOOK, substitutes=GiveVoucher), PAY),
+        "trip.book: substitutes is a tuple of compensations, not GiveVoucher",
+    ),
+    "a substitute that is a command": (
+        (ENTER, changed(BOOK, substitutes=(Tell,)), PAY),
+        "trip.book: a substitute is a message of the kind Compensation, not Tell",
+    ),
+    "a compensation that is a command": (
+        (ENTER, changed(BOOK, compensation=Tell), PAY),
+        "trip.book: its compensation is a message of the kind Compensation, not Tell",
+    ),
+    "a compensation that nothing answers": (
+        (ENTER, changed(BOOK, compensation=Unanswered), PAY),
+        "trip.book: Unanswered says not what it is answered by: give it answer = …",
+    ),
+    "a command that undoes": (
+        (ENTER, changed(BOOK, command=ReturnSeats), PAY),
+        "trip.book: its command does the step, ReturnSeats undoes it",
+    ),
+    "a command that is an event": (
+        (ENTER, changed(BOOK, command=Told), PAY),
+        "trip.book: its command is a message of the kind Command, not Told",
+    ),
+    "a command of any step": (
+        (ENTER, changed(BOOK, command=Fence), PAY),
+        "trip.book: Fence is said of any step, and is none's own",
+    ),
+    "a command by its name": (
+        (ENTER, changed(BOOK, command="BookSeats"), PAY),
+        "trip.book: its command is a message of the kind Command, not 'BookSeats'",
+    ),
+    "a kind of message as a message": (
+        (ENTER, changed(BOOK, success=Event), PAY),
+        "trip.book: its success is a message of the kind Event, not Event",
+    ),
+    "no success": (
+        (ENTER, changed(BOOK, success=None), PAY),
+        "trip.book: its success is a message of the kind Event, not None",
+    ),
+    "a success that is a refusal": (
+        (ENTER, changed(BOOK, success=SeatsTaken, gives=()), PAY),
+        "trip.book: its success is a fact, and SeatsTaken a refusal",
+    ),
+    "a success that undoes": (
+        (ENTER, changed(BOOK, success=SeatsReturned, gives=()), PAY),
+        "trip.book: its success is a fact, and SeatsReturned an undoing",
+    ),
+    "a refusal that is a success": (
+        (ENTER, changed(BOOK, refusal=SeatsBooked), PAY),
+        "trip.book: its refusal is a message of the kind Refusal, not SeatsBooked",
+    ),
+    "an undo by another context": (
+        (ENTER, changed(BOOK, compensation=inventory.ReleaseStock), PAY),
+        "trip.book: ReleaseStock belongs to inventory, and the step to test_definition",
+    ),
+    "a success told by another context": (
+        (ENTER, changed(BOOK, success=pricing.PriceFrozen, gives=()), PAY),
+        "trip.book: PriceFrozen belongs to pricing, and the step to test_definition",
+    ),
+    "a refusal by another context": (
+        (ENTER, changed(BOOK, refusal=payments.PaymentDeclined), PAY),
+        "trip.book: PaymentDeclined belongs to payments, and the step to test_definition",
+    ),
+    "a first step that another context undoes": (
+        (changed(ENTER, compensation=inventory.ReleaseStock), BOOK, PAY),
+        "trip.enter: ReleaseStock belongs to inventory, and the step to test_definition",
+    ),
+    "a substitute twice": (
+        (ENTER, changed(BOOK, substitutes=(GiveVoucher, GiveVoucher)), PAY),
+        "trip.book: GiveVoucher is a substitute twice",
+    ),
+    "the compensation as its own substitute": (
+        (ENTER, changed(BOOK, substitutes=(ReturnSeats,)), PAY),
+        "trip.book: ReturnSeats is its compensation: a substitute is another way",
+    ),
+}
+
+
+@pytest.mark.parametrize(("steps", "message"), SHAPES.values(), ids=SHAPES)
+def test_what_is_not_what_it_should_be_is_refused(steps: tuple[Step, ...], message: str) -> None:
+    with pytest.raises(DefinitionError) as refused:
+        trip(*steps)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(({"deadline": each}, f"trip: deadline is {SECONDS}, not {each!r}")
+          for each in (NAN, INF, 1e300, True, None, "3600")),
+        *(({"version": each}, f"trip: version is a whole number from 1 on, not {each!r}")
+          for each in (0, -1, "1/2", 1.0, True, None, 2**31)),
+        *(({"personal": each}, f"trip: personal is a tuple of names, not {each!r}")
+          for each in ("passport", None, (7,))),
+        *(({"steps": each}, "trip: its steps are a tuple of Step")
+          for each in (None, ENTER, [ENTER, BOOK, PAY], ("enter",))),
+        ({"name": 7}, "7: a name is written in small letters, digits and _, 60 at most"),
+        ({"name": "a" * 61},
+         "a" * 61 + ": a name is written in small letters, digits and _, 60 at most"),
+    ],
+)  # fmt: skip
+def test_what_is_not_what_a_process_has_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(DefinitionError) as refused:
+        Process(**{"name": "trip", "version": 1, "steps": (ENTER, BOOK, PAY), **changes})
+    assert str(refused.value) == message
+
+
+def test_a_plan_fits_into_its_header() -> None:
+    more = [changed(TELL, name=f"tell_{n:04}_{'x' * 50}") for n in range(200)]
+    with pytest.raises(DefinitionError, match=r"^trip: its plan has .* characters, a header 10000"):
+        trip(ENTER, BOOK, PAY, *more)
+    assert trip(ENTER, BOOK, PAY, *more[:100])
+
+
+def test_a_process_may_take_a_year() -> None:
+    year = 31_536_000
+    book = changed(BOOK, patience=Patience(timeout=year - 1, longest=year))
+    assert trip(ENTER, book, PAY, deadline=year).deadline == year
+
+
+def test_two_steps_may_have_the_same_command_and_the_same_answers() -> None:
+    """Answers match on the step's name, and a handler is told it."""
+    assert trip(ENTER, BOOK, changed(BOOK, name="book_back", gives=()), PAY)

@@ -10,6 +10,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.contracts import payments
 from apps.contracts.base import Command, Event, Refusal
 from apps.contracts.catalogue import Action
 from apps.contracts.payments import CreditInstead, PaymentCaptured, RefundPayment
@@ -67,6 +68,10 @@ class Done(Event, frozen=True, kw_only=True): ...
 class No(Refusal, frozen=True, kw_only=True):
     reason = "no"
 
+
+# As if payments had declared them: a step is done, answered and undone by one context.
+for each in (Started, Do, Tell, Done, No):
+    each.__module__ = payments.__name__
 
 EVENTS = {Done: Done(), No: No(), PaymentCaptured: PaymentCaptured(amount_cents=7)}
 

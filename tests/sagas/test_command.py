@@ -1,8 +1,10 @@
 """`manage.py sagas`: every operation from a terminal."""
 
 import json
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -57,7 +59,7 @@ def test_an_empty_desk(desk: Desk) -> None:
 
 
 def test_compensating_shows_what_follows_and_does_it(desk: Desk) -> None:
-    User.objects.create_user("opal")
+    User.objects.create_user("opal", is_staff=True)
     saga_id = desk.saga_at("create_shipment")
 
     told = act("compensate", saga_id, "--as", "opal")
@@ -125,7 +127,7 @@ def test_pause_and_resume(desk: Desk) -> None:
 
 
 def test_cases_are_assigned_and_noted(desk: Desk) -> None:
-    User.objects.create_user("opal")
+    User.objects.create_user("opal", is_staff=True)
     stuck_undo(desk)
     [case] = json.loads(sagas("cases", "--json"))
 
@@ -174,3 +176,109 @@ def test_who_is_not_sure_does_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatc
         sagas("compensate", saga_id, "--reason", "The customer called")
 
     assert (desk.sent(), audit(desk)) == ([], [])
+
+
+LIMITS = ("-1", "0", "1001", "99999999999999999999", "1" * 5000, "many", "1.5", "", "٣")
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("what", ["list", "cases"])
+def test_a_limit_that_is_none_is_told(desk: Desk, what: str, limit: str) -> None:
+    with pytest.raises(CommandError, match="--limit: a whole number from 1 to 1000"):
+        sagas(what, f"--limit={limit}")
+
+
+def test_a_list_says_when_there_are_more(desk: Desk) -> None:
+    for _ in range(3):
+        desk.saga_at("freeze_price")
+
+    assert "There are more: see them with --limit" in sagas("list", "--limit", 2)
+    assert len(json.loads(sagas("list", "--limit", 2, "--json"))) == 2
+    assert "more" not in sagas("list", "--limit", 3)
+
+
+def test_of_the_open_cases_the_oldest_are_shown_and_of_all_the_newest(desk: Desk) -> None:
+    first, _, last = (stuck_undo(desk) for _ in range(3))
+
+    opened = json.loads(sagas("cases", "--limit", 1, "--json"))
+    every = json.loads(sagas("cases", "--all", "--limit", 1, "--json"))
+
+    assert [each["saga_id"] for each in (*opened, *every)] == [str(first), str(last)]
+    assert "There are more: see them with --limit" in sagas("cases", "--limit", 2)
+
+
+@pytest.mark.parametrize(
+    "until",
+    ["99999999999999d", "999999999d", "2026-13-45T00:00", "9" * 5000 + "m", "-3d", "d", "",
+     "12:00", "٣d"],
+)  # fmt: skip
+def test_an_end_of_a_pause_that_is_no_time_is_told(desk: Desk, until: str) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    with pytest.raises(CommandError, match="neither like 90m, 4h, 2d nor a time"):
+        sagas("pause", "--reason", "The bank is shut", "--yes", saga_id, "--", until)
+
+    assert audit(desk) == []
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00", "9999-12-31T23:59-12:00", "999999d", "8d"])
+def test_an_end_of_a_pause_that_is_too_far_away_is_told(desk: Desk, until: str) -> None:
+    saga_id = desk.saga_at("freeze_price")
+
+    with pytest.raises(CommandError, match="within seven days"):
+        act("pause", saga_id, until)
+
+    assert audit(desk) == []
+
+
+@pytest.mark.parametrize("option", ["--reason", "--as"])
+def test_what_is_no_text_is_told(desk: Desk, option: str) -> None:
+    stuck_undo(desk)
+    [case] = json.loads(sagas("cases", "--json"))
+
+    with pytest.raises(CommandError, match="has bytes that are no text"):
+        sagas("note", case["id"], "--reason", "Why not", option, "what\udcff")
+
+    assert audit(desk) == []
+
+
+def test_days_are_shown_for_a_stuck_saga_lasts_days(desk: Desk) -> None:
+    saga_id = stuck_undo(desk)
+
+    shown = sagas("show", saga_id)
+
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert re.search(rf"^started         {day} \d\d:\d\d:\d\d UTC$", shown, re.MULTILINE)
+    assert re.search(r"^asked again     \S+ \S+ UTC$", shown, re.MULTILINE)
+    assert re.search(r"^at \(UTC\) ", shown, re.MULTILINE)
+    assert re.search(rf"^{day} \d\d:\d\d:\d\d\.\d\d\d ", shown, re.MULTILINE)
+    assert "started (UTC)" in sagas("list")
+    assert "since (UTC)" in sagas("cases")
+
+
+def test_only_staff_acts_and_owns(desk: Desk) -> None:
+    User.objects.create_user("carl")
+    User.objects.create_user("gone", is_staff=True, is_active=False)
+    saga_id = stuck_undo(desk)
+    [case] = json.loads(sagas("cases", "--json"))
+
+    for name in ("carl", "gone"):
+        told = f"'{name}' is no active member of staff"
+        with pytest.raises(CommandError, match=f"{told}: only who may .* acts; or leave out --as"):
+            act("retry", saga_id, "authorize_payment", "--as", name)
+        with pytest.raises(CommandError, match=f"{told}: only who may .* owns a case"):
+            act("assign", case["id"], name)
+
+    assert audit(desk) == []
+
+
+def test_the_owner_of_a_case_is_named(desk: Desk) -> None:
+    stuck_undo(desk)
+    [case] = json.loads(sagas("cases", "--json"))
+
+    with pytest.raises(CommandError, match="Say whose the case is"):
+        act("assign", case["id"], "")
+    with pytest.raises(CommandError, match=r"no user 'nobody'.*only who may .* owns a case\.$"):
+        act("assign", case["id"], "nobody")
+
+    assert audit(desk) == []

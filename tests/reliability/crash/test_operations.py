@@ -4,11 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from apps.contracts.inventory import ReserveStock
+from apps.messaging.consumer import carry_out
+from apps.messaging.dead_letter_rows import groups
+from tests.messaging.kit import Shelf, new_saga, reserve
+from tests.messaging.parking import Breakable, parked, resent
 from tests.sagas.test_watchdog import Desk
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -21,12 +27,16 @@ def desk(databases: dict[str, psycopg.Connection]) -> Desk:
 
 
 def compensate_and_die(saga_id: UUID, failpoint: str, folder: Path) -> None:
-    """`manage.py sagas compensate`, which is killed at the failpoint."""
+    act_and_die(["sagas", "compensate", str(saga_id)], failpoint, folder)
+
+
+def act_and_die(words: list[str], failpoint: str, folder: Path) -> None:
+    """A command of `manage.py`, which is killed at the failpoint."""
     spent = folder / "spent"
     environ = {**os.environ, "FAILPOINT": failpoint, "FAILPOINT_SPENT": str(spent)}
-    words = ["compensate", str(saga_id), "--reason", "The customer called", "--yes"]
+    signature = ["--reason", "The customer called", "--yes"]
     result = subprocess.run(
-        [sys.executable, "manage.py", "sagas", *words],
+        [sys.executable, "manage.py", *words, *signature],
         cwd=ROOT, env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (result.returncode, spent.exists()) == (-9, True), result.stderr
@@ -59,3 +69,87 @@ def test_after_its_commit_all_has_happened_and_the_sweeper_sends(
     assert desk.saga(saga_id)[:3] == ("compensating", "create_shipment", "undo")
     assert desk.sent() == [("CancelShipment", "create_shipment")]
     assert audited(desk) == 1
+
+
+# --- parked messages
+
+
+@pytest.fixture
+def shelf(databases: dict[str, psycopg.Connection]) -> Shelf:
+    shelf = Shelf(databases["inventory"])
+    shelf.stock("tea", 10)
+    return shelf
+
+
+@pytest.fixture
+def letter(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A parked action, whose handler is mended by now."""
+    handler = Breakable(monkeypatch, ReserveStock)
+    handler.break_for(saga := new_saga())
+    parked([reserve(saga)])
+    handler.mend()
+    return str(shelf.one("SELECT id FROM inventory_deadletter")[0])
+
+
+def correction(folder: Path) -> list[str]:
+    """Two pieces in place of one."""
+    file = folder / "corrected.json"
+    line = '{"product_id": "tea", "quantity": 2}'
+    file.write_text(f'{{"order_id": "{new_saga()}", "lines": [{line}]}}')
+    return ["--payload", str(file)]
+
+
+def of_letter(shelf: Shelf) -> tuple[Any, ...]:
+    """The letter, how many commands are to be sent, how many moves were written down."""
+    return shelf.one(
+        "SELECT status, replays, edited_by,"
+        " (SELECT count(*) FROM inventory_outboxmessage WHERE topic = 'inventory-commands'),"
+        " (SELECT count(*) FROM inventory_operatoraction) FROM inventory_deadletter"
+    )
+
+
+@pytest.mark.parametrize("move", ["replay", "edit", "discard"])
+def test_a_move_on_a_parked_message_that_dies_before_its_commit_has_not_happened(
+    shelf: Shelf, letter: str, move: str, tmp_path: Path
+) -> None:
+    words = ["dead_letters", move, "inventory", letter]
+    further = correction(tmp_path) if move == "edit" else []
+
+    act_and_die([*words, *further], "letter.before_commit", tmp_path)
+
+    assert of_letter(shelf) == ("parked", 0, "", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("move", "status", "replays", "pieces"),
+    [("replay", "replayed", 1, 1), ("edit", "replayed", 1, 2), ("discard", "discarded", 0, 0)],
+)
+def test_a_move_on_a_parked_message_that_dies_after_its_commit_is_carried_out(
+    shelf: Shelf, letter: str, move: str, status: str, replays: int, pieces: int, tmp_path: Path
+) -> None:
+    words = ["dead_letters", move, "inventory", letter]
+    further = correction(tmp_path) if move == "edit" else []
+
+    act_and_die([*words, *further], "letter.after_commit", tmp_path)
+
+    assert of_letter(shelf)[1:2] + of_letter(shelf)[3:] == (replays, replays, 1)
+    if replays:
+        carry_out("inventory", [resent(shelf, "inventory-commands")])
+    assert of_letter(shelf)[0] == status
+    assert shelf.levels() == (10 - pieces, pieces, 0)
+
+
+def test_a_group_that_dies_after_the_first_has_sent_the_first(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    handler = Breakable(monkeypatch, ReserveStock)
+    sagas = [new_saga(), new_saga()]
+    handler.break_for(*sagas)
+    parked([reserve(each) for each in sagas])
+    [group] = groups(context="inventory")
+    words = ["dead_letters", "replay-group", "inventory", group.fingerprint, "--limit", "2"]
+
+    act_and_die(words, "letter.after_commit", tmp_path)
+
+    replays = shelf.owner.execute("SELECT replays FROM inventory_deadletter ORDER BY id").fetchall()
+    assert replays == [(1,), (0,)]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from apps.messaging.dead_letters import DEAD_LETTER_SUFFIX
+from apps.messaging.dead_letter_copies import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import plain_topic, topic_name
 from tests.reliability.simulation.chance import Chance
 from tests.reliability.simulation.clock import Clock

@@ -13,7 +13,7 @@ import psycopg
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from apps.messaging import batch, consumer, failpoints, kafka, relay, waking
+from apps.messaging import batch, consumer, failpoints, kafka, relay, resting, waking
 from apps.messaging.batch import Batch
 from apps.messaging.database import Database
 from apps.messaging.retry import is_passing
@@ -144,6 +144,7 @@ class Simulation:
             for owner, name, stand_in in (
                 (consumer, "time", self.clock),
                 (relay, "time", self.clock),
+                (resting, "time", self.clock),
                 (relay, "Postman", lambda office: Idle()),
                 (Batch, "_hear", self.faults.hear(Batch._hear)),
                 (Batch, "_write_notes", self.faults.write_notes(Batch._write_notes)),

@@ -17,11 +17,20 @@ from apps.messaging.context import contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
+from apps.messaging.failpoints import arm
 from apps.messaging.models import ParkedStatus
 from apps.messaging.relay import relay
-from apps.messaging.terminal import add_acting, add_signature, as_json, confirm, harmless, signed
+from apps.messaging.terminal import (
+    add_acting,
+    add_limit,
+    add_signature,
+    as_json,
+    check_texts,
+    confirm,
+    harmless,
+    signed,
+)
 
-MOST_LISTED = 100
 Options = dict[str, Any]
 
 
@@ -46,7 +55,7 @@ class Command(BaseCommand):
         listed = add("list", "the newest letters", self.list)
         listed.add_argument("--context", choices=names(), help="of one context only")
         listed.add_argument("--status", choices=ParkedStatus.values, default="", help="of one only")
-        listed.add_argument("--limit", type=int, default=MOST_LISTED, help="of each context")
+        add_limit(listed, 100, "how many of each context")
         listed.add_argument("--json", action="store_true", help="as JSON, and only it")
         shown = add("show", "one letter; of its payload the fields only", self.show)
         add_letter(shown)
@@ -67,13 +76,15 @@ class Command(BaseCommand):
         several = add("replay-group", "send several again that failed alike", self.replay_group)
         add_context(several)
         several.add_argument("fingerprint")
-        several.add_argument("--limit", type=int, required=True, help="how many: 1, then 10, …")
+        add_limit(several, None, "how many: 1, then 10, …")
         for each in (again, edited, given_up):
             add_letter(each)
         for each in (again, edited, given_up, several):
             add_acting(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        arm()
+        check_texts(options)
         self.console = Console()
         try:
             options["run"](options)
@@ -135,8 +146,6 @@ class Command(BaseCommand):
         self._act_on_one(options, preview, act)
 
     def replay_group(self, options: Options) -> None:
-        if options["limit"] < 1:
-            raise CommandError("--limit must be 1 or more: begin with 1, and see what comes of it.")
         which = {name: options[name] for name in ("context", "fingerprint", "limit")}
         tables.print_group_preview(self.console, operations.preview_group(**which))
         by = signed(options)

@@ -7,7 +7,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apps.messaging.errors import MessagingError
 from apps.messaging.relay import relay
-from apps.messaging.terminal import add_acting, confirm, signed
+from apps.messaging.terminal import add_acting, check_texts, confirm, signed
 from apps.orders.errors import NoStartToTell
 from apps.orders.services import tell_start_again
 
@@ -20,6 +20,7 @@ class Command(BaseCommand):
         add_acting(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        check_texts(options)
         try:
             signature = signed(options)
             order_id = order_id_of(options["order"])

@@ -1,7 +1,8 @@
 """Sagas from a terminal: look, and act by the same services as every other door."""
 
+import re
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,12 +16,15 @@ from apps.messaging.errors import MessagingError
 from apps.messaging.failpoints import arm
 from apps.messaging.relay import relay
 from apps.messaging.terminal import (
-    actor_named,
+    MORE,
     add_acting,
+    add_limit,
     as_json,
     as_table,
+    check_texts,
     confirm,
     in_a_line,
+    owner_named,
     signed,
 )
 from apps.sagas import operations, selectors
@@ -101,6 +105,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         arm()
+        check_texts(options)
         given = Namespace(**options)
         try:
             self._do(given)
@@ -119,7 +124,8 @@ class Command(BaseCommand):
     # --- looking
 
     def _list(self, given: Namespace) -> None:
-        found = selectors.newest(given.status, given.limit)
+        found = selectors.newest(given.status, given.limit + 1)
+        more, found = len(found) > given.limit, found[: given.limit]
         if given.json:
             self.stdout.write(as_json([each.as_json() for each in found]))
             return
@@ -128,8 +134,8 @@ class Command(BaseCommand):
              f"{each.started_at:%Y-%m-%d %H:%M:%S}", each.order_id)
             for each in found
         ]  # fmt: skip
-        headers = ("saga", "status", "waits for", "turned back at", "started", "order")
-        self.stdout.write(as_table(headers, rows) if rows else "There are no such sagas.")
+        headers = ("saga", "status", "waits for", "turned back at", "started (UTC)", "order")
+        self._write_table(headers, rows, more=more, none="There are no such sagas.")
 
     def _show(self, given: Namespace) -> None:
         found = selectors.whole(saga_id_of(given.saga))
@@ -139,32 +145,40 @@ class Command(BaseCommand):
         for name, value in found.facts():
             self.stdout.write(f"{name:<16}{in_a_line(str(value))}")
         self.stdout.write("")
-        headers = ("at", "revision", "step", "action", "generation", "what", "")
+        headers = ("at (UTC)", "revision", "step", "action", "generation", "what", "")
         self.stdout.write(as_table(headers, found.timeline()))
 
     def _cases(self, given: Namespace) -> None:
-        found = selectors.cases(open_only=not given.all)
+        found = selectors.cases(open_only=not given.all, limit=given.limit + 1)
+        more, found = len(found) > given.limit, found[: given.limit]
         if given.json:
             self.stdout.write(as_json([each.as_json() for each in found]))
             return
         rows = [each.as_row() for each in found]
-        headers = ("case", "kind", "saga", "step", "since", "owner", "closed by", "reason")
-        self.stdout.write(as_table(headers, rows) if rows else "The desk is empty.")
+        headers = ("case", "kind", "saga", "step", "since (UTC)", "owner", "closed by", "reason")
+        self._write_table(headers, rows, more=more, none="The desk is empty.")
+
+    def _write_table(
+        self, headers: Sequence[str], rows: Sequence[Sequence[object]], *, more: bool, none: str
+    ) -> None:
+        self.stdout.write(as_table(headers, rows) if rows else none)
+        if more:
+            self.stdout.write(MORE)
 
     # --- acting
 
     def _act(self, given: Namespace) -> None:
         _, further, act, move_of = ACTIONS[given.what]
         saga_id, signature = saga_id_of(given.saga), signed(vars(given))
+        arguments = {name: getattr(given, name) for name in further}
+        if "until" in arguments:
+            arguments["until"] = moment_of(given.until)
         if "evidence" in further:
             operations.proven(given.evidence)
         foreseen = preview(saga_id=saga_id, move=move_of(given))
         if not foreseen.allowed:
             raise CommandError(foreseen.why_not)
         self.stdout.write(in_words(foreseen))
-        arguments = {name: getattr(given, name) for name in further}
-        if "until" in arguments:
-            arguments["until"] = moment_of(given.until)
         confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
         act(saga_id=saga_id, version=foreseen.version, **signature, **arguments)
         relay("sagas").send_off()
@@ -173,8 +187,7 @@ class Command(BaseCommand):
 
     def _assign(self, given: Namespace) -> None:
         case = selectors.case(uuid_of(given.case))
-        signature = signed(vars(given))
-        owner = actor_named(given.owner)
+        signature, owner = signed(vars(given)), owner_named(given.owner)
         confirm(f"Give the case of {case.step} to {owner.name}?", yes=given.yes, out=self.stdout)
         operations.assign_case(case_id=case.id, owner=owner, version=case.version, **signature)
         self.stdout.write(f"Done. {owner.name} owns the case.")
@@ -195,7 +208,7 @@ def _add_reading(commands: Any) -> None:
     listing = commands.add_parser("list", help="sagas, the newest first")
     statuses = [each.value for each in Status]
     listing.add_argument("--status", choices=statuses, default="", help="only these")
-    listing.add_argument("--limit", type=int, default=20, help="how many (20)")
+    add_limit(listing, 20, "how many")
     listing.add_argument("--json", action="store_true", help="for machines")
     showing = commands.add_parser("show", help="one saga with its timeline")
     showing.add_argument("saga", metavar="ID", help="saga id or order id, in full")
@@ -204,7 +217,8 @@ def _add_reading(commands: Any) -> None:
 
 def _add_cases(commands: Any) -> None:
     desk = commands.add_parser("cases", help="what stands on the desk, the oldest first")
-    desk.add_argument("--all", action="store_true", help="settled ones too")
+    desk.add_argument("--all", action="store_true", help="settled ones too, the newest first")
+    add_limit(desk, 100, "how many")
     desk.add_argument("--json", action="store_true", help="for machines")
     for name, sentence in (
         ("assign", "give a case to somebody"),
@@ -237,13 +251,21 @@ def saga_id_of(text: str) -> UUID:
 
 def moment_of(text: str) -> datetime:
     """The end of a pause. Raises CommandError."""
-    units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[:-1].isdecimal() and text[-1] in units:
-        return timezone.now() + timedelta(**{units[text[-1]]: int(text[:-1])})
-    moment = parse_datetime(text)
+    try:
+        moment = _after(text) or parse_datetime(text)
+    except (OverflowError, ValueError):  # the 13th month, or a million years
+        moment = None
     if moment is None:
-        raise CommandError(f"{text!r} is neither like 90m, 4h, 2d nor a time.")
+        shown = text if len(text) < 40 else f"{text[:40]}…"
+        raise CommandError(f"{shown!r} is neither like 90m, 4h, 2d nor a time.")
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _after(text: str) -> datetime | None:
+    """So much later than now; None where that is not what the text says."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    found = re.fullmatch("([0-9]+)([mhd])", text)
+    return timezone.now() + timedelta(**{units[found[2]]: int(found[1])}) if found else None
 
 
 def in_words(foreseen: Preview) -> str:
