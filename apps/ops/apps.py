@@ -8,8 +8,8 @@ class OpsConfig(AppConfig):
     label = "ops"
 
     def ready(self) -> None:
-        """Add what all contexts know of a saga, and what Kafka does, to its page, its order's number
-        to searches, and to the metrics who reads alerts."""
+        """Add what all contexts know of a saga, and what Kafka does, to its page; its order's
+        number to searches; who reads alerts to the metrics."""
         from apps.contracts.catalogue import ALERTS  # noqa: PLC0415
         from apps.messaging.admin.finding import FINDERS  # noqa: PLC0415
         from apps.messaging.lag import OTHERS, Group  # noqa: PLC0415
