@@ -226,20 +226,20 @@ MUTATIONS: Mapping[str, Mutation] = {
     plant.__name__: Mutation(plant, seed, within)
     for plant, seed, within in (
         (no_tombstone, 4, 100),
-        (late_actions_run, 17, 200),
+        (late_actions_run, 6, 200),
         (no_deduplication, 1, 20),
-        (undo_while_in_flight, 1, 50),
+        (undo_while_in_flight, 2, 50),
         (compensations_out_of_order, 1, 20),
-        (timeout_turns_the_pivot, 4, 100),
+        (timeout_turns_the_pivot, 26, 100),
         (answers_matched_by_step, 1, 50),
         (doubtful_step_left_out, 1, 50),
-        (desk_not_heard, 20, 300),
-        (undo_waits_behind_parked, 22, 300),
-        (offsets_before_the_database, 5, 100),
+        (desk_not_heard, 14, 300),
+        (undo_waits_behind_parked, 13, 300),
+        (offsets_before_the_database, 7, 100),
         (nobody_sweeps, 1, 20),
-        (unknown_taken_as_refused, 3, 100),
+        (unknown_taken_as_refused, 5, 100),
         (fresh_key_per_attempt, 3, 100),
-        (stale_worker_records, 20, 300),
+        (stale_worker_records, 64, 300),
     )
 }
 

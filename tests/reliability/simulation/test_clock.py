@@ -24,6 +24,9 @@ WHERE pg_get_expr(adbin, adrelid) LIKE '%timestamp()%' OR pg_get_expr(adbin, adr
 # Columns with such a default that are not compared, though others of their names are.
 NAMESAKES = {
     ("orders_idempotencykey", "created_at"): "an outbox's is, and is written by its statement",
+    ("payments_payment", "changed_at"): "a saga log's is, for the admin",
+    ("pricing_listprice", "changed_at"): "a saga log's is, for the admin",
+    ("shipping_giftwrap", "changed_at"): "a saga log's is, for the admin",
     ("payments_ledgerentry", "at"): "a timeline's is, and comes from the messages' ids",
     ("pricing_promotion", "starts_at"): "it is, and the simulation starts no promotions",
 }

@@ -52,6 +52,11 @@ class Log:
 
     debug = info = warning = error = _tell
 
+    def exception(self, event: str, **facts: Any) -> None:
+        """What the code survives as a bug of somebody's is a bug here: it is raised again."""
+        self._tell(event, **facts)
+        raise  # noqa: PLE0704  called where an exception is handled
+
 
 def _text(value: bytes | str | None) -> str:
     return value.decode() if isinstance(value, bytes) else value or ""
