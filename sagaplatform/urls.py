@@ -1,6 +1,7 @@
 """Mounts the API of each context, the admin, the health pages and the metrics."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -11,6 +12,7 @@ from sagaplatform.problems import no_such_page
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
+    path("favicon.ico", RedirectView.as_view(url=static("sagaplatform/favicon.svg"))),
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),

@@ -8,7 +8,7 @@ from uuid import UUID
 from confluent_kafka import Consumer, Message, TopicPartition
 from django.conf import settings
 
-from apps.messaging.kafka import topic_name
+from apps.messaging.kafka import admin_client, topic_name
 
 PATIENCE_SECONDS = 30
 
@@ -52,3 +52,16 @@ class Tap:
             message = self.consumer.poll(0.05)
             if message is not None and message.error() is None:
                 self.messages.append(message)
+
+
+def empty(*topics: str) -> None:
+    """Remove what lies in these topics: nobody reads it any more."""
+    client = admin_client()
+    known = client.list_topics(timeout=PATIENCE_SECONDS).topics
+    to_the_end = [
+        TopicPartition(name, each, -1)
+        for name in map(topic_name, topics)
+        for each in known[name].partitions
+    ]
+    for future in client.delete_records(to_the_end).values():
+        future.result(PATIENCE_SECONDS)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -203,13 +204,12 @@ def test_what_was_folded_stays_folded_while_the_page_follows(
     assert support.find("#told").get_attribute("open") is None
 
 
-def test_who_was_logged_out_is_told_so_and_keeps_the_page(running: Order, support: Browser) -> None:
+def test_who_was_logged_out_is_led_to_the_login_and_back(running: Order, support: Browser) -> None:
     support.open(page(running))
     support.driver.delete_all_cookies()
 
-    told = "You are logged out. Load the page again."
-    wait_until(support, lambda: support.text("#live-said") == told)
-    assert support.text("#saga-said") == "It waits for freeze price."
+    support.wait_for("#id_username")
+    assert unquote(support.driver.current_url).endswith(f"/admin/login/?next={page(running)}")
 
 
 # --- every reader

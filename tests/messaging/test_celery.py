@@ -17,13 +17,14 @@ from pytest_django import Settings
 
 from apps.messaging.context import contexts_with_intents
 from apps.messaging.database import Database
-from apps.messaging.kafka import admin_client, new_consumer, topic_name
+from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import WORK_INTENTS
 from sagaplatform.beat import Scheduler
 from sagaplatform.celery import app, options
 from sagaplatform.stack.processes import BEAT as BEAT_PROCESS
 from sagaplatform.stack.processes import WORKER as WORKER_PROCESS
+from tests.kafka import empty
 from tests.messaging.working import BEAT, WORKER, Works
 from tests.threads import at_once
 
@@ -32,7 +33,7 @@ Databases = dict[str, psycopg.Connection]
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory, topics: None) -> Iterator[Works]:
-    empty_topic()  # what an earlier run of these tests has left there
+    empty(WAKE_UPS)  # what an earlier run of these tests has left there
     works = Works(tmp_path_factory.mktemp("celery"))
     yield works
     works.stop()
@@ -103,18 +104,10 @@ def test_a_topic_that_is_emptied_under_a_worker_costs_what_was_in_it(works: Work
     worker.send_signal(signal.SIGSTOP)
     for _ in range(20):
         app.send_task(WORK_INTENTS, ["sagas"])
-    empty_topic()
+    empty(WAKE_UPS)
     worker.send_signal(signal.SIGCONT)
     works.wake_until(lambda: works.notes("notifications"), "notifications")
     assert len(works.notes("sagas")) < 20  # a fetch that was under way may have brought some
-
-
-def empty_topic() -> None:
-    client = admin_client()
-    found = client.list_topics(topic_name(WAKE_UPS), timeout=10).topics[topic_name(WAKE_UPS)]
-    to_the_end = [TopicPartition(found.topic, each, -1) for each in found.partitions]
-    for future in client.delete_records(to_the_end).values():
-        future.result(10)
 
 
 def test_a_worker_that_is_asked_to_stop_does_so_in_its_time(works: Works) -> None:

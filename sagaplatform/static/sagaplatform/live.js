@@ -24,19 +24,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const opened = new Map();
 
   const ofPart = (event) => event.detail.elt === part;
-  const loggedOut = (xhr) => new URL(xhr.responseURL).pathname.endsWith("/login/");
 
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (ofPart(event) && (paused || document.hidden)) event.preventDefault();
   });
   document.body.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr } = event.detail;
     if (!ofPart(event)) return;
-    if (loggedOut(xhr)) {
-      event.detail.shouldSwap = false;
-      said.textContent = "You are logged out. Load the page again.";
-      return;
-    }
     for (const each of part.querySelectorAll("details[id]")) opened.set(each.id, each.open);
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
