@@ -102,9 +102,9 @@ def test_a_record_of_others_migrations_proves_nothing(
     databases: dict[str, psycopg.Connection], forgotten_migration: None
 ) -> None:
     recorded = databases["orders"].execute(
-        "SELECT count(*) FROM django_migrations WHERE app = 'pricing'"
+        "SELECT count(*) > 0 FROM django_migrations WHERE app = 'pricing'"
     )
-    assert recorded.fetchone() == (2,)  # in a database that has not one of its tables
+    assert recorded.fetchone() == (True,)  # in a database that has not one of its tables
     assert set(ready()[2]) == {"pricing"}
 
 
