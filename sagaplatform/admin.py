@@ -11,6 +11,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -25,6 +26,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from waffle.models import Flag, Sample
 
+from apps.messaging.display import moment
 from sagaplatform import flags  # noqa: F401 - registers them
 from sagaplatform.reasoned import Reasoned, ReasonedAdmin, ReasonField
 from sagaplatform.roles import ROLES
@@ -60,8 +62,26 @@ class UserAdmin(Reasoned, DjangoUserAdmin, ModelAdmin):
     add_form = ReasonedNewUserForm
     change_password_form = ReasonedPasswordForm
     change_user_password_template = "admin/reasoned_password.html"  # noqa: S105
-    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
+    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_seen")
     show_full_result_count = False
+    readonly_fields = ("last_seen", "joined")
+    filter_horizontal = ()  # plain lists: the widgets with two panes cannot be used by everybody
+
+    def get_fieldsets(self, request: HttpRequest, user: Any = None) -> Any:
+        """Times to be read, in the reader's zone, in place of fields."""
+        shown = {"last_login": "last_seen", "date_joined": "joined"}
+        return [
+            (title, {**options, "fields": [shown.get(each, each) for each in options["fields"]]})
+            for title, options in super().get_fieldsets(request, user)
+        ]
+
+    @admin.display(description="last login", ordering="last_login")
+    def last_seen(self, user: User) -> SafeString | str:
+        return moment(user.last_login) or "never"
+
+    @admin.display(description="date joined")
+    def joined(self, user: User) -> SafeString | str:
+        return moment(user.date_joined)
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
@@ -85,6 +105,7 @@ class GroupAdmin(Reasoned, DjangoGroupAdmin, ModelAdmin):
     """Rights by role. The rights of the four roles are the code's to say, in roles.py."""
 
     fields = ("name", "permissions", "reason")
+    filter_horizontal = ()
 
     def has_change_permission(self, request: HttpRequest, group: Any = None) -> bool:
         """Not of a role: the next migration would undo it."""
@@ -98,11 +119,15 @@ class PeriodicTaskAdmin(ReasonedAdmin):
     """What beat sends. It may be turned off or sent at another interval, and stays so over a
     restart; which tasks there are is the code's to say."""
 
-    list_display = ("name", "enabled", "interval", "last_run_at")
-    fields = ("name", "task", "args", "enabled", "interval", "expire_seconds", "last_run_at")
-    readonly_fields = ("name", "task", "args", "expire_seconds", "last_run_at")
+    list_display = ("name", "enabled", "interval", "last_sent")
+    fields = ("name", "task", "args", "enabled", "interval", "expire_seconds", "last_sent")
+    readonly_fields = ("name", "task", "args", "expire_seconds", "last_sent")
     search_fields = ("name",)
     list_select_related = ("interval",)
+
+    @admin.display(description="last sent", ordering="last_run_at")
+    def last_sent(self, task: PeriodicTask) -> SafeString | str:
+        return moment(task.last_run_at) or "-"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

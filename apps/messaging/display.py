@@ -39,6 +39,11 @@ def clock(at: datetime | None) -> SafeString | str:
     return _time(at, "%H:%M:%S.%f", "clock") if at else ""
 
 
+def with_evidence(reason: str, evidence: str | None) -> str:
+    """Why something was done, to be read: the reason, and the evidence where there is one."""
+    return f"{reason} (evidence: {evidence})" if evidence else reason
+
+
 def took(duration: timedelta) -> str:
     """A duration for people: 12 ms, 3.4 s, 0:02:10."""
     seconds = duration.total_seconds()
@@ -52,7 +57,7 @@ def document(value: object) -> SafeString | str:
     if value is None:
         return ""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
+    return format_html('<pre class="desk-document">{}</pre>', text)
 
 
 def in_one_line(text: str) -> SafeString:

@@ -3,6 +3,7 @@
 from django.db import models
 
 from apps.messaging.barrier import Status
+from apps.messaging.display import with_evidence
 
 
 class SagaLog(models.Model):
@@ -331,3 +332,8 @@ class OperatorAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} by {self.actor}"
+
+    @property
+    def why(self) -> str:
+        """The reason, with the evidence where there is one."""
+        return with_evidence(self.reason, self.parameters.get("evidence"))

@@ -14,12 +14,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.messaging.context import ContextConfig, contexts
+from apps.messaging.display import with_evidence
 
 LAST = UUID(int=2**128 - 1)
 
 # One context's newest actions behind an id, as far as they are wanted.
 ACTIONS_OF = """
-SELECT id, at, actor, operation, subject_kind, subject_id, saga_id, step, reason, outcome
+SELECT id, at, actor, operation, subject_kind, subject_id, saga_id, step, reason,
+    parameters->>'evidence', outcome
 FROM {context}_operatoraction
 WHERE id < %(before)b
   AND (%(actor)b::text = '' OR actor = %(actor)b)
@@ -94,17 +96,10 @@ def _actions_of(context: ContextConfig, wanted: Wanted, limit: int) -> list[Acti
     rows = context.database.fetch(ACTIONS_OF, parameters)
     return [
         Action(
-            id,
-            at,
-            actor,
-            operation,
-            context.label,
-            kind,
-            str(subject),
-            saga_id,
-            step,
-            reason,
-            outcome,
+            id, at, actor, operation, context.label, kind, str(subject), saga_id, step,
+            with_evidence(reason, evidence), outcome,
         )
-        for id, at, actor, operation, kind, subject, saga_id, step, reason, outcome in rows
-    ]
+        for (
+            id, at, actor, operation, kind, subject, saga_id, step, reason, evidence, outcome
+        ) in rows
+    ]  # fmt: skip

@@ -68,6 +68,7 @@ class OfSagas:
     standings: figures.Standings
     oldest: figures.Oldest | None
     open_cases: int
+    open_requests: int  # for approval
     ends: list[Ends]
     durations: figures.Durations
 
@@ -132,11 +133,12 @@ def ask() -> dict[str, Any]:
 
 
 def of_sagas_in(database: Database) -> OfSagas:
-    """Five statements; six where ends are estimated."""
+    """Six statements; seven where ends are estimated."""
     return OfSagas(
         standings=figures.standings(database),
         oldest=figures.oldest(database),
         open_cases=figures.open_cases(database),
+        open_requests=figures.open_requests(database),
         ends=figures.ends(database),
         durations=figures.durations(database),
     )
@@ -183,6 +185,8 @@ def attention(reader: Reader, of: OfSagas, now: datetime) -> Iterator[Figure]:
     yield Figure("stuck", str(stuck), address, alarming=stuck.number > 0)
     address = reader.list_of("sagas.case", standing="open")
     yield Figure("open cases", f"{of.open_cases:,}", address, alarming=of.open_cases > 0)
+    address = reader.list_of("sagas.approval", standing="open")
+    yield Figure("waiting for approval", f"{of.open_requests:,}", address)
 
 
 def ended_in(reader: Reader, now: datetime, hours_ago: int) -> str:

@@ -249,7 +249,7 @@ BESIDE: dict[str, Callable[[str, str], str]] = {
 
 def by_hand(move: OperatorAction) -> Sentence:
     """What a person did."""
-    return done_by_hand(move.at, move.actor, move.operation, move.step, move.reason, move.outcome)
+    return done_by_hand(move.at, move.actor, move.operation, move.step, move.why, move.outcome)
 
 
 def done_by_hand(

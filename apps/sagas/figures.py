@@ -61,6 +61,11 @@ ORDER BY started_at LIMIT 1
 
 OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
 
+# What waits for a second person.
+OPEN_REQUESTS = """
+SELECT count(*) FROM sagas_approval WHERE status = 'open' AND expires_at > now()
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -167,4 +172,10 @@ def oldest(database: Database) -> Oldest | None:
 def open_cases(database: Database) -> int:
     """What stands on the desk."""
     [(count,)] = database.fetch(OPEN_CASES)
+    return int(count)
+
+
+def open_requests(database: Database) -> int:
+    """What one person asked for and another one has to decide."""
+    [(count,)] = database.fetch(OPEN_REQUESTS)
     return int(count)

@@ -5,6 +5,7 @@ from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 
+from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
 from apps.sagas.state import ENDED, STAYS_OPEN, Outcome, Status
 
@@ -118,7 +119,7 @@ class Saga(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.process.replace('_', ' ')} of order {self.order_id}"
+        return f"{self.process.replace('_', ' ')} {number_of(self.order_id)}"
 
 
 class SagaStep(models.Model):

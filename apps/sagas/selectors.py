@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.contracts.catalogue import Action
+from apps.messaging.display import with_evidence
 from apps.messaging.terminal import moment
 from apps.sagas.errors import UnknownCase
 from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
@@ -280,12 +281,15 @@ def timeline_of(saga_id: UUID) -> list[TimelineEntry]:
         "at", "revision", "step", "action", "generation", "kind", "text"
     )
     moves = OperatorAction.objects.filter(saga_id=saga_id).values_list(
-        "at", "version", "step", "operation", "actor", "reason", "outcome"
+        "at", "version", "step", "operation", "actor", "reason", "parameters__evidence", "outcome"
     )
     acted = [
-        TimelineEntry(at, version, step, "", 0, f"{operation} by {actor}", f"{reason}: {outcome}")
-        for at, version, step, operation, actor, reason, outcome in moves
-    ]
+        TimelineEntry(
+            at, version, step, "", 0, f"{operation} by {actor}",
+            f"{with_evidence(reason, evidence)}: {outcome}",
+        )
+        for at, version, step, operation, actor, reason, evidence, outcome in moves
+    ]  # fmt: skip
     told = [TimelineEntry(*row) for row in (*answers, *events)]
     return sorted([*told, *acted], key=lambda entry: (entry.at, entry.revision))
 

@@ -49,7 +49,7 @@ def test_a_label_without_a_colour_of_its_own_is_grey() -> None:
 
 def test_a_document_is_indented_text_without_styles() -> None:
     assert display.document({"a": "<b>"}) == (
-        '<pre class="whitespace-pre-wrap">{\n  &quot;a&quot;: &quot;&lt;b&gt;&quot;\n}</pre>'
+        '<pre class="desk-document">{\n  &quot;a&quot;: &quot;&lt;b&gt;&quot;\n}</pre>'
     )
     assert display.document(None) == ""
 

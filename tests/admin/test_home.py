@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+from uuid_utils.compat import uuid7
 
 from apps.messaging.database import Database
 from apps.orders.models import Order
@@ -17,7 +18,7 @@ from apps.sagas.models import Saga
 from apps.sagas.state import Status
 from sagaplatform.env import CONTEXTS
 from tests.admin.million import load
-from tests.admin.world import CASE, client_of, confirmed_saga, park_for, undone_saga
+from tests.admin.world import CASE, REQUEST, client_of, confirmed_saga, park_for, undone_saga
 from tests.ops.world import buy, deliver
 from tests.scraping import closed_port, forget
 
@@ -73,6 +74,21 @@ def test_what_to_look_at(support: Client, day: dict[str, Order]) -> None:
     assert found["oldest in flight"].address == f"/admin/sagas/saga/{running.saga_id}/change/"
     assert (found["stuck"].value, found["stuck"].alarming) == ("0", False)
     assert (found["open cases"].value, found["open cases"].alarming) == ("1", True)
+    assert found["waiting for approval"].value == "0"
+
+
+def test_what_waits_for_a_second_person(support: Client, shop: Databases) -> None:
+    open_one = REQUEST.replace("'withdrawn'", "'open'")
+    shop["sagas"].execute(open_one, [uuid7()])
+    shop["sagas"].execute(REQUEST, [uuid7()])
+    expired = open_one.replace(
+        "now(), now() + interval '1 day'", "now() - interval '2 days', now()"
+    )
+    shop["sagas"].execute(expired, [uuid7()])
+
+    found = {each.text: each for each in home_of(support)["sagas"]["attention"]}
+    waiting = found["waiting for approval"]
+    assert (waiting.value, waiting.address) == ("1", "/admin/sagas/approval/?standing=open")
 
 
 def test_the_hours_have_what_ended_in_them(support: Client, day: dict[str, Order]) -> None:
@@ -132,7 +148,7 @@ def test_every_figure_leads_to_as_many_rows_as_it_says(
 
     behind = {address: len(support.get(address).context["cl"].result_list) for _, address in pairs}
     assert {address: count for count, address in pairs} == behind
-    assert len(pairs) == 8 + 2 + 1 + 15 + 24 + 2
+    assert len(pairs) == 8 + 3 + 1 + 15 + 24 + 2
 
 
 def test_how_old_the_last_proof_is(support: Client, day: dict[str, Order]) -> None:
@@ -224,4 +240,4 @@ def test_it_takes_as_many_statements_with_many_sagas(
     home = home_of(support)
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
-    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 3, "sagas": 3 + 6}
+    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 3, "sagas": 3 + 7}

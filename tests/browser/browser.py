@@ -2,16 +2,23 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+from apps.messaging.admin.step_up import CONFIRMED_AT
 
 PATIENCE_SECONDS = 20
 FLAGS = (
@@ -30,6 +37,14 @@ return [...document.querySelectorAll(`${arguments[0]} td`)]
   .map((cell) => cell.textContent.trim());
 """
 ZONE = "Asia/Kolkata"  # UTC+5:30 all year: no time can be mistaken for UTC
+
+# Whatever breaks a rule of WCAG 2.2 A or AA: the rule, and the first place.
+ASK_AXE = """
+const done = arguments[arguments.length - 1];
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+axe.run(document, {runOnly: rules}).then((found) => done(
+  found.violations.map((each) => `${each.id}: ${each.nodes[0].html}`)));
+"""
 
 
 def missing() -> str:
@@ -71,6 +86,25 @@ class Browser:
         wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
         return wait.until(lambda _: len(found := self.all(selector)) == count and found)
 
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Raises TimeoutException."""
+        WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: condition())
+
+    def wait_for_text(self, selector: str, text: str) -> str:
+        """What can be read there as soon as it has that. A page may change it under our hands.
+        Raises TimeoutException."""
+        wait = WebDriverWait(
+            self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException]
+        )
+        return str(wait.until(lambda _: text in (found := self.text(selector)) and found))
+
+    def confirm(self) -> None:
+        """Say who we are, as the page does that asks for it before money moves."""
+        key = self.driver.get_cookie(settings.SESSION_COOKIE_NAME)["value"]
+        session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+        session[CONFIRMED_AT] = time.time()
+        session.save()
+
     def follow(self, selector: str) -> None:
         """Click a link, and wait for the page behind it."""
         old = self.find("html")
@@ -104,6 +138,12 @@ class Browser:
     def cut_off(self, selector: str) -> list[str]:
         """The table cells in there whose text does not fit into them."""
         return list(self.driver.execute_script(CUT_OFF, selector))
+
+    def broken_rules(self) -> list[str]:
+        """What axe finds on the page that is open."""
+        source = (files("axe_playwright_python") / "axe.min.js").read_text()
+        self.driver.execute_script(source)
+        return list(self.driver.execute_async_script(ASK_AXE))
 
     def complaints(self) -> list[str]:
         """What the console says of broken scripts and files since it was last asked."""

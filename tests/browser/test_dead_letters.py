@@ -1,21 +1,17 @@
 """Operations at night, in a real browser: a parked message is found, corrected, sent, handled."""
 
 import time
-from importlib import import_module
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from apps.messaging.consumer import Failure, park
 from apps.orders.models import Order, OrderStatus
 from tests.admin.letters import hand, spoilt_order
-from tests.browser.browser import PATIENCE_SECONDS, Browser
+from tests.browser.browser import Browser
 from tests.browser.conftest import PASSWORD
 from tests.messaging.kit import handed_over, new_saga, reserve
 from tests.ops.world import collect, deliver
@@ -33,24 +29,8 @@ def ada(browser: Browser, shop: Databases) -> Browser:
     rights = Permission.objects.filter(codename__startswith="view_")
     user.user_permissions.set(rights | Permission.objects.filter(codename__endswith="_deadletter"))
     browser.log_in("ada", PASSWORD)
-    confirm(browser)
+    browser.confirm()
     return browser
-
-
-def confirm(browser: Browser) -> None:
-    """As the page does that asks who somebody is."""
-    key = browser.driver.get_cookie(settings.SESSION_COOKIE_NAME)["value"]
-    session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    session["confirmed_at"] = time.time()
-    session.save()
-
-
-def wait_for_text(browser: Browser, selector: str, text: str) -> str:
-    """What can be read there as soon as it has that. The page changes it under our hands."""
-    wait = WebDriverWait(
-        browser.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException]
-    )
-    return wait.until(lambda _: text in (found := browser.text(selector)) and found)
 
 
 @pytest.fixture
@@ -93,7 +73,7 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     assert "every 3 seconds" in ada.text("#letter")
 
     deliver(shop)
-    news = wait_for_text(ada, "#letter", "HANDLED")
+    news = ada.wait_for_text("#letter", "HANDLED")
     assert "inventory has carried out what it asks." in news
     assert "REPLAYED" in news
     assert Order.objects.get().status == OrderStatus.CONFIRMED
@@ -134,7 +114,7 @@ def test_one_of_a_group_is_sent_first_and_the_page_tells_what_came_of_it(
     assert "1 message sent again." in ada.text("#main")
 
     hand("inventory", collect(shop["inventory"], "inventory"))
-    assert "1 HANDLED" in wait_for_text(ada, "#sent", "HANDLED")
+    assert "1 HANDLED" in ada.wait_for_text("#sent", "HANDLED")
     assert ada.complaints() == []
 
 

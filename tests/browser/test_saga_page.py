@@ -1,13 +1,11 @@
 """One saga in a real browser: its plan, its timeline, and how the page follows it."""
 
 import re
-from collections.abc import Callable
 from urllib.parse import unquote
 
 import psycopg
 import pytest
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from apps.orders.models import Order
 from apps.sagas.models import Saga
@@ -17,7 +15,6 @@ from tests.ops.world import buy, deliver
 
 Databases = dict[str, psycopg.Connection]
 PHONE = (390, 844)
-PATIENCE_SECONDS = 20
 # The boxes of the plan by step: what stands in them, and where they are.
 BOXES = """
 return [...document.querySelectorAll(".plan-node")].map((node) => [
@@ -57,11 +54,6 @@ def page(order: Order) -> str:
 
 def boxes(browser: Browser) -> dict[str, list[str]]:
     return {step: states for step, *states in browser.driver.execute_script(BOXES)}
-
-
-def wait_until(browser: Browser, condition: Callable[[], object]) -> None:
-    """Raises TimeoutException."""
-    WebDriverWait(browser.driver, PATIENCE_SECONDS).until(lambda _: condition())
 
 
 # --- plan and timeline
@@ -152,11 +144,11 @@ def test_the_page_follows_a_saga_to_its_end(
     deliver(shop, rounds=4)
     now = f"It waits for {str(Saga.objects.get().pending_step).replace('_', ' ')}."
     assert now != "It waits for freeze price."
-    wait_until(support, lambda: support.text("#saga-said") == now)
+    support.wait_until(lambda: support.text("#saga-said") == now)
     assert boxes(support)["freeze_price"][0] == "done"
 
     deliver(shop)
-    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
     assert {tuple(each) for each in boxes(support).values()} == {("done",)}
     status = support.find("#live-status")
     assert status.get_attribute("aria-live") == "polite"
@@ -169,7 +161,7 @@ def test_times_that_come_later_are_the_readers_own_too(
 ) -> None:
     support.open(page(running))
     deliver(shop)
-    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
     shown = [each.get_attribute("title") for each in support.all("#saga-live time")]
     assert len(shown) > 20
@@ -189,7 +181,7 @@ def test_a_page_that_is_paused_stands_still_until_it_is_told_to_follow(
     assert support.text("#saga-live") == before
 
     button.click()
-    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
 
 def test_what_was_folded_stays_folded_while_the_page_follows(
@@ -199,7 +191,7 @@ def test_what_was_folded_stays_folded_while_the_page_follows(
     support.find("#told summary").click()
     assert support.find("#told").get_attribute("open") is None
     deliver(shop)
-    wait_until(support, lambda: support.text("#saga-said") == "Every step is done.")
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
     assert support.find("#told").get_attribute("open") is None
 
@@ -243,7 +235,7 @@ def test_messages_are_read_into_the_page(topics: None, shop: Databases, support:
     support.open(page(order))
     support.find("#saga-messages a").send_keys(Keys.ENTER)
 
-    wait_until(support, lambda: "looked at" in support.text("#saga-messages-read"))
+    support.wait_until(lambda: "looked at" in support.text("#saga-messages-read"))
     assert "Kafka has no message of this saga any more" in support.text("#saga-messages-read")
     assert support.driver.current_url.endswith("/change/")
     assert support.complaints() == []

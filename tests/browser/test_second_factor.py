@@ -5,7 +5,6 @@ And that these pages are for everybody: by keyboard, on a phone, in the dark, by
 
 import time
 from base64 import b32decode
-from importlib.resources import files
 from typing import Any
 
 import psycopg
@@ -24,13 +23,6 @@ from tests.browser.conftest import PASSWORD
 Databases = dict[str, psycopg.Connection]
 STEP_SECONDS = 30
 PHONE = (390, 844)
-# Whatever breaks a rule of WCAG 2.2 A or AA: the rule, and the first place.
-ASK_AXE = """
-const done = arguments[arguments.length - 1];
-const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-axe.run(document, {runOnly: rules}).then((found) => done(
-  found.violations.map((each) => `${each.id}: ${each.nodes[0].html}`)));
-"""
 
 
 @pytest.fixture
@@ -74,14 +66,6 @@ def set_up(browser: Browser) -> tuple[str, list[str]]:
 def complaints(browser: Browser) -> list[str]:
     """Those of the console, but for the answers 400 and 429, which it tells of, too."""
     return [each for each in browser.complaints() if "responded with a status of 4" not in each]
-
-
-def broken_rules(browser: Browser) -> list[str]:
-    """What axe finds on the page that is open."""
-    source = (files("axe_playwright_python") / "axe.min.js").read_text()
-    browser.driver.execute_script(source)
-    found: list[str] = browser.driver.execute_async_script(ASK_AXE)
-    return found
 
 
 def test_the_first_login_sets_up_an_authenticator(ada: Browser) -> None:
@@ -193,9 +177,9 @@ def test_the_pages_are_for_everybody(ada: Browser, dark: bool) -> None:
     found = {}
 
     def look(name: str) -> None:
-        wide = broken_rules(ada)
+        wide = ada.broken_rules()
         ada.resize(*PHONE)
-        found[name] = (wide, broken_rules(ada), ada.widest() <= PHONE[0])
+        found[name] = (wide, ada.broken_rules(), ada.widest() <= PHONE[0])
         ada.resize(1440, 1000)
 
     ada.open("/admin/")

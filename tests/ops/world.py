@@ -35,7 +35,12 @@ def open_shop() -> None:
     set_credit(available={CUSTOMER: 10**12}, currency="USD", reason="test")
 
 
-def buy(*, gift_wrap: bool = False, **quantities: int) -> UUID:
+def buy(
+    *,
+    gift_wrap: bool = False,
+    payment_method: PaymentMethod = PaymentMethod.CREDIT,
+    **quantities: int,
+) -> UUID:
     """Place an order; its id. buy(tea=1) is confirmed, buy(tea=100) refused by shipping, last."""
     lines = tuple(
         PricedLine(product_id=product, quantity=quantity, unit_price_cents=PRICES[product])
@@ -45,7 +50,7 @@ def buy(*, gift_wrap: bool = False, **quantities: int) -> UUID:
         customer_id=CUSTOMER,
         lines=lines,
         currency="USD",
-        payment_method=PaymentMethod.CREDIT,
+        payment_method=payment_method,
         gift_wrap=gift_wrap,
         address=HOME,
         idempotency_key=f"key-{next(keys)}",

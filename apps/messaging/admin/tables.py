@@ -1,6 +1,13 @@
 """Lists of what messaging keeps in every context beside the parked messages."""
 
+import json
+
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
 from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
+from apps.messaging.display import document
+from apps.messaging.models import OutboxMessage
 
 
 class OutboxMessageAdmin(ReadOnlyAdmin):
@@ -11,7 +18,12 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     search_help_text = "Order number, order id, saga id or message id"
     ordering = ("id",)  # UUIDv7: the oldest first
     sorted_by = {"created_at": "id"}
-    exclude = ("payload",)  # may hold personal data
+    # Not the payload, which may be personal.
+    fields = ("id", "saga_id", ("topic", "created_at"), "shown_headers")
+
+    @display(description="headers")
+    def shown_headers(self, message: OutboxMessage) -> SafeString | str:
+        return document(json.loads(message.headers))
 
 
 class SagaLogAdmin(KeyedByTwo):

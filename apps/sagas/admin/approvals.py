@@ -155,6 +155,7 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
     """What waits for another person, and what became of the rest."""
 
     acts = ACTS
+    when_empty = "Nothing waits for a second person."
     refusals = (MessagingError, MoveNotAllowed)
     change_form_outer_after_template = "admin/sagas/case/history.html"
     list_display = (

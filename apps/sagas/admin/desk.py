@@ -164,7 +164,7 @@ def acted(where: Q) -> list[Acted]:
             moment(each.at),
             each.actor,
             f"{words(each.operation)} {words(each.step)}".strip(),
-            each.reason,
+            each.why,
             plain(each.outcome),
         )
         for each in OperatorAction.objects.filter(where).order_by("id")
@@ -175,6 +175,7 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     """What a person should look at, and what was settled."""
 
     acts = ACTS
+    when_empty = "Nothing waits for a person."
     change_form_outer_before_template = "admin/sagas/case/bars.html"
     change_form_outer_after_template = "admin/sagas/case/history.html"
     list_display = (

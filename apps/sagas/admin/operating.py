@@ -381,6 +381,10 @@ class SagaOperating(Acting):
     def row_of(self, subject: Subject) -> Saga:
         return subject.row
 
+    def beside(self, request: HttpRequest, saga: Saga) -> dict[str, Any]:
+        """The bar of buttons, which follows the saga."""
+        return {"buttons": self.buttons_for(request, str(saga.saga_id))}
+
     def changes_since(self, subject: Subject, version: int) -> list[object]:
         """What the services answered and what people did."""
         saga_id = subject.row.saga_id
@@ -390,7 +394,7 @@ class SagaOperating(Acting):
             if each.revision > version
         ]
         moved = OperatorAction.objects.filter(subject_id=saga_id, version=version)
-        moves = [(each.at, str(each), f"{each.reason}: {each.outcome}") for each in moved]
+        moves = [(each.at, str(each), f"{each.why}: {each.outcome}") for each in moved]
         lines = sorted([*told, *moves], key=lambda line: line[0])
         return [format_html("{} {} {}", clock(at), what, text) for at, what, text in lines]
 

@@ -230,8 +230,8 @@ class SagaPage(Pages, ReadOnlyAdmin):
     )
 
     def beside(self, request: HttpRequest, saga: Saga) -> dict[str, Any]:
-        """What the live part needs beside the saga: a mixin names here what can be done to it, so
-        that the bar of actions follows the saga too."""
+        """What the live part shows beside the saga: a mixin names here the `buttons` of what can be
+        done to it, so that they follow the saga too."""
         return {}
 
     def change_view(
@@ -244,7 +244,5 @@ class SagaPage(Pages, ReadOnlyAdmin):
         """Who may look at sagas sees on this page what all services hold for this one."""
         shown = self.has_view_permission(request)
         saga = self.get_object(request, object_id) if shown else None
-        of_saga = {**shown_of(saga), **self.beside(request, saga)} if saga else {}
-        return super().change_view(
-            request, object_id, form_url, {**of_saga, **(extra_context or {})}
-        )
+        context = {**(shown_of(saga) if saga else {}), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)

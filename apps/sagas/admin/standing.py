@@ -1,6 +1,6 @@
 """Lists of what is to be decided and what was: two tabs, and the open ones come first."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -41,6 +41,7 @@ class StandingFilter(admin.SimpleListFilter):
 class Standing:
     """Mixin of an admin class whose first filter is a StandingFilter. Keys are UUIDv7."""
 
+    when_empty: ClassVar[str]  # what the list says where nothing is open
     list_before_template = "admin/sagas/case/tabs.html"
     ordering = ("-id",)  # UUIDv7: the newest first
     model: type[Model]

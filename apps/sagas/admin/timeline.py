@@ -129,7 +129,7 @@ def entries_of(history: History, points: Iterable[Point] = ()) -> list[Entry]:
     ]
     moves = [
         Entry(each.at, each.step, "", f"{words(each.operation)} by {each.actor}",
-              f"{each.reason}: {each.outcome}", HAND)
+              f"{each.why}: {each.outcome}", HAND)
         for each in history.moves
     ]  # fmt: skip
     others = [Entry(each.at, each.step, each.action, each.what, each.text, each.kind)

@@ -32,6 +32,12 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!ofPart(event)) return;
     for (const each of part.querySelectorAll("details[id]")) opened.set(each.id, each.open);
   });
+  // The bar of buttons: only when it changed, so that nobody loses the button they were about to press.
+  document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const { target, fragment } = event.detail;
+    if (target.querySelector("details[open]")) fragment.querySelector("details")?.setAttribute("open", "");
+    event.detail.shouldSwap = target.innerHTML.trim() !== fragment.innerHTML.trim();
+  });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== part) return;
     for (const each of part.querySelectorAll("details[id]")) each.open = opened.get(each.id) ?? each.open;

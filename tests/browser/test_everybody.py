@@ -1,0 +1,92 @@
+"""Every page of the admin is for everybody: by axe's rules of WCAG 2.2 AA, and on a phone.
+
+The pages are those that the site routes to, as in tests/admin/test_matrix.py, so that a new one
+cannot be forgotten. Of the tables that every context has, one context's are looked at.
+"""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.db.models import Model
+
+from sagaplatform.env import CONTEXTS
+from tests.admin.people import SUPERUSER, user_of
+from tests.admin.test_matrix import ADDED, USUAL, address_of, pages, rule_of
+from tests.admin.world import fill_every_table
+from tests.browser.browser import Browser
+from tests.browser.conftest import PASSWORD
+
+PHONE = (390, 844)
+OF_EVERY_CONTEXT = (
+    "outboxmessage",
+    "sagaloglisting",
+    "deadletter",
+    "barriernote",
+    "operatoraction",
+)
+# What is no page of ours to look at: files, fragments of other pages, what redirects, and Django's
+# list of changes, which has no link to it.
+NO_PAGES = {
+    "jsi18n",
+    "autocomplete",
+    "view_on_site",
+    "renew_codes",
+    "login",
+    "code",
+    "history",
+    None,
+}
+NO_PAGES |= {"sagas_saga_export", "sagas_saga_live", "search", "app_list"}
+
+
+def looked_at() -> Iterator[str]:
+    """The address of each page."""
+    for short, name, model in pages():
+        if short in NO_PAGES or name in NO_PAGES or of_another_context(model):
+            continue
+        usual = model is not None and short in USUAL
+        if usual and (
+            short == "delete" or (short == "add" and model._meta.label_lower not in ADDED)
+        ):
+            continue  # refused to everybody
+        yield address_of(short, name, model, None if usual else rule_of(str(name), short, model))
+
+
+def of_another_context(model: type[Model] | None) -> bool:
+    """Whether it is the same table as one that was looked at."""
+    return (
+        model is not None
+        and model._meta.model_name in OF_EVERY_CONTEXT
+        and model._meta.app_label != CONTEXTS[0]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_page_is_for_everybody_by_day_and_on_a_phone_at_night(
+    shop: dict[str, psycopg.Connection], browser: Browser
+) -> None:
+    fill_every_table(shop)
+    user = user_of(SUPERUSER)
+    user.set_password(PASSWORD)
+    user.save()
+    browser.log_in(SUPERUSER, PASSWORD)
+    browser.confirm()
+
+    found = {}
+    for address in [*looked_at(), "/admin/auth/user/1/delete/", "/admin/no-such-page/"]:
+        browser.open(address)
+        if browser.driver.current_url.removeprefix(browser.site) != address:
+            continue  # it leads elsewhere, as an act that is possible for nobody
+        by_day = browser.broken_rules()
+        browser.prefer_dark(True)
+        browser.resize(*PHONE)
+        found[address] = (by_day, browser.broken_rules(), browser.widest() <= PHONE[0])
+        browser.prefer_dark(False)
+        browser.resize(1440, 1000)
+
+    assert len(found) > 60
+
+    wrong = {address: what for address, what in found.items() if what != ([], [], True)}
+    assert wrong == {}
