@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -91,11 +91,8 @@ class Browser:
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: condition())
 
     def wait_for_text(self, selector: str, text: str) -> str:
-        """What can be read there as soon as it has that. A page may change it under our hands.
-        Raises TimeoutException."""
-        wait = WebDriverWait(
-            self.driver, PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException]
-        )
+        """What can be read there as soon as it has that. Raises TimeoutException."""
+        wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
         return str(wait.until(lambda _: text in (found := self.text(selector)) and found))
 
     def confirm(self) -> None:
@@ -112,8 +109,10 @@ class Browser:
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
 
     def text(self, selector: str = "body") -> str:
-        """What can be read there."""
-        return self.find(selector).text
+        """What can be read there. A page that renews itself may do so under our hands."""
+        while True:
+            with suppress(StaleElementReferenceException):
+                return str(self.find(selector).text)
 
     def table(self, title: str) -> list[list[str]]:
         """The cells of the table below a title, row by row, as they can be read."""
