@@ -46,7 +46,8 @@ READ = in_every_context("view", *OF_EVERY_CONTEXT).union(
 )
 HELP = rights("sagas", "note assign", "case") | rights("orders", "reveal", "order")
 MOVE = (
-    rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
+    rights("sagas", "close", "case")
+    | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
     | rights("sagas", "view", "approval")
     | in_every_context("replay edit discard reveal", "deadletter")
 )

@@ -201,6 +201,7 @@ class Case(models.Model):
         permissions = [
             ("assign_case", "Can give a case to somebody"),
             ("note_case", "Can remark on a case"),
+            ("close_case", "Can close a case that nothing else closes"),
         ]
         constraints = [
             # A thing that needs a person stands on the desk once.

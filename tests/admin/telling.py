@@ -48,7 +48,7 @@ def move(operation: str, step: str, when: float) -> OperatorAction:
     """What Olga did, because it had to be."""
     return OperatorAction(
         operation=operation, step=step, at=at(when), actor="olga", reason="it had to be",
-        outcome="so it is",
+        parameters={}, outcome="so it is",
     )  # fmt: skip
 
 

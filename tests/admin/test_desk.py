@@ -8,11 +8,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
+from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
+from apps.contracts.numbers import number_of
+from apps.contracts.steps import PersonNeeded
 from apps.messaging.audit import Actor
 from apps.sagas import operations
-from apps.sagas.models import Case
+from apps.sagas.models import Case, Saga
 from tests.admin.sagas_world import act, audit, everything, messages_of, person, saga_page
 from tests.sagas.listening import hear, news
 from tests.sagas.scenarios import UNDONE
@@ -230,3 +233,40 @@ def test_what_was_done_to_the_saga_is_in_the_history_of_its_case(desk: Desk, cas
     assert desk.sent() == [("CreditInstead", "authorize_payment")]
     acted = [(each.actor, each.did) for each in opal.get(page(case)).context["acted"]]
     assert acted == [("opal", "substitute authorize payment")]
+
+
+def test_a_case_that_nothing_else_closes_is_closed_with_a_reason(desk: Desk) -> None:
+    missed = PersonNeeded(kind="start_lost", context="orders", reason="Nobody takes it on")
+    saga_id = uuid7()
+    hear(news(saga_id, "create_order", missed))
+    case = case_of(saga_id)
+    opal = person("opal", *RIGHTS, "close_case")
+    assert opal.get(LIST).status_code == 200  # of a saga that never started there is no order
+
+    answer = act(opal, page(case, "close"))
+
+    assert messages_of(answer) == ["Done. The case is closed."]
+    case.refresh_from_db()
+    assert case.closed_by == "hand"
+    assert [each[0] for each in audit(desk)] == ["close"]
+    off = {each.act.name: each.off for each in opal.get(page(case)).context["buttons"]}
+    assert off["close"] == "It is settled: hand."
+
+
+def test_what_a_saga_has_on_the_desk_is_not_closed_there(desk: Desk, case: Case) -> None:
+    opal = person("opal", *RIGHTS, "close_case")
+    before = everything(desk)
+
+    assert act(opal, page(case, "close")).status_code == 409
+
+    assert everything(desk) == before
+    off = {each.act.name: each.off for each in opal.get(page(case)).context["buttons"]}
+    assert off["close"].startswith("It leaves the desk when what it is about is settled")
+
+
+def test_a_case_tells_the_number_of_its_order(desk: Desk, case: Case) -> None:
+    opal = person("opal", *RIGHTS, "view_saga")
+    number = number_of(Saga.objects.get(saga_id=case.saga_id).order_id)
+
+    assert number in opal.get(LIST).content.decode()
+    assert number in opal.get(page(case)).content.decode()

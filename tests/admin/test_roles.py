@@ -47,7 +47,8 @@ def test_who_may_what() -> None:
     }  # fmt: skip
     assert moves == {
         "retry_saga", "compensate_saga", "skip_saga", "pause_saga", "resolve_saga",
-        "substitute_saga", "record_saga", "reveal_saga", "replay_deadletter", "edit_deadletter",
+        "substitute_saga", "record_saga", "reveal_saga", "close_case",
+        "replay_deadletter", "edit_deadletter",
         "discard_deadletter", "reveal_deadletter", "view_switch", "change_switch",
         "view_periodictask", "change_periodictask", "view_intervalschedule", "view_approval",
     }  # fmt: skip

@@ -152,11 +152,16 @@ def test_a_stuck_undo_is_found_on_the_desk_and_settled_with_evidence(
     ada.follow("a[href='/admin/sagas/case/?standing=open']")
     [case] = ada.all("#result_list tbody tr")
     assert "undoing authorize payment" in case.text
+    assert stuck.number in case.text
     assert "The gateway gives nothing back (no)" in case.text
     ada.follow("#result_list tbody th a")
     ada.follow("a[href$='/take/']")
     ada.follow(DO_IT)
     assert "Done. The case is operations's." in ada.text()
+    ada.follow(f"a[href='{page_of(stuck)}']")
+    steps = {row[0]: row for row in ada.table("Steps")}
+    assert steps["authorize payment"][5] == "ON THE DESK"
+    ada.driver.back()
 
     ada.follow("a[href*='/resolve/']")
     assert "450.00" in ada.text("#content")

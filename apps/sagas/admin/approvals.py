@@ -8,11 +8,12 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.acting import Act, Acting, Foreseen, Given, Outcome, Part
-from apps.messaging.display import label, link, moment, words
+from apps.messaging.display import label, link, moment, with_evidence, words
 from apps.messaging.errors import MessagingError
 from apps.sagas.admin.desk import acted
 from apps.sagas.admin.operating import observed, parts_of, plain
@@ -159,19 +160,19 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
     refusals = (MessagingError, MoveNotAllowed)
     change_form_outer_after_template = "admin/sagas/case/history.html"
     list_display = (
-        "requested_at", "stands", "operation", "step", "money_cents", "requester", "reason",
-        "expires_at", "decided_by", "saga_id",
+        "requested_at", "order", "stands", "wanted", "money_cents", "requester", "why",
+        "expires_at", "decided_by",
     )  # fmt: skip
     list_filter = (OpenFilter, "operation")
     search_fields = ("=saga_id", "=requester")
     search_help_text = "Saga id or requester, in full"
     fields = (
         ("stands", "money_cents"),
-        ("operation", "step"),
+        ("wanted", "version"),
         ("requester", "requested_at"),
-        "reason",
+        "why",
         "parameters",
-        ("saga_id", "version"),
+        ("order", "saga_id"),
         ("expires_at", "decided_at"),
         ("decided_by", "decision"),
     )
@@ -180,6 +181,15 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
     def stands(self, request: Approval) -> str:
         now = standing(request)
         return label(now, COLOURS[now])
+
+    @display(description="wanted")
+    def wanted(self, request: Approval) -> str:
+        return f"{request.operation} {words(request.step)}".strip()
+
+    @display(description="reason")
+    def why(self, request: Approval) -> SafeString:
+        text = with_evidence(request.reason, request.parameters.get("evidence"))
+        return format_html('<div class="lg:min-w-56">{}</div>', text)
 
     def subject_of(self, request: HttpRequest, key: str) -> Subject | None:
         asked = super().subject_of(request, key)

@@ -16,12 +16,23 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
-from apps.messaging.admin.acting import Act, ActForm, Acting, Foreseen, Given, Outcome, Part
+from apps.messaging.admin.acting import (
+    Act,
+    ActForm,
+    Acting,
+    Foreseen,
+    Given,
+    Outcome,
+    Part,
+    in_words,
+)
 from apps.messaging.audit import Actor
 from apps.messaging.display import clock, moment, took, words
 from apps.sagas import operations
 from apps.sagas.admin.operating import exits, plain
 from apps.sagas.admin.standing import Standing, StandingFilter
+from apps.sagas.desk import OF_SAGAS
+from apps.sagas.errors import CaseSettlesItself
 from apps.sagas.models import Case, OperatorAction
 
 
@@ -128,6 +139,22 @@ def note(subject: Subject, given: Given) -> Outcome:
     return Outcome("Done. The note is kept with the case.")
 
 
+def foresee_close(subject: Subject, choice: str) -> Foreseen:
+    case = subject.row
+    why_not = f"It is settled: {plain(case.closed_by)}." if case.closed_at else ""
+    if case.kind in OF_SAGAS:
+        why_not = why_not or in_words(CaseSettlesItself(kind=case.kind))
+    follows = ["It leaves the desk.", "Nothing is done to the saga or the order."]
+    return Foreseen(case.version, why_not=why_not, parts=[Part("What follows", follows)])
+
+
+def close(subject: Subject, given: Given) -> Outcome:
+    operations.close_case(
+        case_id=subject.row.id, version=given.version, actor=given.actor, reason=given.reason
+    )
+    return Outcome("Done. The case is closed.")
+
+
 ACTS = (
     Act(
         name="take", label="Take it", icon="back_hand", permission="assign_case",
@@ -143,6 +170,11 @@ ACTS = (
         name="note", label="Note", icon="add_comment", permission="note_case",
         sentence="Puts a remark on the case.", form=NoteForm,
         preview=foresee_note, carry_out=note,
+    ),
+    Act(
+        name="close", label="Close", icon="task_alt", permission="close_case",
+        sentence="Takes a case off the desk that nothing else closes.",
+        preview=foresee_close, carry_out=close,
     ),
 )  # fmt: skip
 
@@ -179,7 +211,7 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     change_form_outer_before_template = "admin/sagas/case/bars.html"
     change_form_outer_after_template = "admin/sagas/case/history.html"
     list_display = (
-        "opened_at", "kind", "about", "reason", "age", "owner", "closed_by", "saga_id",
+        "opened_at", "order", "kind", "about", "reason", "age", "owner", "closed_by",
     )  # fmt: skip
     fields = (
         ("kind", "about"),
@@ -187,7 +219,7 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
         ("owner", "age"),
         ("opened_at", "closed_at"),
         ("context", "closed_by"),
-        "saga_id",
+        ("order", "saga_id"),
     )
     list_filter = (OpenFilter, OwnerFilter, "kind")
     search_fields = ("=saga_id", "=owner")

@@ -181,6 +181,10 @@ def _request(history: History, step: str, action: Action) -> list[object]:
         return [label(line.outcome), clock(line.asked_at), waited]
     if history.pending == (step, action):
         return [label("pending"), clock(history.saga.pending_since), ""]
+    if action is Action.UNDO and step in history.desk:
+        return [label("on the desk", "danger"), "", ""]
+    if action is Action.DO and history.pending == (step, Action.FENCE):
+        return [label("pending"), "", ""]
     return ["", "", ""]
 
 

@@ -4,8 +4,14 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.contracts.numbers import number_of
+from apps.messaging.display import link
+from apps.sagas.models import Saga
 
 OPEN, SETTLED = "open", "settled"
 PARAMETER = "standing"
@@ -45,6 +51,18 @@ class Standing:
     list_before_template = "admin/sagas/case/tabs.html"
     ordering = ("-id",)  # UUIDv7: the newest first
     model: type[Model]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the order of each one's saga."""
+        of_saga = Saga.objects.filter(saga_id=OuterRef("saga_id")).values("order_id")
+        return super().get_queryset(request).annotate(order_id=Subquery(of_saga))  # type: ignore[misc]
+
+    @display(description="order")
+    def order(self, row: Any) -> SafeString | str:
+        """Its number, which leads to the saga; a saga that never started has none."""
+        if row.order_id is None:
+            return "-"
+        return link("sagas_saga", row.saga_id, number_of(row.order_id))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Of the open ones the oldest first; of the others the newest."""
