@@ -1,4 +1,4 @@
-"""All sagas together, in figures: cheap with millions of them. docs/decisions/0035 says how."""
+"""All sagas together, in figures: cheap with millions of them. docs/decisions/0038 says how."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -97,7 +97,7 @@ class Saga(models.Model):
         ]
         # No index has a column that changes with each answer, so that an update touches none (HOT).
         # Lists are in the order of their starts, so each thing that they are filtered by has an
-        # index that gives this order; docs/decisions/0035 weighs what that costs.
+        # index that gives this order; docs/decisions/0038 weighs what that costs.
         indexes = [
             models.Index(fields=["customer_id", "started_at"], name="saga_of_customer"),
             models.Index(fields=["process", "started_at"], name="saga_by_process"),

@@ -3,7 +3,7 @@
     .venv/bin/python -m sagaplatform.stack run --test -- python -m tests.admin.million
 
 fills the test databases with a million sagas and prints how long each page and each choice takes;
-docs/decisions/0035 has the figures of one such run. `--keep` looks at what is there already.
+docs/decisions/0038 has the figures of one such run. `--keep` looks at what is there already.
 """
 
 import argparse
