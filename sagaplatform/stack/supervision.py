@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from xml.parsers.expat import ExpatError
 
 from sagaplatform.stack import procfs
 from sagaplatform.stack.accounts import Account
@@ -24,6 +25,7 @@ from sagaplatform.stack.processes import Process
 
 SERVERS, PLATFORM = "servers", "platform"
 LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes, and supervisord adds some for a draft
+SHUTDOWN_STATE = 6  # the fault by which supervisord refuses all calls while it shuts down
 STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 ALIVE = ("STARTING", "RUNNING")  # STARTING: younger than its start_seconds
 
@@ -229,7 +231,8 @@ class Supervisor:
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC through a Unix socket. Every failure to talk is an OSError."""
+    """XML-RPC through a Unix socket. Every failure to talk is an OSError, and so is what
+    supervisord says while it shuts down: it answers nobody any more."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -243,8 +246,12 @@ class _UnixTransport(xmlrpc.client.Transport):
     def request(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().request(*arguments, **options)
-        except (http.client.HTTPException, xmlrpc.client.ProtocolError) as broken:
-            raise ConnectionError(str(broken)) from broken
+        except xmlrpc.client.Fault as refusal:
+            if refusal.faultCode != SHUTDOWN_STATE:
+                raise
+            raise ConnectionError("supervisord is shutting down") from refusal
+        except (http.client.HTTPException, xmlrpc.client.Error, ExpatError) as broken:
+            raise ConnectionError(str(broken)) from broken  # it died in the middle of a word
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -75,6 +75,13 @@ class Trial:
             check=False,
         )
 
+    def succeeds(self, *arguments: str) -> None:
+        """Run a command to its end, which is a good one; else all that is known about it shows."""
+        ended = self.call(*arguments)
+        bug = self.layout.log("stack-error")
+        known = bug.read_text() if bug.exists() else ""
+        assert ended.returncode == 0, f"{ended.stdout}\n{known}"
+
     def start(self, *arguments: str) -> "Foreground":
         self._foregrounds.append(Foreground(self, *arguments))
         return self._foregrounds[-1]

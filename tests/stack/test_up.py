@@ -114,7 +114,7 @@ def test_ctrl_c_during_the_start_leaves_nothing_and_the_next_start_works(
     assert "Traceback" not in foreground.output
     assert "Error" not in foreground.output
     assert_nothing_is_left(trial)
-    assert trial.call("run", "--", "true").returncode == 0
+    trial.succeeds("run", "--", "true")
 
 
 def test_down_stops_it_from_another_terminal(new_trial: NewTrial) -> None:
@@ -137,7 +137,7 @@ def test_down_after_up_itself_was_killed(new_trial: NewTrial) -> None:
     foreground.says("Ctrl-C stops everything.")
     foreground.ends(signal.SIGKILL)
     assert trial.processes()
-    assert trial.call("down").returncode == 0
+    trial.succeeds("down")
     assert_nothing_is_left(trial)
 
 
