@@ -88,5 +88,7 @@ def test_every_page_is_for_everybody_by_day_and_on_a_phone_at_night(
 
     assert len(found) > 60
 
+    # The two that are refused or missing say so in the console, too.
+    assert [each for each in browser.complaints() if "with a status of 4" not in each] == []
     wrong = {address: what for address, what in found.items() if what != ([], [], True)}
     assert wrong == {}
