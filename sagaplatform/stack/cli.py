@@ -185,7 +185,7 @@ def _tell_running(stack: Stack, user: locks.User) -> int:
 def _welcome(stack: Stack, logins: str) -> None:
     address = _address(stack)
     say()
-    say(f"  Shop API  {address}/api/v1/orders   (README.md shows how to order)")
+    say(f"  Shop API  {address}/api/v1/orders   (docs/quickstart.md shows how to order)")
     say(f"  Admin     {address}/admin/")
     say(f"  Logs      {_shown(stack.layout.logs)}/   (`make status` shows the processes)")
     for line in logins.strip().splitlines():
