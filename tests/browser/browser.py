@@ -70,6 +70,11 @@ class Browser:
         self.find("#id_password").send_keys(password + Keys.ENTER)
         self.wait_for("#nav-sidebar-apps")
 
+    def log_out(self) -> None:
+        """Forget whoever was logged in, on a page that follows nothing."""
+        self.open("/health/live")
+        self.driver.delete_all_cookies()
+
     def find(self, selector: str) -> Any:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 

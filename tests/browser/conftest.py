@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from pytest_django import Settings
 
+from tests.admin.people import user_of
 from tests.browser import browser as chromium
 from tests.browser.browser import Browser
 from tests.browser.server import served
@@ -35,8 +36,7 @@ def browser(window: Browser, settings: Settings) -> Iterator[Browser]:
     """The browser, logged out, in a window of a desk's size. It is on no page of ours afterwards:
     one that follows something would go on asking while other tests run."""
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    window.open("/health/live")
-    window.driver.delete_all_cookies()
+    window.log_out()
     window.resize(1440, 1000)
     window.prefer_dark(False)
     window.complaints()
@@ -58,4 +58,16 @@ def support(browser: Browser, databases: dict[str, psycopg.Connection]) -> Brows
     user = User.objects.create_user("support", password=PASSWORD, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     browser.log_in("support", PASSWORD)
+    return browser
+
+
+def opened_by(browser: Browser, role: str, *, confirmed: bool = True) -> Browser:
+    """The browser of somebody new of that role, who just said who they are."""
+    user = user_of(role)
+    user.set_password(PASSWORD)
+    user.save()
+    browser.log_out()
+    browser.log_in(role, PASSWORD)
+    if confirmed:
+        browser.confirm()
     return browser

@@ -172,7 +172,7 @@ def test_the_keyboard_comes_past_the_sidebar(ada: Browser) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_pages_are_for_everybody(ada: Browser, dark: bool) -> None:
-    """Those on the way in: by axe's rules, and without scrolling sideways on a phone. The others
+    """Those of who they are: by axe's rules, and without scrolling sideways on a phone. All others
     are in test_everybody.py."""
     ada.prefer_dark(dark)
     found = {}
@@ -192,6 +192,9 @@ def test_the_pages_are_for_everybody(ada: Browser, dark: bool) -> None:
     look("set up, wrong")
     give_code(ada, code_of(secret, ahead=-1))
     look("recovery codes")
+    for page in ("second-factor/", "confirm/", "audit/"):
+        ada.open(f"/admin/{page}")
+        look(page)
     ada.driver.delete_all_cookies()
     give_password(ada)
     look("code")

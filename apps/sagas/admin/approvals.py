@@ -106,13 +106,12 @@ OTHERS = "Only {}, who asked for it, withdraws it."
 
 def asked_for(asked: Approval) -> Part:
     """Who asked for what, when and why."""
-    what = f"{asked.operation} {words(asked.step)}".strip()
     further = [
         f"{words(name)}: {value}" for name, value in asked.parameters.items() if name != "step"
     ]
     saga = format_html("saga {}", link("sagas_saga", asked.saga_id, asked.saga_id))
     by = format_html("by {} at {}: {}", asked.requester, moment(asked.requested_at), asked.reason)
-    return Part("Asked for", [what, *further, saga, by])
+    return Part("Asked for", [str(asked), *further, saga, by])
 
 
 # --- the deeds
@@ -184,7 +183,7 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
 
     @display(description="wanted")
     def wanted(self, request: Approval) -> str:
-        return f"{request.operation} {words(request.step)}".strip()
+        return str(request)
 
     @display(description="reason")
     def why(self, request: Approval) -> SafeString:

@@ -101,9 +101,14 @@ class AssignForm(ActForm):
         return Actor(chosen, self.names[chosen])
 
 
+def settled(case: Case) -> str:
+    """Why nothing can be done to it any more."""
+    return f"It is settled: {plain(case.closed_by)}." if case.closed_at else ""
+
+
 def foresee_owner(subject: Subject, choice: str, *, mine: bool) -> Foreseen:
     case = subject.row
-    why_not = f"It is settled: {plain(case.closed_by)}." if case.closed_at else ""
+    why_not = settled(case)
     if mine and case.owner_id == subject.user.pk:
         why_not = why_not or "It is yours already."
     now = f"It is {case.owner}'s now." if case.owner else "It is nobody's now."
@@ -141,7 +146,7 @@ def note(subject: Subject, given: Given) -> Outcome:
 
 def foresee_close(subject: Subject, choice: str) -> Foreseen:
     case = subject.row
-    why_not = f"It is settled: {plain(case.closed_by)}." if case.closed_at else ""
+    why_not = settled(case)
     if case.kind in OF_SAGAS:
         why_not = why_not or in_words(CaseSettlesItself(kind=case.kind))
     follows = ["It leaves the desk.", "Nothing is done to the saga or the order."]
@@ -253,8 +258,8 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
             for each in done.order_by("id")
         ]
         if case.closed_at:
-            settled = plain(case.closed_by)
-            lines.append(format_html("{} settled: {}", clock(case.closed_at), settled))
+            by = plain(case.closed_by)
+            lines.append(format_html("{} settled: {}", clock(case.closed_at), by))
         return lines
 
     def change_view(

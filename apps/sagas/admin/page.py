@@ -21,7 +21,7 @@ from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.pages import Page, Pages
 from apps.messaging.display import clock, in_one_line, label, moment, money, took, words
-from apps.sagas.admin.graph import nodes_of
+from apps.sagas.admin.graph import Standing, nodes_of
 from apps.sagas.admin.history import History, Point
 from apps.sagas.admin.timeline import VERBS, Entry, entries_of, timeline_of
 from apps.sagas.models import Saga, SagaStep
@@ -182,7 +182,7 @@ def _request(history: History, step: str, action: Action) -> list[object]:
     if history.pending == (step, action):
         return [label("pending"), clock(history.saga.pending_since), ""]
     if action is Action.UNDO and step in history.desk:
-        return [label("on the desk", "danger"), "", ""]
+        return [label(Standing.ON_DESK, "danger"), "", ""]
     if action is Action.DO and history.pending == (step, Action.FENCE):
         return [label("pending"), "", ""]
     return ["", "", ""]
