@@ -41,3 +41,14 @@ class OrderConfirmed(Event, frozen=True, kw_only=True):
     """The order is confirmed and will be handed over to the carrier."""
 
     order_id: UUID
+
+
+class CancelRequested(Event, frozen=True, kw_only=True):
+    """The customer wishes to cancel an order whose saga is under way. An input to that saga, which
+    may hear of it before it hears of its start."""
+
+    order_id: UUID
+    customer_id: int
+    total_cents: int
+    currency: str
+    reason: str

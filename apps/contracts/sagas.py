@@ -43,3 +43,13 @@ class CompensationFree(Event, frozen=True, kw_only=True):
 
     live: int
     late: int
+
+
+class CancelAccepted(Event, frozen=True, kw_only=True):
+    """The customer's wish is granted: the saga turns back, or did so already."""
+
+
+class CancelTooLate(Event, frozen=True, kw_only=True):
+    """The customer's wish came after the point of no return: the saga goes forward."""
+
+    step: str  # the pivot, which has happened

@@ -52,7 +52,7 @@ def test_every_message_is_there() -> None:
         WrapGift GiftWrapped GiftWrapUnavailable UnwrapGift GiftUnwrapped
         CreateShipment ShipmentCreated ShipmentRefused CancelShipment ShipmentCancelled
         ShipmentHandedOver SendConfirmation ConfirmationSent SagaEnded CreditInstead
-        CaseOpened CompensationHeld CompensationFree
+        CaseOpened CompensationHeld CompensationFree CancelRequested CancelAccepted CancelTooLate
         Fence Fenced Happened StepWaits UndoRefused PersonNeeded UndoneByHand ResolveOutside
         RecordHappened
         """.split()  # noqa: SIM905  a list of words reads better than a list of strings
