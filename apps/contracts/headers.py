@@ -1,4 +1,7 @@
-"""The headers of every message, all text. Answers match on step, action and generation."""
+"""The headers of every message, all text. Answers match on step, action and generation.
+
+Every message has ALL of them; INPUTS beside them only where services follow one another.
+"""
 
 MESSAGE_ID = "message_id"  # UUIDv7; one per message, the same in every resend of it
 SAGA_ID = "saga_id"  # UUIDv7; also the key
@@ -12,6 +15,7 @@ PLAN = "plan"  # process/version/mode/steps, copied onward
 CAUSATION_ID = "causation_id"  # the message that led to this one; its own id where none did
 TRACEPARENT = "traceparent"  # W3C Trace Context, copied onward
 BAGGAGE = "baggage"  # W3C Baggage: the saga id
+INPUTS = "inputs"  # JSON: what the steps ahead need; only of a success that others follow
 
 ALL = (
     MESSAGE_ID, SAGA_ID, STEP_ID, ACTION, TYPE, VERSION, GENERATION,
@@ -20,11 +24,12 @@ ALL = (
 
 LONGEST = 200  # characters of a header: step and type are in indexes, which take no more than that
 LONGEST_PLAN = 10_000  # which is in none
+LONGEST_INPUTS = 500_000
 
 
 def longest(name: str) -> int:
     """How many characters a header of that name may have."""
-    return LONGEST_PLAN if name == PLAN else LONGEST
+    return {PLAN: LONGEST_PLAN, INPUTS: LONGEST_INPUTS}.get(name, LONGEST)
 
 
 def baggage_of(saga_id: object) -> str:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from apps.contracts.base import Compensation, Event, Message, Refusal, Undone
 from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
+from apps.contracts.plan import Mode, Plan
 from apps.contracts.steps import (
     OF_ANY_STEP,
     Fenced,
@@ -19,6 +20,8 @@ from apps.messaging.handling import CallOutside, Reaction
 from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer, Entry
 from apps.messaging.sorting import Item
+from apps.processes.course import course_of
+from apps.processes.inputs import inputs_behind
 
 
 def checked(item: Item, answer: Event | CallOutside | None) -> Event | CallOutside | None:
@@ -84,7 +87,19 @@ def answered_request(item: Item) -> Request:
 def envelope_of(context: str, asked: Envelope, event: Event, request: Request) -> Envelope:
     """An answer on its way; one that any step may give goes to this context's own events."""
     topic = EVENT_TOPICS[context] if type(event) in OF_ANY_STEP else ""
-    return asked.answered(event, request, topic=topic)
+    return asked.answered(event, request, topic=topic, inputs=inputs_onward(asked, event, request))
+
+
+def inputs_onward(asked: Envelope, event: Event, request: Request) -> str:
+    """What a success carries for the steps behind it, where no engine keeps it for them."""
+    if request.mode is not Mode.CHOREOGRAPHED or not asked.inputs:
+        return ""
+    if request.step not in Plan.from_header(asked.plan).steps:  # a reaction, which nobody follows
+        return ""
+    leg = course_of(asked.plan).legs[request.step]
+    if type(event) is not leg.step.success or not leg.following:
+        return ""
+    return inputs_behind(leg, asked.inputs, event)
 
 
 def again(item: Item, entry: Entry, refused: str) -> Event:

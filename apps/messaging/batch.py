@@ -54,7 +54,7 @@ from apps.messaging.sorting import (
     by_workspace,
     concerns,
     heard_in,
-    item_of,
+    items_of,
     key_of,
     known,
     waves,
@@ -161,8 +161,7 @@ class Batch:
             return
         envelope = known(table, record.read())
         message = envelope.open()
-        if item := item_of(table, record, envelope, message):
-            self.items.append(item)
+        self.items += items_of(table, record, envelope, message)
         if listener := table.listeners.get(key_of(envelope)):
             self.overheard.append(Overheard(record, heard_in(envelope, message), listener))
 

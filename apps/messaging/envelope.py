@@ -30,6 +30,7 @@ class Envelope(msgspec.Struct, frozen=True):
     traceparent: str
     topic: str  # without the deployment's prefix
     payload: bytes
+    inputs: str = ""  # JSON: what the steps ahead need; only of a success that others follow
 
     def open(self) -> Message:
         """The typed message. Raises UnknownMessage or UnreadableMessage."""
@@ -44,6 +45,7 @@ class Envelope(msgspec.Struct, frozen=True):
     def headers(self) -> dict[str, str]:
         """All headers as text, in the order of apps.contracts.headers."""
         request, saga_id = self.request, str(self.request.saga_id)
+        inputs = {h.INPUTS: self.inputs} if self.inputs else {}
         return {
             h.MESSAGE_ID: str(self.message_id),
             h.SAGA_ID: saga_id,
@@ -57,10 +59,16 @@ class Envelope(msgspec.Struct, frozen=True):
             h.CAUSATION_ID: self.causation_id,
             h.TRACEPARENT: self.traceparent,
             h.BAGGAGE: h.baggage_of(saga_id),
+            **inputs,
         }
 
     def answered(
-        self, event: Message, request: Request | None = None, *, topic: str = ""
+        self,
+        event: Message,
+        request: Request | None = None,
+        *,
+        topic: str = "",
+        inputs: str = "",
     ) -> "Envelope":
         """The message that this one led to: same saga, plan and trace."""
         return new_envelope(
@@ -70,6 +78,7 @@ class Envelope(msgspec.Struct, frozen=True):
             causation_id=str(self.message_id),
             traceparent=self.traceparent,
             topic=topic,
+            inputs=inputs,
         )
 
 
@@ -81,6 +90,7 @@ def new_envelope(
     traceparent: str,
     causation_id: str = "",
     topic: str = "",
+    inputs: str = "",
 ) -> Envelope:
     """Wrap a message for its way. A message that nothing led to is its own cause.
 
@@ -98,6 +108,7 @@ def new_envelope(
         traceparent=traceparent,
         topic=topic or _topic_of(message_type),
         payload=msgspec.json.encode(message),
+        inputs=inputs,
     )
 
 
@@ -120,6 +131,7 @@ def read_envelope(topic: str, given: RawHeaders, payload: bytes) -> Envelope:
             traceparent=_text(given, h.TRACEPARENT),
             topic=topic,
             payload=payload,
+            inputs=_inputs(given),
         )
     except (KeyError, ValueError) as error:
         raise UnreadableMessage(topic=topic, problem=f"header {error}") from error
@@ -132,6 +144,14 @@ def _text(headers: RawHeaders, name: str) -> str:
         raise ValueError(f"{name!r} is empty or has control characters")
     if len(text) > h.longest(name):
         raise ValueError(f"{name!r} has {len(text)} characters, more than {h.longest(name)}")
+    return text
+
+
+def _inputs(headers: RawHeaders) -> str:
+    """A document, which may hold any character; empty where there is none."""
+    text = (headers.get(h.INPUTS) or b"").decode()
+    if len(text) > h.longest(h.INPUTS):
+        raise ValueError(f"{h.INPUTS!r} has {len(text)} characters")
     return text
 
 

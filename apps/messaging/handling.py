@@ -106,6 +106,7 @@ class Heard(msgspec.Struct, frozen=True):
     event: Event
     plan: str  # as in the header
     traceparent: str
+    inputs: str = ""  # what it carried for the steps behind it
 
 
 class Outgoing(msgspec.Struct, frozen=True):

@@ -105,7 +105,8 @@ WHERE id = %b AND lease = %b AND generation = %b AND status = 'claimed' FOR UPDA
 # claimed -> settled or refused, by the worker that has the lease.
 CLOSE = """
 UPDATE {context}_intent
-SET status = %b, lease = NULL, leased_until = NULL, reason = %b, changed_at = now()
+SET status = %b, lease = NULL, leased_until = NULL, reason = %b, changed_at = now(),
+    request = (request::jsonb - 'inputs')::text
 WHERE id = %b AND lease = %b AND status = 'claimed'
 """
 

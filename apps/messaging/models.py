@@ -292,6 +292,7 @@ class SubjectKind(models.TextChoices):
     CASE = "case"
     APPROVAL = "approval"  # what a second person has to allow
     ORDER = "order"
+    PROCESS = "process"  # how its sagas are driven
 
 
 class OperatorAction(models.Model):

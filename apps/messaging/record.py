@@ -33,6 +33,11 @@ class Record:
         """The name of the message's type; empty where the headers do not tell."""
         return (self.headers.get(h.TYPE) or b"").decode("ascii", "replace")
 
+    @property
+    def mode(self) -> str:
+        """Who asks, see Mode; empty where the headers do not tell."""
+        return (self.headers.get(h.MODE) or b"").decode("ascii", "replace")
+
     def read(self) -> Envelope:
         """The message with its headers. Raises UnreadableMessage."""
         if isinstance(self._reading, UnreadableMessage):

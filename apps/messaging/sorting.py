@@ -1,15 +1,16 @@
 """What the messages of a batch ask of a context, and in which order it is done."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from apps.contracts.base import Event, Message
-from apps.contracts.catalogue import Action, command_topic
+from apps.contracts.catalogue import MESSAGES, Action, command_topic
 from apps.contracts.plan import Mode
 from apps.contracts.steps import Fence, RecordHappened, ResolveOutside
 from apps.messaging.envelope import Envelope
@@ -18,6 +19,8 @@ from apps.messaging.handling import Handler, Heard, Listener, Reaction, Task, Wo
 from apps.messaging.record import Record
 from apps.messaging.request import Request
 from apps.messaging.wiring import Wiring, wiring
+from apps.processes.choreography import asked_by
+from apps.processes.errors import NoDefinition
 
 Asked = TypeVar("Asked")
 ASKED_OF_ANY_STEP = frozenset(
@@ -51,7 +54,9 @@ def key_of(envelope: Envelope) -> tuple[str, int]:
 
 def concerns(table: Wiring, record: Record) -> bool:
     """Whether a message has to be read: most events are heard by others, and cost a glance."""
-    if table.hears(record.type) or not record.type:
+    if record.type in table.always or not record.type:
+        return True
+    if table.hears(record.type) and record.mode == Mode.CHOREOGRAPHED:
         return True
     return record.topic == command_topic(table.context)
 
@@ -68,17 +73,47 @@ def known(table: Wiring, envelope: Envelope) -> Envelope:
     return envelope
 
 
-def item_of(table: Wiring, record: Record, envelope: Envelope, message: Message) -> Item | None:
-    """What is asked behind the barrier; None where an event is only listened to."""
+def items_of(table: Wiring, record: Record, envelope: Envelope, message: Message) -> Iterator[Item]:
+    """What is asked behind the barrier; nothing where an event is only listened to."""
     if handler := table.commands.get(key_of(envelope)):
-        return Item(record, envelope, Task(envelope.request, message), handler)
+        yield Item(record, envelope, Task(envelope.request, message), handler)
     if key_of(envelope) in ASKED_OF_ANY_STEP:
-        return Item(record, envelope, Task(envelope.request, message), None)
+        yield Item(record, envelope, Task(envelope.request, message), None)
     if reaction := table.reactions.get(key_of(envelope)):
         saga_id = envelope.request.saga_id
         request = Request(saga_id, reaction.step, Action.DO, 1, Mode.CHOREOGRAPHED)
-        return Item(record, envelope, Task(request, message), reaction)
-    return None
+        yield Item(record, envelope, Task(request, message), reaction)
+    if asked := as_command(table, envelope):
+        command = asked.open()
+        asked = replace(asked, payload=msgspec.json.encode(command))
+        handler = table.commands.get(key_of(asked))
+        if handler is None:
+            raise NoHandler(type=asked.type, context=table.context)
+        yield Item(record, asked, Task(asked.request, command), handler)
+
+
+def as_command(table: Wiring, event: Envelope) -> Envelope | None:
+    """What an event of a saga that nobody coordinates asks of this context, as if it were sent a
+    command: the plan that came with the event says it, and its inputs are the command's.
+
+    An event of an orchestrated saga asks nothing. Raises NoDefinition.
+    """
+    told = event.request
+    if told.mode is not Mode.CHOREOGRAPHED or key_of(event) not in table.follows:
+        return None
+    asked = asked_by(event.plan, told.step, told.action, MESSAGES[key_of(event)])
+    if asked is None or asked.context != table.context:
+        return None
+    inputs = (event.inputs or event.payload.decode()) if asked.action is Action.DO else ""
+    return replace(
+        event,
+        request=Request(told.saga_id, asked.step, asked.action, 1, Mode.CHOREOGRAPHED),
+        type=asked.command.__name__,
+        version=asked.command.version,
+        topic=command_topic(table.context),
+        payload=inputs.encode() or b"{}",
+        inputs=inputs,
+    )
 
 
 def request_to_park(context: str, record: Record) -> Request | None:
@@ -93,7 +128,17 @@ def request_to_park(context: str, record: Record) -> Request | None:
     table = wiring(context)
     if reaction := table.reactions.get(key_of(envelope)):
         return replace(envelope.request, step=reaction.step, action=Action.DO, generation=1)
+    if asked := asked_if_known(table, envelope):
+        return asked.request
     return envelope.request if record.topic == command_topic(context) else None
+
+
+def asked_if_known(table: Wiring, envelope: Envelope) -> Envelope | None:
+    """Like as_command; None also where no definition says what is asked."""
+    try:
+        return as_command(table, envelope)
+    except NoDefinition:
+        return None
 
 
 def heard_in(envelope: Envelope, message: Message) -> Heard:
@@ -105,6 +150,7 @@ def heard_in(envelope: Envelope, message: Message) -> Heard:
         event=message,
         plan=envelope.plan,
         traceparent=envelope.traceparent,
+        inputs=envelope.inputs,
     )
 
 

@@ -1,4 +1,8 @@
-"""What a context does with each message: its COMMANDS, REACTIONS, LISTENERS and CALLS as tables."""
+"""What a context does with each message: its COMMANDS, REACTIONS, LISTENERS and CALLS as tables.
+
+Which events ask its steps to be done and undone, in sagas that nobody coordinates, follows from the
+live definitions.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +14,7 @@ from apps.contracts.base import Event, Message
 from apps.contracts.catalogue import command_topic, topic_of
 from apps.contracts.steps import OF_ANY_STEP
 from apps.messaging.handling import Handler, Listener, OutsideCall, Reaction
+from apps.processes.choreography import events_beside
 
 Wired = TypeVar("Wired")
 TypeKey = tuple[str, int]  # the name and version of a message's type
@@ -24,8 +29,10 @@ class Wiring:
     reactions: Mapping[TypeKey, Reaction]
     listeners: Mapping[TypeKey, Listener]
     calls: Mapping[str, OutsideCall]  # by operation
+    follows: frozenset[TypeKey]  # events by which its steps are asked where nobody coordinates
     topics: tuple[str, ...]  # that the context reads
     names: frozenset[str]  # of all types that it knows, whatever the version
+    always: frozenset[str]  # of those that concern it in whichever mode
 
     def hears(self, type_name: str) -> bool:
         """Whether messages of that name concern this context."""
@@ -33,7 +40,8 @@ class Wiring:
 
     def knows(self, key: TypeKey) -> bool:
         """Whether there is a handler for this version of a message."""
-        return key in self.commands or key in self.reactions or key in self.listeners
+        tables = (self.commands, self.reactions, self.listeners, self.follows)
+        return any(key in table for table in tables)
 
     @property
     def lease(self) -> float:
@@ -54,17 +62,24 @@ def wiring(context: str) -> Wiring:
     reactions = getattr(handlers, "REACTIONS", {})
     listeners = getattr(handlers, "LISTENERS", {})
     calls = getattr(handlers, "CALLS", {})
-    heard: set[type[Event]] = {*reactions, *listeners}
+    beside = events_beside(context)
+    heard: set[type[Event]] = {*reactions, *listeners, *beside}
     return Wiring(
         context=context,
         commands=_by_key(commands),
         reactions=_by_key(reactions),
         listeners=_by_key(listeners),
         calls=calls,
+        follows=frozenset(map(key_of_type, beside)),
         topics=tuple(sorted({command_topic(context), *map(topic_of, heard - OF_ANY_STEP)})),
         names=frozenset(each.__name__ for each in (*commands, *heard)),
+        always=frozenset(each.__name__ for each in (*commands, *reactions, *listeners)),
     )
 
 
 def _by_key(table: Mapping[type[Message], Wired]) -> dict[TypeKey, Wired]:
-    return {(each.__name__, each.version): wired for each, wired in table.items()}
+    return {key_of_type(each): wired for each, wired in table.items()}
+
+
+def key_of_type(message_type: type[Message]) -> TypeKey:
+    return message_type.__name__, message_type.version

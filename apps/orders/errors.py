@@ -33,3 +33,11 @@ class OrderHasEnded(OrdersError):
 class NoStartToTell(OrdersError):
     """No order of that id is under way: it has ended, or never was. Compare the id with the list of
     orders."""
+
+
+class NoSuchShare(OrdersError):
+    """A share of sagas is a whole number from 0 to 100 percent."""
+
+
+class ModeMoved(OrdersError):
+    """Somebody has changed the mode since you looked: look again, then decide anew."""

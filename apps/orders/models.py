@@ -138,6 +138,30 @@ class OrderEvent(models.Model):
         return self.type
 
 
+class ModeShare(models.Model):
+    """Which share of a process's new sagas events drive; the engine drives the others.
+
+    A process that is not here is the engine's. Changed by modes.set_share alone, with its reason.
+    """
+
+    process = models.TextField(primary_key=True)
+    choreographed_percent = models.SmallIntegerField()
+    version = models.IntegerField(db_default=1)  # raised by each change
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        permissions = [("set_mode", "Can change how new sagas are driven")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(choreographed_percent__gte=0, choreographed_percent__lte=100),
+                name="orders_mode_is_a_percentage",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.process.replace('_', ' ')}: {self.choreographed_percent} % by events"
+
+
 class IdempotencyKey(models.Model):
     """A key under which a customer placed an order, with the answer that was given.
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.numbers import number_of
 from apps.contracts.orders import OrderCreated
-from apps.contracts.plan import Mode, Plan
+from apps.contracts.plan import Plan
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.messaging.audit import Actor, write_down
 from apps.messaging.database import Database
@@ -18,6 +18,7 @@ from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.messaging.starting import start_saga
 from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder
+from apps.orders.modes import mode_for
 from apps.orders.starts import STARTS, start_of
 from apps.processes.place_order import PLACE_ORDER
 
@@ -136,7 +137,9 @@ def place_order(
     given = answer(NewOrder(created.order_id, number_of(created.order_id)))
     key = (customer_id, idempotency_key, request_hash)
     claim = Claim(*key, created.order_id, given.status, given.body)
-    return _place_once(claim, created, plan_for(gift_wrap=gift_wrap), traceparent)
+    saga_id = uuid7()
+    plan = plan_for(saga_id, gift_wrap=gift_wrap)
+    return _place_once(claim, created, saga_id, plan, traceparent)
 
 
 def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
@@ -161,20 +164,21 @@ def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
         )  # fmt: skip
 
 
-def plan_for(*, gift_wrap: bool) -> Plan:
-    """The plan of a new order: wrapped if wished and the switch `gift_wrap` is on.
+def plan_for(saga_id: UUID, *, gift_wrap: bool) -> Plan:
+    """The plan of a new order: wrapped if wished and the switch `gift_wrap` is on; driven as the
+    mode of this saga says.
 
-    Reads the switch, so it is called before the order's transaction opens.
+    Reads switch and mode, so it is called before the order's transaction opens.
     """
     wishes = {GIFT_WRAP} if gift_wrap and waffle.switch_is_active(GIFT_WRAP) else set()
-    return PLACE_ORDER.plan(wishes, Mode.ORCHESTRATED)
+    return PLACE_ORDER.plan(wishes, mode_for(PLACE_ORDER.name, saga_id))
 
 
 def _place_once(
-    claim: Claim, created: OrderCreated, plan: Plan, traceparent: str | None
+    claim: Claim, created: OrderCreated, saga_id: UUID, plan: Plan, traceparent: str | None
 ) -> Placement:
     """Write the order and start its saga, in one transaction; or what the key led to before."""
-    database, saga_id = Database("orders"), uuid7()
+    database = Database("orders")
     order = (saga_id, number_of(created.order_id), *_order_columns(created, plan))
     with database.transaction():
         [(placed,)] = database.fetch(PLACE, (*claim, *order, *_line_columns(created.lines)))

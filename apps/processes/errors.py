@@ -31,3 +31,13 @@ class UnknownProcess(LookupError):
     def __init__(self, name: str, version: int) -> None:
         self.name, self.version = name, version
         super().__init__(f"There is no process {name!r} of version {version}.")
+
+
+class NoDefinition(LookupError):
+    """No definition that this code has fits the saga's plan: deploy the code that it began with,
+    beside the new one; then it goes on by itself."""
+
+    def __init__(self, *, plan: str, problem: str) -> None:
+        self.plan, self.problem = plan, problem
+        told = " ".join((self.__doc__ or "").split())
+        super().__init__(f"{told} (plan={plan!r}, problem={problem!r})")

@@ -10,7 +10,8 @@ from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
 from apps.contracts.steps import Fence
 from apps.messaging.request import Request
-from apps.sagas.course import Course, Leg
+from apps.processes.course import Course, Leg
+from apps.processes.inputs import inputs_behind
 from apps.sagas.state import Cause, Decision, OnDesk, SagaState, Status, Told
 
 
@@ -104,19 +105,3 @@ def refused_step(course: Course, cause: Cause | None) -> str | None:
     """The step whose refusal turned a saga back; None where it was time, a wish or a person."""
     refusal = course.legs[cause.step].step.refusal if cause else None
     return cause.step if cause and refusal and refusal.__name__ == cause.type else None
-
-
-# --- inputs
-
-
-def inputs_behind(leg: Leg, inputs: str, event: Event | None) -> str:
-    """The inputs for what follows: with what the step gives, without what nobody needs then."""
-    if not leg.changes_inputs:
-        return inputs
-    known = read_document(inputs)
-    kept = {name: value for name, value in known.items() if name in leg.needed}
-    given = {name: getattr(event, name) for name in leg.gives}
-    return msgspec.json.encode(kept | given).decode()
-
-
-read_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

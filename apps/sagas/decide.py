@@ -4,29 +4,35 @@ A success is followed by the next step, or the saga is confirmed. A refusal turn
 steps before the refused one are undone in reverse, one at a time, down to the first; then the
 saga is undone. An answer counts only where it matches a request that is open, in step, action and
 generation; any other changes nothing, but for a compensation that was made after all. `waiting`
-says what happens when no answer comes, `moves` what people may do.
+says what happens when no answer comes, `moves` what people may do. A saga that events drive is only
+followed (`tracker`), until the engine takes it over (`taking_over`).
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from apps.contracts.base import Event, Refusal, Undone
+from apps.contracts.base import Undone
 from apps.contracts.catalogue import MESSAGES, Action
+from apps.contracts.plan import Mode
 from apps.contracts.sagas import Outcome as Ending
-from apps.contracts.steps import Fenced, Happened, StepWaits, UndoneByHand, UndoRefused
+from apps.contracts.steps import Happened, StepWaits, UndoRefused
 from apps.messaging.request import Request
 from apps.processes import OnRefusal
-from apps.sagas.asking import end, go_past, turn_back, undo_from
-from apps.sagas.course import Course, Leg
+from apps.processes.course import Course, Leg
+from apps.sagas.asking import ask, end, go_past, turn_back, undo_from
 from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
 from apps.sagas.moves import MOVES
+from apps.sagas.outcomes import cause_of, matches, outcome_of
 from apps.sagas.state import (
+    STAYS_OPEN,
     Answer,
     Cause,
     Decision,
     DeskOverdue,
+    Driver,
     Note,
     OnDesk,
     Outcome,
@@ -36,7 +42,10 @@ from apps.sagas.state import (
     Status,
     Wish,
 )
+from apps.sagas.taking_over import by_events, fence, intervene
+from apps.sagas.tracker import track
 from apps.sagas.waiting import desk_overdue, give_to_desk, overdue, wish
+from apps.sagas.wishes import answer_wish, told_again
 
 
 def decide(course: Course, saga: SagaState | None, said: Said) -> Decision:
@@ -44,16 +53,29 @@ def decide(course: Course, saga: SagaState | None, said: Said) -> Decision:
 
     Raises UnknownSaga and UnexpectedAnswer for an answer, MoveNotAllowed for a person's move.
     """
+    return answer_wish(course, _decide(course, saga, said))
+
+
+def _decide(course: Course, saga: SagaState | None, said: Said) -> Decision:
+    tracked = saga.driver is Driver.EVENTS if saga else by_events(course)
     if isinstance(said, Answer):
+        if tracked:
+            return track(course, saga, said)
         return hear(course, saga or begin(course, said), said)
     assert saga is not None  # only an answer comes to a saga that is not known
-    if isinstance(said, Overdue):
-        return overdue(course, saga, said)
-    if isinstance(said, DeskOverdue):
-        return desk_overdue(course, saga)
-    if isinstance(said, Wish):
-        return wish(course, saga, said)
-    return MOVES[type(said)](course, saga, said)
+    if isinstance(said, Wish) and (saga.ended or saga.detours.cancel_told):
+        return told_again(course, saga)
+    if tracked and not isinstance(said, DeskOverdue):
+        return intervene(course, saga, said)
+    return SAID[type(said)](course, saga, said)
+
+
+SAID: Mapping[type, Callable[[Course, SagaState, Any], Decision]] = {
+    Overdue: overdue,
+    DeskOverdue: desk_overdue,
+    Wish: wish,
+    **MOVES,
+}
 
 
 # --- answers
@@ -65,10 +87,20 @@ def hear(course: Course, saga: SagaState, answer: Answer) -> Decision:
         if matches(each.request(saga.saga_id), answer.request) or closes(each, answer):
             return hear_on_desk(course, saga, each, answer)
     if saga.status is Status.AWAITING_DECISION or not matches(saga.pending, answer.request):
-        return Decision(saga)
+        return heard_late(course, saga, answer)
     leg = course.legs[answer.request.step]
     outcome = outcome_of(leg, answer)
     return FOLLOWS[outcome](course, saga, leg, answer)._replace(outcome=outcome)
+
+
+def heard_late(course: Course, saga: SagaState, answer: Answer) -> Decision:
+    """Nothing waits for this. What the services told one another before the saga was taken over is
+    its history all the same."""
+    if answer.request.mode is not Mode.CHOREOGRAPHED or not by_events(course):
+        return Decision(saga)
+    leg = course.legs.get(answer.request.step)
+    outcome = outcome_of(leg, answer) if leg else None
+    return Decision(saga, None if outcome in STAYS_OPEN else outcome)
 
 
 def begin(course: Course, answer: Answer) -> SagaState:
@@ -79,45 +111,12 @@ def begin(course: Course, answer: Answer) -> SagaState:
     return SagaState(saga_id=request.saga_id, status=Status.RUNNING, pending=request)
 
 
-def matches(open_request: Request | None, request: Request) -> bool:
-    """Answers match on step, action and generation, never on message ids."""
-    return (
-        open_request is not None
-        and open_request.step == request.step
-        and open_request.action == request.action
-        and open_request.generation == request.generation
-    )
-
-
 def closes(asked: OnDesk, answer: Answer) -> bool:
     """Whether an earlier compensation was made after all: that closes the step for those asked
     later too, and nobody may ask again for what a later one was refused."""
     request = answer.request
     same = request.step == asked.step and request.action is Action.UNDO
     return same and isinstance(answer.event, Undone) and request.generation < asked.generation
-
-
-def outcome_of(leg: Leg, answer: Answer) -> Outcome:
-    """What an answer says. Raises UnexpectedAnswer where the definition does not know it."""
-    event, action = answer.event, answer.request.action
-    known = OF_ANY_STEP.get((type(event), action))
-    if known is None and leg.answers.get(type(event)) is not action:
-        raise UnexpectedAnswer(step=leg.step.name, action=action, told=type(event).__name__)
-    if isinstance(event, Undone):
-        return Outcome.NOTHING_TO_UNDO if event.nothing_to_undo else Outcome.UNDONE
-    if known:
-        return known
-    return Outcome.REFUSED if isinstance(event, Refusal) else Outcome.DONE
-
-
-OF_ANY_STEP: Mapping[tuple[type[Event], Action], Outcome] = {
-    (Fenced, Action.FENCE): Outcome.FENCED,
-    (Happened, Action.FENCE): Outcome.HAPPENED,
-    (StepWaits, Action.DO): Outcome.WAITS,
-    (StepWaits, Action.UNDO): Outcome.WAITS,
-    (UndoRefused, Action.UNDO): Outcome.UNDO_REFUSED,
-    (UndoneByHand, Action.UNDO): Outcome.UNDONE,
-}
 
 
 # --- what follows each outcome
@@ -130,20 +129,16 @@ def go_on(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision
 
 def refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
     """Turn back at once, or wait for a person's decision."""
-    saga = replace(saga, cause=cause_of(leg, answer.event))
+    cause = cause_of(leg, answer.event)
+    if by_events(course):  # the services may have turned back on hearing it: it is final
+        return fence(course, saga, cause)
+    saga = replace(saga, cause=cause)
     if leg.step.on_refusal is OnRefusal.TURN_BACK or saga.detours.cancel_wished:
         return turn_back(course, saga, leg.previous, answer.request)
     assert saga.cause
     waiting = replace(saga, status=Status.AWAITING_DECISION)
     note = Note("decision_awaited", answer.request, saga.cause.reason)
     return Decision(waiting, wait=leg.step.decide_within, notes=(note,))
-
-
-def cause_of(leg: Leg, event: Event) -> Cause:
-    """A refusal as it is remembered."""
-    assert isinstance(event, Refusal)
-    payload = msgspec.json.encode(event).decode()
-    return Cause(leg.step.name, type(event).__name__, payload, event.reason)
 
 
 def undone(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
@@ -164,6 +159,9 @@ def happened(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decis
     event_type = MESSAGES.get((told.type, told.event_version))
     if event_type is not leg.step.success:
         raise UnexpectedAnswer(step=leg.step.name, action=answer.request.action, told=told.type)
+    if step := saga.detours.resume_at:
+        detours = replace(saga.detours, cause=None, resume_at="", pivot_happened=True)
+        return ask(course, replace(saga, detours=detours), Status.RUNNING, step, Action.DO)
     event = msgspec.json.decode(told.event, type=leg.step.success)
     return go_past(course, saga, leg, event, answer.request)
 
@@ -172,7 +170,7 @@ def fenced(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decisio
     """The pivot never happens: turn back."""
     cause = saga.detours.cause
     assert cause  # a fence is asked for a reason
-    saga = replace(saga, cause=cause, detours=replace(saga.detours, cause=None))
+    saga = replace(saga, cause=cause, detours=replace(saga.detours, cause=None, resume_at=""))
     return turn_back(course, saga, leg.previous, answer.request)
 
 

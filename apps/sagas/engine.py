@@ -1,6 +1,7 @@
 """The engine: loads the sagas of a batch under lock, decides what is said, saves what changed."""
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, Self, cast
@@ -10,7 +11,8 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
-from apps.contracts.catalogue import Action
+from apps.contracts.catalogue import MESSAGES, Action
+from apps.contracts.orders import CancelRequested
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.steps import PersonNeeded
 from apps.messaging.database import Database, Row, columns
@@ -21,24 +23,30 @@ from apps.messaging.metrics import count_decisions
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
 from apps.processes import process
-from apps.sagas.asking import read_document
-from apps.sagas.course import course_of
+from apps.processes.course import course_of
+from apps.processes.inputs import read_document
 from apps.sagas.decide import decide
 from apps.sagas.desk import Desk, NewCase
 from apps.sagas.metrics import observe_history
+from apps.sagas.outcomes import expected_outcome
 from apps.sagas.state import (
     STAYS_OPEN,
     Answer,
     Cause,
     Decision,
     Detours,
+    Driver,
     Note,
     Outcome,
     SagaState,
     Said,
     Status,
+    Wish,
 )
 from apps.sagas.statements import (
+    FORGET_EARLY,
+    KEEP_EARLY,
+    LOCK_EARLY,
     LOCK_SAGAS,
     MOVE_SAGAS,
     NOTE_UNMATCHED,
@@ -54,17 +62,49 @@ JITTER = 0.25  # a wait is longer by a random share of up to so much
 def hear(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
     """Take an answer to its saga; the commands that follow, or the news that it ended."""
     known = sagas.known.get(heard.request.saga_id)
+    if known is None and overtakes_start(heard):
+        return sagas.keep(heard)
     plan = known.plan if known else heard.plan
-    answer = Answer(heard.request, heard.event)
+    answer = Answer(heard.request, heard.event, heard.inputs)
     decision = decide(course_of(plan), known.state if known else None, answer)
     if decision.outcome is None:
         sagas.note(heard)
         return []
-    if known is None:
-        known = sagas.start(heard)
+    starts = known is None
+    known = known or sagas.start(heard)
     if decision.outcome not in STAYS_OPEN:
         sagas.history.append(line(heard, known, decision.outcome))
-    return sagas.remember(known, decision)
+    sent = sagas.remember(known, decision)
+    return [*sent, *hear_early(sagas, heard.request.saga_id)] if starts else sent
+
+
+def overtakes_start(heard: Heard) -> bool:
+    """Whether an event of a saga that nobody coordinates is not the one that starts it: it may be
+    heard before that. Raises UnexpectedAnswer where its definition does not know it."""
+    course, request = course_of(heard.plan), heard.request
+    if request.mode is not Mode.CHOREOGRAPHED or type(heard.event) is course.start:
+        return False
+    expected_outcome(course, Answer(request, heard.event))
+    return True
+
+
+def hear_early(sagas: "Sagas", saga_id: UUID) -> list[Outgoing]:
+    """What was told before the start of a saga was heard of."""
+    return [out for early in sagas.take_early(saga_id) for out in hear_any(early, sagas)]
+
+
+def hear_any(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
+    """An answer, or a wish."""
+    return (hear_wish if isinstance(heard.event, CancelRequested) else hear)(heard, sagas)
+
+
+def hear_wish(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
+    """The customer wishes to cancel; a wish that overtakes the start waits for it."""
+    wish, saga_id = heard.event, heard.request.saga_id
+    assert isinstance(wish, CancelRequested)
+    if saga_id not in sagas.known:
+        return sagas.keep(heard)
+    return sagas.tell(saga_id, Wish(wish.reason))
 
 
 def hear_of_need(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
@@ -77,6 +117,33 @@ def hear_of_need(heard: Heard, sagas: "Sagas") -> list[Outgoing]:
     of = (saga_id, step, "", need.reason, heard.plan, heard.traceparent)
     sagas.desk.opened.append(NewCase(need.kind, need.context, *of))
     return []
+
+
+class Early(msgspec.Struct, frozen=True):
+    """An event that overtook its saga's start, as it is kept until that is heard."""
+
+    message_id: UUID
+    request: Request
+    type: str
+    version: int
+    event: msgspec.Raw
+    plan: str
+    traceparent: str
+    inputs: str
+
+    @classmethod
+    def of(cls, heard: Heard) -> "Early":
+        event = heard.event
+        told = (type(event).__name__, event.version, msgspec.Raw(msgspec.json.encode(event)))
+        return cls(
+            heard.message_id, heard.request, *told, heard.plan, heard.traceparent, heard.inputs
+        )
+
+    def heard(self) -> Heard:
+        """The event again."""
+        event = msgspec.json.decode(self.event, type=MESSAGES[self.type, self.version])
+        assert isinstance(event, Event)
+        return Heard(self.message_id, self.request, event, self.plan, self.traceparent, self.inputs)
 
 
 class Known(NamedTuple):
@@ -108,17 +175,42 @@ class Sagas(Workspace):
         self.history: list[Row] = []
         self.events: list[Row] = []
         self.unmatched: list[Row] = []
+        self.early: dict[UUID, list[Early]] = defaultdict(list)  # by saga: there, or kept now
+        self.kept: list[Row] = []
+        self.taken: list[UUID] = []
         self.desk = Desk(database)
 
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
-        return cls.lock(database, {task.request.saga_id for task in tasks})
+        wanted = {task.request.saga_id for task in tasks}
+        sagas = cls.lock(database, wanted)
+        if unknown := wanted - sagas.known.keys():
+            sagas.lock_early(unknown)
+        return sagas
 
     @classmethod
     def lock(cls, database: Database, saga_ids: set[UUID]) -> Self:
         """Lock and read these sagas; those that do not exist are left out."""
         rows = database.fetch(LOCK_SAGAS, [sorted(saga_ids)])
         return cls(database, {row[0]: known_from(row) for row in rows})
+
+    def lock_early(self, saga_ids: set[UUID]) -> None:
+        """Lock and read what was told of these sagas before their start was heard of."""
+        for _, saga_id, text in self.database.fetch(LOCK_EARLY, [sorted(saga_ids)]):
+            self.early[saga_id].append(msgspec.json.decode(text, type=Early))
+
+    def keep(self, heard: Heard) -> list[Outgoing]:
+        """Keep what overtook its saga's start until that comes."""
+        early, saga_id = Early.of(heard), heard.request.saga_id
+        self.early[saga_id].append(early)
+        self.kept.append((heard.message_id, saga_id, msgspec.json.encode(early).decode()))
+        return []
+
+    def take_early(self, saga_id: UUID) -> list[Heard]:
+        """What waited for the start of a saga, which is known now."""
+        waited = self.early.pop(saga_id, [])
+        self.taken += [each.message_id for each in waited]
+        return [each.heard() for each in waited]
 
     def tell(
         self, saga_id: UUID, said: Said, *, paused_until: datetime | None = None
@@ -183,8 +275,12 @@ class Sagas(Workspace):
             (*self._row(each), bool(_state(self.known[each]).detours.desk), self.known[each].loaded)
             for each in self.moved
         ]
-        self._write(START_SAGAS, starting, width=27)
-        self._write(MOVE_SAGAS, moving, width=19)
+        self._write(START_SAGAS, starting, width=28)
+        self._write(MOVE_SAGAS, moving, width=20)
+        if self.kept:
+            self.database.execute(KEEP_EARLY, columns(self.kept, 3))
+        if self.taken:
+            self.database.execute(FORGET_EARLY, [self.taken])
         if self.history:
             told = self.database.fetch(TELL_HISTORY, columns(self.history, 10))
             observe_history(self.database, told)
@@ -207,7 +303,7 @@ class Sagas(Workspace):
         assert decision
         wait, until = times(decision.wait)
         return (
-            saga_id, known.revision, state.status, state.inputs, state.attempt,
+            saga_id, known.revision, state.status, state.driver, state.inputs, state.attempt,
             "{}" if state.detours == STRAIGHT else msgspec.json.encode(state.detours).decode(),
             *((pending.step, pending.action, pending.generation) if pending else (None,) * 3),
             *(msgspec.structs.astuple(cause) if cause else ("", "", None, "")),
@@ -252,12 +348,14 @@ def times(wait: float | datetime | None) -> tuple[float | None, datetime | None]
 def known_from(row: Row) -> Known:
     """Read what COLUMNS names."""
     saga_id, plan, revision, asked_at, paused_until, traceparent, *of_state = row
-    status, inputs, attempt, detours, step, action, generation, *cause = of_state
-    pending = step and Request(saga_id, step, Action(action), generation, Mode.ORCHESTRATED)
+    status, by, inputs, attempt, detours, step, action, generation, *cause = of_state
+    driver = Driver(by)
+    pending = step and Request(saga_id, step, Action(action), generation, MODE_OF[driver])
     state = SagaState(
         saga_id=saga_id,
         status=Status(status),
         pending=pending,
+        driver=driver,
         attempt=attempt,
         inputs=inputs,
         cause=Cause(*cause) if cause[0] else None,
@@ -265,6 +363,9 @@ def known_from(row: Row) -> Known:
         detours=STRAIGHT if detours == "{}" else msgspec.json.decode(detours, type=Detours),
     )
     return Known(state, plan, revision, revision, asked_at, paused_until, traceparent)
+
+
+MODE_OF = {Driver.EVENTS: Mode.CHOREOGRAPHED, Driver.ENGINE: Mode.ORCHESTRATED}
 
 
 class Start(Protocol):

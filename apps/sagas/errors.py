@@ -14,11 +14,6 @@ class UnexpectedAnswer(MessagingError):
     handler with the definition, then replay."""
 
 
-class NoDefinition(MessagingError):
-    """No definition that this code has fits the saga's plan: deploy the code that it began with,
-    beside the new one; then it goes on by itself."""
-
-
 class EvidenceMissing(MessagingError):
     """Say how it can be proven: a reference of the bank, a receipt, a ticket."""
 

@@ -7,7 +7,7 @@ from django.db.models import F, Q
 
 from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
-from apps.sagas.state import ENDED, STAYS_OPEN, Outcome, Status
+from apps.sagas.state import ENDED, STAYS_OPEN, Driver, Outcome, Status
 
 LIVE = Q(ended_at__isnull=True)
 AT_ITS_END = Q(status__in=[each.value for each in ENDED])
@@ -25,6 +25,9 @@ class Saga(models.Model):
     process = models.TextField()
     version = models.IntegerField()  # of the definition
     mode = models.TextField()  # how it began
+    driver = models.TextField(
+        choices=[(each.value, each.value) for each in Driver], db_default=Driver.ENGINE.value
+    )
     plan = models.TextField()  # as in the header: fixed when it starts
     order_id = models.UUIDField()
     customer_id = models.BigIntegerField()
@@ -91,6 +94,11 @@ class Saga(models.Model):
                 )
                 | Q(status="stuck"),
                 name="saga_turned_back_for_a_cause",
+            ),
+            # Events drive what began with events; the engine may take it over, never back.
+            models.CheckConstraint(
+                condition=Q(driver="engine") | Q(mode="choreographed"),
+                name="saga_driven_as_it_began",
             ),
             # An order is placed once.
             models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
@@ -175,6 +183,24 @@ class SagaEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step}: {self.kind}"
+
+
+class EarlyFact(models.Model):
+    """What was told of a saga before its start was heard of: it waits here for the start.
+
+    No order holds between topics. A row goes with the start, so the table is nearly empty.
+    """
+
+    message_id = models.UUIDField(primary_key=True)
+    saga_id = models.UUIDField()
+    heard = models.TextField()  # JSON, engine.Early
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["saga_id"], name="sagas_early_of_saga")]
+
+    def __str__(self) -> str:
+        return f"{self.saga_id} at {self.at:%H:%M:%S}"
 
 
 class Case(models.Model):

@@ -14,8 +14,8 @@ from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.steps import RecordHappened, ResolveOutside
 from apps.messaging.request import Request
 from apps.processes import Kind
+from apps.processes.course import Course
 from apps.sagas.asking import ask, desk_command, told_of
-from apps.sagas.course import Course
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.state import (
     Cause,
@@ -33,6 +33,7 @@ from apps.sagas.state import (
     Status,
     Substitute,
 )
+from apps.sagas.taking_over import by_events, fence
 from apps.sagas.waiting import may_turn_back, resume, send_again, turn_back_doubting
 
 
@@ -45,9 +46,7 @@ def compensate(course: Course, saga: SagaState, move: Compensate) -> Decision:
     if may_turn_back(leg, saga):
         return turn_back_doubting(course, saga, leg, cause)
     if leg.step.kind is Kind.PIVOT and request.action is Action.DO:
-        fencing = replace(saga, detours=replace(saga.detours, cause=cause))
-        decision = ask(course, fencing, Status.FENCING, leg.step.name, Action.FENCE)
-        return decision._replace(notes=(Note("fencing", decision.saga.pending, move.reason),))
+        return fence(course, saga, cause)
     if request.action is not Action.DO:
         raise MoveNotAllowed(f"It is turning back already: {request.step} is asked.")
     raise MoveNotAllowed(
@@ -78,6 +77,10 @@ def retry(course: Course, saga: SagaState, move: Retry) -> Decision:
 def skip(course: Course, saga: SagaState, move: Skip) -> Decision:
     """Undo a step whatever its outcome is, then go on without it."""
     request = _pending(saga, "skipped")
+    if by_events(course):
+        raise MoveNotAllowed(
+            "Events drove this saga, and others may have undone their steps: nothing is skipped."
+        )
     leg = course.legs.get(move.step)
     if leg is None or not leg.step.skippable:
         raise MoveNotAllowed(f"{move.step} cannot be skipped: its definition does not say so.")

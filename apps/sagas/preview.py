@@ -14,8 +14,8 @@ from apps.contracts.catalogue import Action
 from apps.contracts.steps import Fenced, ResolveOutside
 from apps.messaging.context import context
 from apps.messaging.display import money
+from apps.processes.course import Course, course_of
 from apps.sagas import selectors
-from apps.sagas.course import Course, course_of
 from apps.sagas.decide import decide
 from apps.sagas.engine import known_from
 from apps.sagas.errors import MoveNotAllowed, UnknownSagaId

@@ -32,6 +32,13 @@ ENDED = (Status.CONFIRMED, Status.UNDONE)
 LIVE = tuple(each for each in Status if each not in ENDED)
 
 
+class Driver(enum.StrEnum):
+    """Who drives a saga."""
+
+    EVENTS = "events"  # the services, each on hearing its neighbours; its record follows the events
+    ENGINE = "engine"  # by commands: from the start, or since it took the saga over, for good
+
+
 class Outcome(enum.StrEnum):
     """What became of one request."""
 
@@ -79,7 +86,11 @@ class Detours(msgspec.Struct, frozen=True, omit_defaults=True):
     generations: dict[str, int] = {}  # of steps that were retried
     skipped: tuple[str, ...] = ()
     cancel_wished: bool = False  # decided when the pivot has answered
+    cancel_told: bool = False  # and what was decided is told
     cause: Cause | None = None  # why the pivot is being fenced
+    resume_at: str = ""  # the step that is asked again if the Fence finds that the pivot happened
+    pivot_happened: bool = False  # a Fence has found it, and steps before are asked what they told
+    undone_to: str = ""  # the first step of those that events told to be undone
 
 
 class SagaState(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +99,7 @@ class SagaState(msgspec.Struct, frozen=True, kw_only=True):
     saga_id: UUID
     status: Status
     pending: Request | None  # what is asked and not yet answered; None at the end
+    driver: Driver = Driver.ENGINE
     attempt: int = 1  # sendings of the pending request; 0: not sent, the saga is paused
     inputs: str = "{}"  # JSON object of what the steps ahead need, and nothing else
     cause: Cause | None = None  # what turned it back, or waits for a decision
@@ -131,6 +143,7 @@ class Answer(NamedTuple):
 
     request: Request
     event: Event
+    inputs: str = ""  # JSON: what it carried for the steps behind it, where events drive the saga
 
 
 class Overdue(NamedTuple):

@@ -3,7 +3,8 @@
 # Sagas in key order; engine.known_from reads them.
 READ_SAGAS = """
 SELECT saga_id, plan, revision, pending_since, paused_until, traceparent,
-    status, inputs::text, attempt, detours::text, pending_step, pending_action, pending_generation,
+    status, driver, inputs::text, attempt, detours::text,
+    pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause::text, cause_reason
 FROM sagas_saga WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id
 """
@@ -16,13 +17,13 @@ LOCK_SAGAS = f"{READ_SAGAS} FOR UPDATE"
 # had missed the start need not look any more.
 START_SAGAS = """
 WITH given AS (
-    SELECT * FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
-            %b::text[], %b::text[], %b::int[],
+    SELECT * FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::int[],
+            %b::text[], %b::text[], %b::text[], %b::int[],
             %b::text[], %b::text[], %b::text[], %b::text[],
             %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
             %b::text[], %b::text[], %b::int[], %b::text[], %b::uuid[], %b::bigint[], %b::bigint[],
             %b::text[], %b::text[], %b::float8[])
-        AS given (saga_id, revision, status, inputs, attempt, detours,
+        AS given (saga_id, revision, status, driver, inputs, attempt, detours,
             pending_step, pending_action, pending_generation,
             cause_step, cause_type, cause, cause_reason,
             paused_until, wait, until, desk_wait,
@@ -34,12 +35,12 @@ WITH given AS (
     FROM given WHERE missed.saga_id = given.saga_id AND missed.closed_at IS NULL
 )
 INSERT INTO sagas_saga (
-    saga_id, revision, status, inputs, attempt, detours,
+    saga_id, revision, status, driver, inputs, attempt, detours,
     pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause, cause_reason,
     plan, process, version, mode, order_id, customer_id, total_cents, currency, traceparent,
     due_at, deadline_at, pending_since, ended_at, started_at, changed_at)
-SELECT saga_id, revision, status, inputs::jsonb, attempt, detours::jsonb,
+SELECT saga_id, revision, status, driver, inputs::jsonb, attempt, detours::jsonb,
     pending_step, pending_action, pending_generation,
     cause_step, cause_type, cause::jsonb, cause_reason,
     plan, process, version, mode, order_id, customer_id, total_cents, currency, traceparent,
@@ -52,10 +53,11 @@ ON CONFLICT (saga_id) DO NOTHING
 
 # Move sagas on, each from the revision that it was loaded with. A request that is sent again is
 # pending since it was first asked. Nothing is waited for beyond a deadline that is still ahead.
+# What ended stays ended when it did. The engine takes over from events, never the other way.
 MOVE_SAGAS = """
 UPDATE sagas_saga AS saga
-SET revision = given.revision, status = given.status, inputs = given.inputs::jsonb,
-    attempt = given.attempt, detours = given.detours::jsonb,
+SET revision = given.revision, status = given.status, driver = given.driver,
+    inputs = given.inputs::jsonb, attempt = given.attempt, detours = given.detours::jsonb,
     pending_step = given.pending_step, pending_action = given.pending_action,
     pending_generation = given.pending_generation,
     pending_since = CASE
@@ -74,22 +76,25 @@ SET revision = given.revision, status = given.status, inputs = given.inputs::jso
     desk_due_at = CASE
         WHEN NOT given.desk THEN NULL
         ELSE coalesce(now() + make_interval(secs => given.desk_wait), saga.desk_due_at) END,
-    ended_at = CASE WHEN given.pending_step IS NULL AND NOT given.desk THEN now() END,
+    ended_at = CASE WHEN given.pending_step IS NULL AND NOT given.desk
+        THEN coalesce(saga.ended_at, now()) END,
     changed_at = now()
-FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::int[], %b::text[],
+FROM unnest(%b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::int[], %b::text[],
         %b::text[], %b::text[], %b::int[],
         %b::text[], %b::text[], %b::text[], %b::text[],
         %b::timestamptz[], %b::float8[], %b::timestamptz[], %b::float8[],
         %b::boolean[], %b::int[])
-    AS given (saga_id, revision, status, inputs, attempt, detours,
+    AS given (saga_id, revision, status, driver, inputs, attempt, detours,
         pending_step, pending_action, pending_generation,
         cause_step, cause_type, cause, cause_reason,
         paused_until, wait, until, desk_wait, desk, loaded)
 WHERE saga.saga_id = given.saga_id AND saga.revision = given.loaded
+  AND (saga.driver = given.driver OR saga.driver = 'events')
 """
 
 # Write down what was answered. What stood on the desk was asked before it came there; what was
-# asked in this very transaction was asked now. Gives for the metrics what was answered, and how
+# asked in this very transaction was asked now. Events may tell of a step what a command is then
+# answered again: the first telling stays. Gives for the metrics what was answered, and how
 # many seconds after it was asked.
 TELL_HISTORY = """
 INSERT INTO sagas_sagastep (saga_id, step, action, generation, revision, outcome,
@@ -104,6 +109,7 @@ FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::int[], %b::text[]
         %b::timestamptz[], %b::text[], %b::text[], %b::uuid[])
     AS given (saga_id, step, action, generation, revision, outcome,
         asked_at, answer_type, answer, message_id)
+ON CONFLICT (saga_id, step, action, generation) DO NOTHING
 RETURNING step, outcome, extract(epoch FROM answered_at - asked_at)::float8
 """
 
@@ -114,6 +120,28 @@ SELECT id, saga_id, revision, clock_timestamp(), kind, step, action, generation,
 FROM unnest(%b::uuid[], %b::uuid[], %b::int[], %b::text[], %b::text[], %b::text[], %b::int[],
         %b::text[])
     AS given (id, saga_id, revision, kind, step, action, generation, text)
+"""
+
+# Keep what was told of sagas before their start was heard of; a repetition is kept once.
+KEEP_EARLY = """
+INSERT INTO sagas_earlyfact (message_id, saga_id, heard, at)
+SELECT message_id, saga_id, heard, now()
+FROM unnest(%b::uuid[], %b::uuid[], %b::text[]) AS given (message_id, saga_id, heard)
+ON CONFLICT (message_id) DO NOTHING
+"""
+
+# What was told early of these sagas, in the order in which it was told.
+LOCK_EARLY = """
+SELECT message_id, saga_id, heard FROM sagas_earlyfact
+WHERE saga_id = ANY(%b::uuid[]) ORDER BY message_id FOR UPDATE
+"""
+
+# It was heard now.
+FORGET_EARLY = "DELETE FROM sagas_earlyfact WHERE message_id = ANY(%b::uuid[])"
+
+# Sagas of which something was kept as early while their start was being written.
+FIND_EARLY = """
+SELECT DISTINCT saga_id FROM sagas_earlyfact JOIN sagas_saga USING (saga_id) LIMIT %b
 """
 
 # Put things on the desk, each once while it is open.

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from apps.contracts.catalogue import Action
 from apps.messaging.request import Request
 from apps.processes import Kind
+from apps.processes.course import Course, Leg
 from apps.sagas.asking import desk_command, send, told_of, turn_back, undo_from
-from apps.sagas.course import Course, Leg
 from apps.sagas.state import (
     Cause,
     Decision,
+    DeskOverdue,
     Note,
     OnDesk,
     Overdue,
@@ -23,6 +24,7 @@ from apps.sagas.state import (
     Status,
     Wish,
 )
+from apps.sagas.taking_over import by_events, fence
 
 
 def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:
@@ -73,6 +75,8 @@ def may_turn_back(leg: Leg, saga: SagaState) -> bool:
     """Before the pivot's first sending, or while its definite refusal waits for a decision."""
     if saga.status is Status.AWAITING_DECISION:
         return True
+    if saga.detours.pivot_happened:
+        return False
     if saga.status not in (Status.RUNNING, Status.SKIPPING):
         return False
     unsent_pivot = leg.step.kind is Kind.PIVOT and saga.attempt == 0
@@ -113,6 +117,8 @@ def turn_back_doubting(course: Course, saga: SagaState, leg: Leg, cause: Cause) 
     not from a pivot that was never sent."""
     request = saga.pending
     assert request  # a live saga that may turn back waits for something
+    if by_events(course):
+        return fence(course, saga, cause)
     definite = saga.status is Status.AWAITING_DECISION or leg.step.kind is Kind.PIVOT
     first = leg.previous if definite else leg.step.name
     decision = turn_back(course, replace(saga, cause=cause), first, request)
@@ -125,7 +131,7 @@ def give_to_desk(saga: SagaState, request: Request, *, refused: bool) -> SagaSta
     return replace(saga, detours=replace(saga.detours, desk=(*saga.detours.desk, asked)))
 
 
-def desk_overdue(course: Course, saga: SagaState) -> Decision:
+def desk_overdue(course: Course, saga: SagaState, said: DeskOverdue) -> Decision:
     """Ask all that stands on the desk again, but for what was refused for good."""
     if saga.paused or not saga.detours.desk:
         return Decision(saga, desk_wait=longest_wait(course, saga))
@@ -152,10 +158,12 @@ def longest_wait(course: Course, saga: SagaState) -> float | None:
 def wish(course: Course, saga: SagaState, said: Wish) -> Decision:
     """Turn back, if the pivot was not sent; otherwise wait for its answer."""
     request = saga.pending
-    if saga.ended or request is None or saga.detours.cancel_wished:
+    if saga.detours.cancel_wished:
+        return Decision(saga)
+    saga = replace(saga, detours=replace(saga.detours, cancel_wished=True))
+    if request is None:  # it turned back, and what is left stands on the desk
         return Decision(saga)
     leg = course.legs[request.step]
-    saga = replace(saga, detours=replace(saga.detours, cancel_wished=True))
     if may_turn_back(leg, saga):
         cause = Cause(leg.step.name, "CancelWished", "{}", said.reason)
         return turn_back_doubting(course, saga, leg, cause)

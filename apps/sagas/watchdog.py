@@ -36,10 +36,10 @@ from apps.messaging.request import Request
 from apps.messaging.retry import is_passing
 from apps.messaging.starting import new_traceparent
 from apps.messaging.wiring import wiring
-from apps.sagas.course import answer_topic
+from apps.processes.course import answer_topic
+from apps.processes.errors import NoDefinition
 from apps.sagas.desk import Desk, NewCase
-from apps.sagas.engine import Sagas
-from apps.sagas.errors import NoDefinition
+from apps.sagas.engine import Sagas, hear_early
 from apps.sagas.metrics import DEFERRED, HELD, OVERDUE, SET_ASIDE_TOTAL
 from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
 from apps.sagas.statements import (
@@ -47,6 +47,7 @@ from apps.sagas.statements import (
     COUNT_LATE,
     DEFER,
     FIND_DUE,
+    FIND_EARLY,
     LOCK_DUE,
     SET_ASIDE,
 )
@@ -94,6 +95,7 @@ class Watchdog:
         if not self.lease.take():
             return 0
         TURNED.labels("sagas").set_to_current_time()
+        self._hear_early()
         found = [Due(*row) for row in self.database.fetch(FIND_DUE, [MOST_SAGAS])]
         ready = self._heard(found) if found else set()
         deferred = [each.saga_id for each in found if each.saga_id not in ready]
@@ -106,6 +108,18 @@ class Watchdog:
     def close(self) -> None:
         """Let another one watch."""
         self.lease.release()
+
+    def _hear_early(self) -> None:
+        """What was kept for a start that another process was writing at that very moment."""
+        found = {saga_id for (saga_id,) in self.database.fetch(FIND_EARLY, [MOST_SAGAS])}
+        if not found:
+            return
+        with self.database.transaction():
+            sagas = Sagas.lock(self.database, found)
+            sagas.lock_early(found & sagas.known.keys())
+            sent = [out for saga_id in sorted(sagas.known) for out in hear_early(sagas, saga_id)]
+            sagas.save()
+            publish(self.database, [sagas.envelope(each) for each in sent])
 
     # --- the first brake
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from apps.contracts.plan import Mode
 from apps.messaging.topics import all_topics
-from tests.e2e.world import open_shop
+from tests.e2e.world import drive, open_shop
 from tests.kafka import empty
 from tests.running import Platform
 
@@ -30,3 +31,11 @@ def platform(running: Platform, databases: dict[str, psycopg.Connection]) -> Pla
     running.start_missing()
     open_shop()
     return running
+
+
+@pytest.fixture(params=list(Mode))
+def mode(request: pytest.FixtureRequest, platform: Platform) -> Mode:
+    """The same in both modes, with the same ends."""
+    chosen: Mode = request.param
+    drive(chosen)
+    return chosen

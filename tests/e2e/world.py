@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import psycopg
 
+from apps.contracts.plan import Mode
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import receive_stock
+from apps.messaging.audit import Actor
+from apps.orders.modes import set_share, share_of
 from apps.orders.services import Answer, Placement, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
@@ -29,6 +32,14 @@ def open_shop(*, stock: int = 1000, credit_cents: int = 10_000_000) -> None:
         }
     )
     set_credit(available={CUSTOMER: credit_cents}, currency="USD", reason="test")
+
+
+def drive(mode: Mode) -> None:
+    """Who drives the sagas that start from now on."""
+    percent = 100 if mode is Mode.CHOREOGRAPHED else 0
+    version = share_of("place_order")[1]
+    actor = Actor(id=None, name="test")
+    set_share(process="place_order", percent=percent, version=version, actor=actor, reason="test")
 
 
 def basket(**quantities: int) -> tuple[PricedLine, ...]:

@@ -38,7 +38,7 @@ from apps.contracts.payments import (
 )
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.pricing import FreezePrice, PriceFreezeFailed, PriceFrozen, PriceUnfrozen
-from apps.contracts.sagas import SagaEnded
+from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.contracts.shipping import (
     CreateShipment,
     GiftUnwrapped,
@@ -60,7 +60,7 @@ from apps.contracts.values import (
 )
 from apps.messaging.request import Request
 from apps.processes import PLACE_ORDER, Process, Step
-from apps.sagas.course import Course, course_of, lay_out
+from apps.processes.course import Course, course_of, lay_out
 from apps.sagas.decide import decide
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.state import (
@@ -163,6 +163,9 @@ def with_step(definition: Process, name: str, **changes: Any) -> Process:
     return replace(definition, steps=tuple(map(changed, definition.steps)))
 
 
+NEWS = (CancelAccepted, CancelTooLate)
+
+
 @dataclass
 class Scenario:
     """One saga, and what was said last."""
@@ -170,6 +173,7 @@ class Scenario:
     course: Course
     saga: SagaState | None = None
     said: tuple[Told, ...] = ()
+    news: list[Message] = field(default_factory=list)  # of a wish to cancel, since the start
     outcome: Outcome | None = None
     wait: float | datetime | None = None
     desk_wait: float | None = None
@@ -190,7 +194,9 @@ class Scenario:
     def says(self, said: Said) -> Self:
         """Anything that can be said to a saga."""
         decision = decide(self.course, self.saga, said)
-        self.saga, self.outcome, self.said = decision.saga, decision.outcome, decision.sends
+        self.saga, self.outcome = decision.saga, decision.outcome
+        self.said = tuple(each for each in decision.sends if not isinstance(each.message, NEWS))
+        self.news += [each.message for each in decision.sends if isinstance(each.message, NEWS)]
         self.wait, self.desk_wait, self.notes = decision.wait, decision.desk_wait, decision.notes
         return self
 
@@ -330,6 +336,11 @@ class Scenario:
     def stands(self, status: Status) -> Self:
         assert self.saga
         assert self.saga.status is status
+        return self
+
+    def tells_who_wished(self, *news: Message) -> Self:
+        """Exactly this was told of the wish to cancel, from the start until now."""
+        assert self.news == list(news)
         return self
 
     def notes_that(self, *notes: tuple[str, str]) -> Self:

@@ -15,11 +15,11 @@ from apps.contracts.base import Command, Event, Refusal
 from apps.contracts.catalogue import Action
 from apps.contracts.payments import CreditInstead, PaymentCaptured, RefundPayment
 from apps.contracts.plan import Mode, Plan
-from apps.contracts.sagas import SagaEnded
+from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.messaging import barrier
 from apps.messaging.request import Request
+from apps.processes.course import Course, lay_out
 from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
-from apps.sagas.course import Course, lay_out
 from apps.sagas.decide import decide
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.state import (
@@ -148,7 +148,7 @@ class World:
             return
         self.saga = decision.saga
         if before and before.ended:
-            assert decision == Decision(before)
+            assert decision == Decision(before, sends=decision.sends)
         for each in decision.sends:
             self.look_at(each)
         if isinstance(said, Wish | Compensate) and not sent_pivot and self.saga != before:
@@ -160,6 +160,11 @@ class World:
         assert self.saga
         if isinstance(told.message, SagaEnded):
             self.ends += 1
+        if isinstance(told.message, CancelAccepted):
+            assert self.saga.status in (Status.COMPENSATING, Status.STUCK, Status.UNDONE)
+        if isinstance(told.message, CancelTooLate):
+            assert self.services.status("pivot") is DONE
+        if isinstance(told.message, Event):
             return
         assert not self.saga.paused
         {

@@ -8,8 +8,9 @@ from apps.contracts.plan import Plan
 from apps.contracts.pricing import PriceFrozen
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
-from apps.sagas.course import course_of
-from apps.sagas.errors import NoDefinition, UnexpectedAnswer, UnknownSaga
+from apps.processes.course import course_of
+from apps.processes.errors import NoDefinition
+from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
 from apps.sagas.state import Cause, Outcome, Status
 from tests.sagas.scenarios import (
     ADDRESS,

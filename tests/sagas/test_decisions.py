@@ -4,8 +4,8 @@ import pytest
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
+from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.contracts.sagas import Outcome as Ending
-from apps.contracts.sagas import SagaEnded
 from apps.contracts.steps import UndoRefused
 from apps.processes import PLACE_ORDER, OnRefusal
 from apps.sagas.state import Cause, Concern, Outcome, Status, Wish, concerns
@@ -230,7 +230,7 @@ def test_a_wish_turns_back_before_the_pivot(step: str) -> None:
     scenario.expects_undo_of(step).stands(Status.COMPENSATING)
     assert scenario.saga
     assert scenario.saga.cause == Cause(step, "CancelWished", "{}", WISH)
-    scenario.notes_that(("turned_back", WISH))
+    scenario.notes_that(("turned_back", WISH)).tells_who_wished(CancelAccepted())
     assert scenario.inputs == {}
 
 
@@ -238,26 +238,42 @@ def test_a_wish_turns_back_what_waits_for_a_decision() -> None:
     scenario = refused("authorize_payment").wishes_to_cancel(WISH)
 
     scenario.expects_undo_of("freeze_price").stands(Status.COMPENSATING)
+    scenario.tells_who_wished(CancelAccepted())
 
 
-@pytest.mark.parametrize("step", PLAIN.steps[5:])
-def test_a_wish_waits_for_the_pivot_that_was_sent(step: str) -> None:
-    done = PLAIN.steps[: PLAIN.steps.index(step)]
-    scenario = Scenario.of_order().succeeds_at(done)
+def test_a_wish_waits_for_the_pivot_that_was_sent() -> None:
+    scenario = Scenario.of_order().succeeds_at(PLAIN.steps[:5])
     pending = scenario.pending
 
-    scenario.wishes_to_cancel(WISH).expects().stands(Status.RUNNING)
+    scenario.wishes_to_cancel(WISH).expects().stands(Status.RUNNING).tells_who_wished()
 
     assert scenario.pending == pending
     scenario.notes_that(("cancel_wished", WISH))
-    scenario.succeeds_at(PLAIN.steps[PLAIN.steps.index(step) :])
+    scenario.succeeds_at(PLAIN.steps[5:6]).tells_who_wished(CancelTooLate(step="capture_payment"))
+    scenario.succeeds_at(PLAIN.steps[6:])
     scenario.expects_end(SagaEnded(process="place_order", outcome=Ending.CONFIRMED))
+    scenario.tells_who_wished(CancelTooLate(step="capture_payment"))
+
+
+@pytest.mark.parametrize("step", PLAIN.steps[6:])
+def test_a_wish_behind_the_pivot_is_too_late(step: str) -> None:
+    scenario = Scenario.of_order().succeeds_at(PLAIN.steps[: PLAIN.steps.index(step)])
+
+    scenario.wishes_to_cancel(WISH).expects().stands(Status.RUNNING)
+
+    scenario.tells_who_wished(CancelTooLate(step="capture_payment"))
 
 
 def test_a_wish_is_told_once() -> None:
     scenario = Scenario.of_order().succeeds_at(PLAIN.steps[:5]).wishes_to_cancel(WISH)
 
-    scenario.ignores(Wish("Once more"))
+    scenario.ignores(Wish("Once more")).tells_who_wished()
+
+
+def test_a_wish_that_is_told_again_is_answered_again() -> None:
+    scenario = Scenario.of_order().succeeds_at(PLAIN.steps[:2]).wishes_to_cancel(WISH)
+
+    scenario.ignores(Wish(WISH)).tells_who_wished(CancelAccepted(), CancelAccepted())
 
 
 def test_a_refused_pivot_that_waits_is_turned_back_at_once_where_that_is_wished() -> None:
@@ -267,7 +283,7 @@ def test_a_refused_pivot_that_waits_is_turned_back_at_once_where_that_is_wished(
     scenario = Scenario.of(definition, PLAIN).succeeds_at(PLAIN.steps[:5]).wishes_to_cancel(WISH)
 
     scenario.answers(REFUSALS["capture_payment"]).expects_undo_of("create_shipment")
-    scenario.stands(Status.COMPENSATING)
+    scenario.stands(Status.COMPENSATING).tells_who_wished(CancelAccepted())
 
 
 def test_a_wish_is_no_reason_to_stop_an_undoing() -> None:
@@ -276,25 +292,29 @@ def test_a_wish_is_no_reason_to_stop_an_undoing() -> None:
 
     scenario.wishes_to_cancel(WISH).expects().stands(Status.COMPENSATING)
 
+    scenario.tells_who_wished(CancelAccepted())
     assert scenario.pending == pending
     assert scenario.saga
     assert scenario.saga.cause == cause
 
 
 @pytest.mark.parametrize("end", [Status.CONFIRMED, Status.UNDONE])
-def test_a_saga_that_has_ended_takes_no_wish(end: Status) -> None:
+def test_a_saga_that_has_ended_only_answers_a_wish(end: Status) -> None:
     scenario = Scenario.of_order().starts()
+    too_late = CancelTooLate(step="capture_payment")
     if end is Status.CONFIRMED:
         scenario.succeeds_at(PLAIN.steps[1:])
     else:
         scenario.answers(REFUSALS["reserve_stock"]).answers(UNDONE["create_order"])
 
     scenario.stands(end).ignores(Wish(WISH))
+    scenario.tells_who_wished(too_late if end is Status.CONFIRMED else CancelAccepted())
 
 
-def test_a_wish_changes_nothing_where_only_the_desk_is_open() -> None:
+def test_a_wish_changes_no_course_where_only_the_desk_is_open() -> None:
     scenario = Scenario.of_order().starts().answers(REFUSALS["reserve_stock"])
     scenario.undo_is_refused("The order is archived").stands(Status.STUCK)
 
-    scenario.ignores(Wish(WISH))
+    scenario.wishes_to_cancel(WISH).expects().stands(Status.STUCK)
+    scenario.tells_who_wished(CancelAccepted())
     scenario.changes_nothing("reserve_stock", Action.UNDO, UndoRefused(reason="no"))

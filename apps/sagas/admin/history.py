@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
-from apps.sagas.course import Leg, course_of
-from apps.sagas.errors import NoDefinition
+from apps.processes.course import Leg, course_of
+from apps.processes.errors import NoDefinition
 from apps.sagas.models import OperatorAction, Saga, SagaEvent, SagaStep
 from apps.sagas.state import Detours, OnDesk, Status
 

@@ -12,7 +12,7 @@ from apps.contracts import inventory, notifications, orders, payments, shipping
 from apps.contracts.base import Event
 from apps.contracts.plan import Mode
 from apps.processes import Kind, OnRefusal, Patience, Process, Step
-from apps.sagas.course import Course, lay_out
+from apps.processes.course import Course, lay_out
 from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE
 
 COMPENSATABLE, PIVOT, RETRIABLE = Kind

@@ -25,9 +25,9 @@ from apps.messaging.relay import Relay
 from apps.messaging.request import Request
 from apps.payments.gateways import GatewayAnswer
 from apps.processes import Kind
+from apps.processes.course import Course, Leg, course_of
 from apps.sagas import asking, waiting
 from apps.sagas import decide as deciding
-from apps.sagas.course import Course, Leg, course_of
 from apps.sagas.state import Decision as Decided
 from apps.sagas.state import SagaState
 from tests.reliability.simulation.patches import attribute, everywhere

@@ -1,4 +1,4 @@
-"""A plan laid over its definition: what the engine looks up for each answer, worked out once."""
+"""A plan laid over its definition: what is looked up for each message, worked out once."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,9 +9,8 @@ import msgspec
 from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import EVENT_TOPICS, Action
 from apps.contracts.plan import Plan
-from apps.processes import Process, Step, process
-from apps.processes.errors import UnknownProcess, UnknownStep
-from apps.sagas.errors import NoDefinition
+from apps.processes import Kind, Process, Step, process
+from apps.processes.errors import NoDefinition, UnknownProcess, UnknownStep
 
 
 class Leg(NamedTuple):
@@ -33,6 +32,7 @@ class Course(NamedTuple):
     plan: Plan
     start: type[Event]
     deadline: float  # seconds from the start
+    pivot: str
     legs: Mapping[str, Leg]
 
 
@@ -69,7 +69,8 @@ def lay_out(definition: Process, plan: Plan) -> Course:
         name: _leg(definition.step(name), previous, following, needs)
         for previous, name, following in neighbours
     }
-    return Course(plan, definition.start, definition.deadline, legs)
+    [pivot] = [name for name, leg in legs.items() if leg.step.kind is Kind.PIVOT]
+    return Course(plan, definition.start, definition.deadline, pivot, legs)
 
 
 def _leg(step: Step, previous: str, following: str, needs: Mapping[str, frozenset[str]]) -> Leg:
