@@ -50,8 +50,8 @@ def compensate(course: Course, saga: SagaState, move: Compensate) -> Decision:
     if request.action is not Action.DO:
         raise MoveNotAllowed(f"It is turning back already: {request.step} is asked.")
     raise MoveNotAllowed(
-        f"The pivot has happened and {request.step} comes behind it: the saga only goes forward. "
-        "Retry the step, or record its outcome."
+        f"The pivot has happened: the saga only goes forward. Retry {request.step}, or record its "
+        "outcome."
     )
 
 

@@ -76,9 +76,15 @@ def undone(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decisio
     """It is one step further back, unless that was known."""
     steps, known = course.plan.steps, saga.detours.undone_to
     lowest = min((each for each in (leg.step.name, known) if each), key=steps.index)
-    detours = replace(saga.detours, undone_to=lowest)
-    saga = replace(saga, detours=detours, cause=saga.cause or replace(UNHEARD, step=leg.following))
+    saga = replace(saga, detours=replace(saga.detours, undone_to=lowest))
+    if not is_heard(saga.cause):
+        saga = replace(saga, cause=replace(UNHEARD, step=course.legs[lowest].following))
     return turned_back(course, saga, answer)
+
+
+def is_heard(cause: Cause | None) -> bool:
+    """Whether it is known what turned the saga back."""
+    return cause is not None and cause.type != UNHEARD.type
 
 
 def turned_back(course: Course, saga: SagaState, answer: Answer) -> Decision:
@@ -86,8 +92,8 @@ def turned_back(course: Course, saga: SagaState, answer: Answer) -> Decision:
     when its first step is, and it is known why."""
     cause, undone_to = saga.cause, saga.detours.undone_to
     assert cause
-    first, heard = course.plan.steps[0], cause.type != UNHEARD.type
-    if undone_to == first and heard:
+    first = course.plan.steps[0]
+    if undone_to == first and is_heard(cause):
         return end(course, saga, Status.UNDONE, Ending.UNDONE, answer.request)
     awaited = course.legs[undone_to or cause.step].previous or first
     saga = replace(saga, status=Status.COMPENSATING, inputs="{}")

@@ -7,7 +7,8 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
 from apps.contracts.catalogue import Action
-from apps.contracts.plan import Mode
+from apps.contracts.orders import CancelRequested
+from apps.contracts.plan import Plan
 from apps.messaging.context import context
 from apps.messaging.handling import Heard, Outgoing, Task
 from apps.messaging.request import Request
@@ -24,15 +25,24 @@ def news(
     action: Action = Action.DO,
     generation: int = 1,
     plan: str = PLAIN.to_header(),
+    inputs: str = "",
 ) -> Heard:
-    """An event as a listener sees it."""
-    request = Request(saga_id, step, action, generation, Mode.ORCHESTRATED)
-    return Heard(uuid7(), request, event, plan, "")
+    """An event as a listener sees it: one of a saga that events drive where its plan says so."""
+    request = Request(saga_id, step, action, generation, Plan.from_header(plan).mode)
+    return Heard(uuid7(), request, event, plan, "", inputs)
 
 
-def created(saga_id: UUID, order_id: UUID | None = None) -> Heard:
+def created(saga_id: UUID, order_id: UUID | None = None, *, plan: str = PLAIN.to_header()) -> Heard:
     """The start of an order's saga."""
-    return news(saga_id, "create_order", order(order_id or saga_id))
+    return news(saga_id, "create_order", order(order_id or saga_id), plan=plan)
+
+
+def wish(saga_id: UUID, reason: str = "A mistake", *, plan: str = PLAIN.to_header()) -> Heard:
+    """The customer's wish to cancel it."""
+    event = CancelRequested(
+        order_id=saga_id, customer_id=17850, total_cents=1530, currency="GBP", reason=reason
+    )
+    return news(saga_id, "cancel_order", event, plan=plan)
 
 
 def order(order_id: UUID) -> Event:

@@ -151,6 +151,7 @@ UNDONE: dict[str, Event] = {
 }
 
 PLAIN = PLACE_ORDER.plan((), Mode.ORCHESTRATED)
+BY_EVENTS = PLACE_ORDER.plan((), Mode.CHOREOGRAPHED)
 WRAPPED = PLACE_ORDER.plan({"gift_wrap"}, Mode.ORCHESTRATED)
 
 
@@ -202,12 +203,24 @@ class Scenario:
 
     # --- answers
 
-    def told(self, step: str, action: Action, event: Event, *, generation: int = 1) -> Self:
+    def told(
+        self,
+        step: str,
+        action: Action,
+        event: Event,
+        *,
+        generation: int = 1,
+        mode: Mode = Mode.ORCHESTRATED,
+    ) -> Self:
         """Any fact at all, asked for or not."""
-        self.says(Answer(Request(SAGA, step, action, generation, Mode.ORCHESTRATED), event))
+        self.says(Answer(Request(SAGA, step, action, generation, mode), event))
         if self.outcome:
             self.outcomes.append((step, self.outcome))
         return self
+
+    def happens(self, step: str, event: Event, action: Action = Action.DO) -> Self:
+        """A service tells a fact of a saga that events drive."""
+        return self.told(step, action, event, mode=Mode.CHOREOGRAPHED)
 
     def answers(self, event: Event) -> Self:
         """The answer to what is pending."""

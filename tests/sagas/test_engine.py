@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
-from apps.contracts.orders import CancelOrder, OrderCancelled
+from apps.contracts.orders import CancelOrder, CancelRequested, OrderCancelled
 from apps.contracts.payments import CapturePayment
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
@@ -373,13 +373,13 @@ def test_the_history_is_never_changed(
 # --- what is listened to
 
 
-def test_the_engine_hears_every_answer_of_the_definitions_and_nothing_else() -> None:
+def test_the_engine_hears_every_answer_of_the_definitions_and_wishes() -> None:
     answers = {each.success for each in PLACE_ORDER.steps}
     answers |= {each.refusal for each in PLACE_ORDER.steps if each.refusal}
     answers |= {each.compensation.answer for each in PLACE_ORDER.steps if each.compensation}
 
     of_any_step = {Fenced, Happened, StepWaits, UndoRefused, UndoneByHand, PersonNeeded}
-    assert set(LISTENERS) == answers | of_any_step
+    assert set(LISTENERS) == answers | of_any_step | {CancelRequested}
     assert ShipmentHandedOver not in LISTENERS
 
 

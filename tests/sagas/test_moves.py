@@ -75,10 +75,7 @@ def undone() -> Scenario:
 
 # --- what is not allowed
 
-FORWARD = (
-    "The pivot has happened and {} comes behind it: the saga only goes forward. "
-    "Retry the step, or record its outcome."
-)
+FORWARD = "The pivot has happened: the saga only goes forward. Retry {}, or record its outcome."
 NOT_STUCK = (
     "Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; {} is not."
 )

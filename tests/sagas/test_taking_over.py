@@ -1,0 +1,251 @@
+"""The engine takes a saga over that events drove: never back without a Fence."""
+
+from collections.abc import Callable
+
+import pytest
+
+from apps.contracts.catalogue import Action
+from apps.contracts.inventory import ReserveStock
+from apps.contracts.payments import CapturePayment
+from apps.contracts.plan import Mode
+from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
+from apps.contracts.sagas import Outcome as Ending
+from apps.contracts.steps import Fence, UndoRefused
+from apps.messaging.request import Request
+from apps.sagas.state import (
+    Cause,
+    Compensate,
+    Driver,
+    Outcome,
+    Overdue,
+    Pause,
+    Resume,
+    Skip,
+    Status,
+)
+from tests.sagas.scenarios import (
+    BY_EVENTS,
+    COMMANDS,
+    LINES,
+    ORDER,
+    REFUSALS,
+    SAGA,
+    SUCCESSES,
+    UNDONE,
+    Scenario,
+)
+from tests.sagas.test_tracker import tracked
+
+PIVOT = "capture_payment"
+BEFORE = BY_EVENTS.steps[:5]
+TURNS: dict[str, Callable[[Scenario], Scenario]] = {
+    "deadline": lambda it: it.past_deadline(),
+    "person": lambda it: it.compensates("A mess"),
+    "wish": lambda it: it.wishes_to_cancel("A mistake"),
+}
+
+
+def is_taken_over(scenario: Scenario) -> Scenario:
+    assert scenario.saga
+    assert scenario.saga.driver is Driver.ENGINE
+    return scenario
+
+
+# --- forward
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+@pytest.mark.parametrize("how", ["time", "person", "restrained"])
+def test_the_awaited_step_is_asked_by_command(steps: int, how: str) -> None:
+    scenario = tracked(BY_EVENTS.steps[:steps])
+    step = scenario.pending.step
+    turn = {
+        "time": scenario.is_overdue,
+        "person": lambda: scenario.retries(step),
+        "restrained": lambda: scenario.is_overdue(past_deadline=True, restrained=True),
+    }
+
+    is_taken_over(turn[how]()).stands(Status.RUNNING)
+
+    assert scenario.pending == Request(SAGA, step, Action.DO, 1, Mode.ORCHESTRATED)
+    scenario.expects(COMMANDS[step])
+
+
+def test_a_step_that_was_done_meanwhile_tells_so_again_and_the_engine_goes_on() -> None:
+    scenario = tracked(["create_order"]).is_overdue()
+    scenario.expects(ReserveStock(order_id=ORDER, lines=LINES))
+
+    scenario.succeeds_at(BY_EVENTS.steps[1:])
+
+    scenario.expects_end(SagaEnded(process="place_order", outcome=Ending.CONFIRMED))
+
+
+def test_events_that_come_after_all_answer_as_well() -> None:
+    scenario = tracked(["create_order"]).is_overdue()
+
+    scenario.happens("reserve_stock", SUCCESSES["reserve_stock"])
+
+    scenario.expects(COMMANDS["freeze_price"])
+    assert scenario.outcome is Outcome.DONE
+
+
+def test_what_was_told_before_is_history_though_nothing_waits_for_it() -> None:
+    scenario = tracked(["create_order", "freeze_price"]).is_overdue()
+    before = scenario.saga
+
+    scenario.happens("reserve_stock", SUCCESSES["reserve_stock"])
+
+    assert scenario.saga == before
+    assert scenario.outcome is Outcome.DONE
+    scenario.expects()
+
+
+@pytest.mark.parametrize("step", BY_EVENTS.steps[1:6])
+def test_a_refusal_that_the_engine_meets_is_final_and_begins_with_a_fence(step: str) -> None:
+    scenario = tracked(BY_EVENTS.steps[: BY_EVENTS.steps.index(step)]).is_overdue()
+
+    scenario.answers(REFUSALS[step]).stands(Status.FENCING).expects(Fence())
+
+    assert scenario.pending == Request(SAGA, PIVOT, Action.FENCE, 1, Mode.ORCHESTRATED)
+    scenario.is_fenced().expects_undo_of("create_shipment").stands(Status.COMPENSATING)
+    assert scenario.saga
+    assert scenario.saga.cause
+    assert (scenario.saga.cause.step, scenario.saga.cause.type) == (
+        step, type(REFUSALS[step]).__name__,
+    )  # fmt: skip
+
+
+# --- back
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+@pytest.mark.parametrize("how", TURNS)
+def test_turning_back_begins_with_a_fence_and_undoes_every_step_before_the_pivot(
+    steps: int, how: str
+) -> None:
+    scenario = tracked(BY_EVENTS.steps[:steps])
+
+    is_taken_over(TURNS[how](scenario)).stands(Status.FENCING).expects(Fence())
+
+    assert scenario.pending == Request(SAGA, PIVOT, Action.FENCE, 1, Mode.ORCHESTRATED)
+    scenario.is_fenced()
+    for step in reversed(BEFORE):
+        scenario.expects_undo_of(step).answers(UNDONE[step])
+    scenario.expects_end(SagaEnded(process="place_order", outcome=Ending.UNDONE))
+
+
+@pytest.mark.parametrize("how", ["time", *TURNS])
+def test_what_turned_back_by_itself_is_taken_over_with_its_own_cause(how: str) -> None:
+    scenario = tracked(BEFORE[:3]).happens("authorize_payment", REFUSALS["authorize_payment"])
+    cause = scenario.saga and scenario.saga.cause
+    if how == "wish":  # it is granted, and events go on
+        scenario.wishes_to_cancel("A mistake").tells_who_wished(CancelAccepted()).is_overdue()
+    elif how == "time":
+        scenario.is_overdue()
+    else:
+        TURNS[how](scenario)
+
+    is_taken_over(scenario).stands(Status.FENCING).expects(Fence())
+
+    scenario.is_fenced().expects_undo_of("create_shipment")
+    assert scenario.saga
+    assert scenario.saga.cause == cause
+
+
+def test_where_the_pivot_had_happened_the_awaited_step_is_asked_again_and_then_forward() -> None:
+    """What the steps between told is needed by those behind the pivot."""
+    scenario = tracked(["create_order", "reserve_stock"]).compensates("A mess")
+
+    scenario.happened(SUCCESSES[PIVOT]).expects(COMMANDS["freeze_price"]).stands(Status.RUNNING)
+
+    scenario.succeeds_at(BY_EVENTS.steps[2:])
+    scenario.expects_end(SagaEnded(process="place_order", outcome=Ending.CONFIRMED))
+
+
+def test_where_the_pivot_had_happened_nothing_turns_back_any_more() -> None:
+    scenario = tracked(["create_order"]).wishes_to_cancel("A mistake")
+    scenario.happened(SUCCESSES[PIVOT]).tells_who_wished(CancelTooLate(step=PIVOT))
+
+    scenario.past_deadline().expects(COMMANDS["reserve_stock"])
+    scenario.times_out().stands(Status.STUCK)
+
+    scenario.forbids(
+        Compensate("still"),
+        "The pivot has happened: the saga only goes forward. Retry reserve_stock, or record its "
+        "outcome.",
+    )
+
+
+def test_a_pivot_that_is_awaited_is_fenced_and_goes_forward_with_what_it_told() -> None:
+    scenario = tracked(BEFORE).compensates("A mess")
+    scenario.happened(SUCCESSES[PIVOT]).expects(COMMANDS["confirm_order"])
+
+
+def test_a_pivot_that_happened_is_not_turned_back() -> None:
+    scenario = tracked(BY_EVENTS.steps[:6])
+    scenario.forbids(Compensate("still"), "The pivot has happened: the saga only goes forward.")
+
+    is_taken_over(scenario.past_deadline()).expects(COMMANDS["confirm_order"])
+
+
+def test_an_undoing_that_is_refused_brings_the_engine() -> None:
+    scenario = tracked(BEFORE[:4]).happens("create_shipment", REFUSALS["create_shipment"])
+    refused = UndoRefused(reason="The bank says no")
+    scenario.happens("authorize_payment", refused, Action.UNDO)
+
+    is_taken_over(scenario).expects(Fence())
+    scenario.is_fenced().answers(UNDONE["create_shipment"])
+    scenario.undo_is_refused("The bank says no").expects_undo_of("freeze_price")
+    scenario.stands(Status.STUCK)
+
+
+def test_an_undoing_that_is_heard_before_its_refusal_has_a_cause_all_the_same() -> None:
+    scenario = tracked(BEFORE[:3]).happens("freeze_price", UNDONE["freeze_price"], Action.UNDO)
+
+    is_taken_over(scenario.is_overdue()).expects(Fence())
+
+    assert scenario.saga
+    text = "A step was refused; its event was not heard yet"
+    assert scenario.saga.detours.cause == Cause("authorize_payment", "NotHeardYet", "{}", text)
+
+
+# --- what cannot be done to it
+
+
+@pytest.mark.parametrize("move", [Pause(), Resume(), Skip("reserve_stock")])
+def test_what_events_drive_can_only_be_taken_over(move: Pause | Resume | Skip) -> None:
+    tracked(["create_order"]).forbids(
+        move,
+        "Events drive this saga, so that nothing holds it. Retry lets the engine take it over and "
+        "ask the awaited step again; compensate takes it over and turns it back if it still can.",
+    )
+
+
+def test_after_a_take_over_nothing_is_skipped() -> None:
+    tracked(["create_order"]).is_overdue().forbids(
+        Skip("wrap_gift"),
+        "Events drove this saga, and others may have undone their steps: nothing is skipped.",
+    )
+
+
+def test_a_time_out_of_what_is_not_awaited_any_more_changes_nothing() -> None:
+    scenario = tracked(["create_order"])
+    old = scenario.pending
+    scenario.happens("reserve_stock", SUCCESSES["reserve_stock"])
+    scenario.ignores(Overdue(old))
+
+
+def test_what_events_told_after_a_take_over_does_not_end_the_saga() -> None:
+    """The engine that is undoing would otherwise be told that it is over."""
+    scenario = tracked(["create_order"]).compensates("A mess").is_fenced()
+
+    scenario.happens("create_order", UNDONE["create_order"], Action.UNDO)
+
+    scenario.stands(Status.COMPENSATING).expects()
+    assert scenario.outcome is Outcome.UNDONE
+    assert scenario.pending.step == "create_shipment"
+
+
+def test_a_capture_by_events_answers_an_engine_that_asks_for_it() -> None:
+    scenario = tracked(BEFORE).is_overdue().expects(CapturePayment())
+    scenario.happens(PIVOT, SUCCESSES[PIVOT]).expects(COMMANDS["confirm_order"])
