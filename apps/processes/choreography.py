@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import Action
-from apps.processes.course import course_of
+from apps.processes.course import Course, course_of
 from apps.processes.registry import LIVE
 from apps.processes.step import Step
 
@@ -35,7 +35,11 @@ def asked_by(plan: str, step: str, action: Action, event: type[Message]) -> Aske
     None where nothing follows from it: at both ends of the plan, for what any step may answer, and
     for steps that are in no plan. Raises NoDefinition.
     """
-    course = course_of(plan)
+    return asked_on(course_of(plan), step, action, event)
+
+
+def asked_on(course: Course, step: str, action: Action, event: type[Message]) -> Asked | None:
+    """The same, on a course."""
     leg = course.legs.get(step)
     if leg is None or leg.answers.get(event) is not action:
         return None

@@ -185,7 +185,7 @@ def test_an_event_that_no_definition_knows_is_refused_alone(
 def test_the_start_and_what_overtook_it_may_be_heard_at_the_same_moment(
     owner: psycopg.Connection,
 ) -> None:
-    """Two consumers, neither of which sees what the other writes: the watchdog brings it together."""
+    """Two consumers, neither of which sees what the other writes: the watchdog sees both."""
     sagas = [uuid7() for _ in range(20)]
     for saga_id in sagas:
         outcomes = at_once(

@@ -11,6 +11,7 @@ QUICK = {
     "paused": Configuration(waits=True, cancel=True, compensate=True, pause=True),
     "undo refused": Configuration(cancel=True, declines=True, raises=1),
     "undone by hand": Configuration(by_hand=True, raises=1),
+    "by events": Configuration(by_events=True, cancel=True),
     "leases lost": Configuration(compensate=True, by_hand=True, leases=True),
 }
 FULL = {
@@ -28,6 +29,17 @@ FULL = {
         declines=True),
     "findings, parked and retried": Configuration(
         waits=True, retries=1, compensate=True, parking=True, by_hand=True, leases=True),
+    "by events, turned back by people": Configuration(
+        by_events=True, cancel=True, compensate=True, retries=1),
+    "by events, undo refused": Configuration(by_events=True, declines=True, raises=1),
+    "by events, sparing network": Configuration(by_events=True, cancel=True, sparing=True),
+    "by events, long plan": Configuration(
+        by_events=True, long=True, cancel=True, compensate=True, retries=1, declines=True),
+    "by events, every hand": Configuration(
+        by_events=True, waits=True, retries=1, raises=1, cancel=True, compensate=True,
+        parking=True, skip=True, pause=True, by_hand=True, declines=True),
+    "by events, parked": Configuration(
+        by_events=True, cancel=True, compensate=True, retries=1, parking=True, attempts=2),
     "every hand at the desk": Configuration(
         raises=1, cancel=True, compensate=True, skip=True, by_hand=True, declines=True),
 }  # fmt: skip

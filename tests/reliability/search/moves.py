@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.contracts.steps import RecordHappened, StepWaits
 from apps.messaging import dead_letters
 from apps.messaging.dead_letters import ParkedRequest
@@ -50,6 +51,8 @@ from tests.reliability.search.workers import Workers
 from tests.sagas.scenarios import SAGA
 
 LATER = StepWaits(reason="busy", until=datetime(2026, 3, 1, 12, tzinfo=UTC))
+ANSWERED_AGAIN = "an event that changed nothing is answered"
+SAGA_ROW = "saga"  # who reads, beside the steps
 WAITS_BEHIND_PARKED = "a compensation or a Fence waits behind a parked action"
 AN_ID = UUID(int=1)
 
@@ -61,7 +64,10 @@ class Moves:
         self.configuration = configuration
         given = configuration
         self.searched: Searched = searched(
-            LONG if given.long else SHORT, waits=given.waits, attempts=given.attempts
+            LONG if given.long else SHORT,
+            waits=given.waits,
+            attempts=given.attempts,
+            mode=Mode.CHOREOGRAPHED if given.by_events else Mode.ORCHESTRATED,
         )
         self.letters: Numbered[Letter] = Numbered(lambda letter: letter.key)
         self.rows: Numbered[StepRow] = Numbered()
@@ -71,6 +77,7 @@ class Moves:
         self.engine = Engine(self.searched, self.letters)
         self.receive = remembered(self._receive)
         self.asked = remembered(self._asked)
+        self.follows = remembered(self.participants.follows)
         self.hear = remembered(self._hear)
         self.time = remembered(self._time)
         self.people = remembered(self._people)
@@ -82,7 +89,7 @@ class Moves:
 
     def start(self) -> State:
         """The initiator has done the first step and told of it."""
-        request = request_of(FIRST, Action.DO)
+        request = request_of(FIRST, Action.DO, mode=self.searched.mode)
         told = self.letters.of(Letter(request, self.searched.successes[FIRST]))
         kept = self.participants._kept(told)
         done = participants.StepRow(participants.Status.DONE, 1, kept, None, 1)
@@ -98,8 +105,7 @@ class Moves:
     def of(self, state: State) -> Iterator[Move]:
         """All moves."""
         for number in state.sent:
-            if self._may_arrive(state, number):
-                yield from self._arrives(state, number)
+            yield from self._arrives(state, number)
         yield from self._outside(state)
         yield from self._workers(state)
         yield from self._engine_moves(state, self.time(state.saga), optional=False)
@@ -108,30 +114,36 @@ class Moves:
 
     # --- messages arrive
 
-    def _may_arrive(self, state: State, number: int) -> bool:
-        if not self.configuration.sparing:
-            return True
-        return (self._reader(number), number) not in state.read
-
-    def _reader(self, number: int) -> str:
-        letter = self.letters[number]
-        return "saga" if letter.told else letter.request.step
+    def _may_read(self, state: State, reader: str, number: int) -> bool:
+        return not self.configuration.sparing or (reader, number) not in state.read
 
     def _arrives(self, state: State, number: int) -> Iterator[Move]:
-        letter = self.letters[number]
-        if letter.told:
+        """At the engine; at the service that is asked, by a command or by a neighbour's event."""
+        told = self.letters[number].told
+        if told and self._may_read(state, SAGA_ROW, number):
             yield from self._heard(state, number)
+        asked = self.follows(number) if told else number
+        if asked is None:
             return
+        step = self.letters[asked].request.step
+        if self._may_read(state, step, number):
+            yield from self._asks(self._consumed(state, step, number), state, asked, told)
+
+    def _asks(self, state: State, unread: State, number: int, by_event: bool) -> Iterator[Move]:
+        """`unread` is the state before the message was read, where it stays if it has to wait."""
+        letter = self.letters[number]
         if self.waits_behind(state, letter.request):
             if letter.request.action is not Action.DO:
-                yield Move(str(letter), state, complaint=WAITS_BEHIND_PARKED)
+                yield Move(str(letter), unread, complaint=WAITS_BEHIND_PARKED)
             return
         at = self.searched.steps.index(letter.request.step)
-        optional = not self.asked(state.saga, number)
+        optional = not by_event and not self.asked(state.saga, number)
         for change, row in self.receive(state.rows[at], number):
             yield self._received(state, number, at, change, row)._replace(optional=optional)
             if change.decision == "run" and state.may_park:
                 yield self._parked(state, number)
+        if by_event:
+            return
         outside = letter.request.step in self.searched.outside
         if outside and letter.request.action is not Action.FENCE:  # a Fence is told no such thing
             yield from self._engine_moves(state, self.waiting(state.saga, number), optional=True)
@@ -153,13 +165,15 @@ class Moves:
         return [(each, self.rows.of(each.row)) for each in changes]
 
     def _received(self, state: State, number: int, at: int, change: Change, row: int) -> Move:
-        letter = self.letters[number]
-        before = self.rows[state.rows[at]].status or "absent"
-        now = self._with_row(self._consumed(state, number), at, row, change.told)
+        letter, before = self.letters[number], self.rows[state.rows[at]]
+        now = self._with_row(state, at, row, change.told)
         parked = self.still_parked(state, letter.request)
         complaint = change.complaint or self._called_twice(state, at, change.row.call)
+        if letter.request.mode is Mode.CHOREOGRAPHED and change.row == before and change.told:
+            complaint = complaint or ANSWERED_AGAIN
         says = "".join(f", says {self.letters[each]}" for each in change.told)
-        text = f"{letter} arrives, {change.decision}: {before} -> {change.row.status}{says}"
+        became = f"{before.status or 'absent'} -> {change.row.status}"
+        text = f"{letter} arrives, {change.decision}: {became}{says}"
         return Move(text, now._replace(parked=parked), complaint=complaint)
 
     def _called_twice(self, state: State, at: int, wanted: OpenCall | None) -> str:
@@ -174,7 +188,7 @@ class Moves:
         letter = self.letters[number]
         request = letter.request
         parked = (*state.parked, (request.step, request.generation))
-        now = self._consumed(state, number)._replace(parked=parked, may_park=False)
+        now = state._replace(parked=parked, may_park=False)
         return Move(f"{letter} is parked", now, optional=True)
 
     def waits_behind(self, state: State, request: Request) -> bool:
@@ -191,11 +205,17 @@ class Moves:
     # --- the engine hears, is told the time and what people want
 
     def _heard(self, state: State, number: int) -> Iterator[Move]:
-        reading = self._consumed(state, number)
+        if self._overtakes_start(state, number):
+            return
+        reading = self._consumed(state, SAGA_ROW, number)
         if step := self.hear(state.saga, number):
             yield self._decided(reading, f"the engine hears {self.letters[number]}", *step)
         elif reading is not state:
             yield Move(f"{self.letters[number]} matches nothing", reading)
+
+    def _overtakes_start(self, state: State, number: int) -> bool:
+        """What is told before the start is heard of waits for it (engine.overtakes_start)."""
+        return self.records[state.saga].state is None and self.letters[number].request.step != FIRST
 
     def _hear(self, record: int, number: int) -> tuple[int, Step] | None:
         return self._numbered(lambda: self.engine.hear(self.records[record], number))
@@ -271,8 +291,10 @@ class Moves:
         return self._said(record, {f"an operator records that {step} happened": said})
 
     def _in_time(self, state: State, record: Record) -> bool:
-        """Whether the pivot was never asked, or has refused."""
+        """Whether the pivot was never asked, or has refused: never certain where events drive."""
         assert record.state
+        if self.configuration.by_events:
+            return False
         asked = (CAPTURE, Action.DO)
         letters = [self.letters[each] for each in state.sent]
         sent = any((it.request.step, it.request.action) == asked for it in letters)
@@ -320,10 +342,10 @@ class Moves:
         now = self._told_anew(state, told)
         return now._replace(rows=rows, sent=now.sent.union(told))
 
-    def _consumed(self, state: State, number: int) -> State:
+    def _consumed(self, state: State, reader: str, number: int) -> State:
         if not self.configuration.sparing:
             return state
-        return state._replace(read=state.read | {(self._reader(number), number)})
+        return state._replace(read=state.read | {(reader, number)})
 
     def _told_anew(self, state: State, sent: tuple[int, ...]) -> State:
         """What is sent again may be read again."""

@@ -1,12 +1,10 @@
 """Rules of the shipped code, each broken by a small patch. A search must notice every one.
 
 Those of the first part have the names that they have in the protocol's model. Not here, for what
-they break is not searched or not shipped: of choreography `undo_event_answered_again`,
-`event_redelivery_reruns`, `events_of_orchestrated_sagas_start_steps`; of a take-over
-`retry_after_take_over`, `skip_after_take_over`, `pivot_rule_counts_commands_only`,
-`takeover_without_fence`, `take_over_after_the_end`, `tracker_writes_after_take_over`; of a wish
-that overtakes the start `early_cancel_dropped`; `log_dropped_early`, since nothing drops rows of a
-log.
+they break is not searched or not shipped: `events_of_orchestrated_sagas_start_steps` and
+`early_cancel_dropped`, which tests of messaging and of the tracker show; `take_over_after_the_end`,
+since nothing is ever due of a saga that has ended; `log_dropped_early`, since nothing drops rows of
+a log.
 
 Not among them, since nothing shows it: that a finding is not recorded while a worker has the call
 in hand. The worker then does not hold the call any more and records nothing, so all comes out right
@@ -22,12 +20,13 @@ from unittest.mock import patch
 from msgspec.structs import replace
 
 from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.contracts.steps import UndoRefused
 from apps.messaging import answers, barrier, batch, dead_letters, intents, recording
 from apps.messaging.barrier import Decision
 from apps.messaging.barrier import Status as RowStatus
 from apps.processes import Kind
-from apps.sagas import asking, desk, moves, waiting
+from apps.sagas import asking, desk, moves, taking_over, waiting
 from apps.sagas import decide as deciding
 from apps.sagas.state import Outcome, RecordOutcome, Skip, Status
 from tests.reliability.search import participants, workers
@@ -58,6 +57,10 @@ PARKING = Configuration(parking=True)
 DECLINES = Configuration(declines=True, raises=1)
 DECLINED_SKIP = Configuration(declines=True, skip=True)
 PAUSE = Configuration(pause=True)
+EVENTS = Configuration(by_events=True)
+EVENTS_BACK = Configuration(by_events=True, compensate=True)
+EVENTS_RETRY = Configuration(by_events=True, waits=True, retries=1)
+EVENTS_SKIP = Configuration(by_events=True, skip=True)
 
 
 # --- the barrier
@@ -298,8 +301,96 @@ def own_copy_waits() -> Patch:
     return patch.object(dead_letters, "is_copy", lambda parked, request: False)
 
 
+# --- choreography and taking over
+
+
+def duplicates_answered(action: Action) -> Patch:
+    def change(row: Any, request: Any, sound: Decision) -> Decision:
+        heard_again = sound is Decision.DUPLICATE and request.action is action
+        return Decision.ANSWER_AGAIN if heard_again else sound
+
+    return deciding_so(change)
+
+
+@contextmanager
+def no_fence() -> Iterator[None]:
+    """Turning back undoes at once, from the step before the pivot on."""
+
+    def fence(course: Any, saga: Any, cause: Any) -> Any:
+        first = course.legs[course.pivot].previous
+        return asking.turn_back(course, replace(saga, cause=cause), first, saga.pending)
+
+    with patch.object(taking_over, "fence", fence), patch.object(deciding, "fence", fence):
+        yield
+
+
+def engine_forgets_events(where: Any) -> Patch:
+    """A saga that events drove is treated as if commands had driven it from the start."""
+    return patch.object(where, "by_events", lambda course: False)
+
+
+def refusal_waits_after_take_over() -> Patch:
+    sound = deciding.refused
+
+    def refused(course: Any, saga: Any, leg: Any, answer: Any) -> Any:
+        with engine_forgets_events(deciding):
+            return sound(course, saga, leg, answer)
+
+    return follows(Outcome.REFUSED, refused)
+
+
+def tracker_goes_on() -> Patch:
+    sound = deciding.hear
+
+    def hear(course: Any, saga: Any, answer: Any) -> Any:
+        told = answer.request.mode is Mode.CHOREOGRAPHED and not saga.ended and saga.pending
+        return (deciding.track if told else sound)(course, saga, answer)
+
+    return patch.object(deciding, "hear", hear)
+
+
+def only_the_known_undone() -> Patch:
+    """After "fenced" only the steps that had told their success are undone."""
+    sound = deciding.fenced
+
+    def fenced(course: Any, saga: Any, leg: Any, answer: Any) -> Any:
+        known = course.legs.get(saga.detours.resume_at, leg)
+        return sound(course, saga, known, answer)
+
+    return follows(Outcome.FENCED, fenced)
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     # --- the model's
+    "takeover_without_fence": Mutation(
+        "a saga is taken over and turned back without a Fence", no_fence, EVENTS_BACK,
+        "the pivot happened and reserve_stock has no effect"),
+    "pivot_rule_counts_commands_only": Mutation(
+        "after a take-over the engine turns back without a Fence while it has not asked the pivot",
+        lambda: engine_forgets_events(waiting), EVENTS,
+        "reserve_stock is undone before authorize_payment"),
+    "retry_after_take_over": Mutation(
+        "a refusal waits for a decision though events drove the saga",
+        refusal_waits_after_take_over, EVENTS_RETRY,
+        "create_order is undone before reserve_stock"),
+    "skip_after_take_over": Mutation(
+        "a step is skipped though events drove the saga",
+        lambda: engine_forgets_events(moves), EVENTS_SKIP,
+        "the pivot happened and reserve_stock has no effect"),
+    "tracker_writes_after_take_over": Mutation(
+        "what events tell is followed after the engine has taken over", tracker_goes_on, EVENTS,
+        "the saga's end is told 1 times"),
+    "undo_event_answered_again": Mutation(
+        "an event that asks for an undoing already made is answered again",
+        lambda: duplicates_answered(Action.UNDO), EVENTS,
+        "an event that changed nothing is answered"),
+    "event_redelivery_reruns": Mutation(
+        "an event that is heard again is answered again",
+        lambda: duplicates_answered(Action.DO), EVENTS,
+        "an event that changed nothing is answered"),
+    "only_the_known_undone": Mutation(
+        "after a Fence only what is known to be done is undone", only_the_known_undone, EVENTS_BACK,
+        "create_order is undone before reserve_stock"),
     "lower_generation_runs": Mutation(
         "a refused row runs for a lower generation",
         lambda: of_refused_row(True, Decision.RUN), RETRY,

@@ -25,6 +25,7 @@ from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer as Kept
 from apps.messaging.saga_log import Entry
 from apps.messaging.sorting import Item
+from apps.processes import choreography
 from tests.reliability.search.plans import Searched
 from tests.reliability.search.states import (
     ACCEPTED,
@@ -58,6 +59,23 @@ class Participants:
     def __init__(self, searched: Searched, letters: Numbered[Letter]) -> None:
         self.searched = searched
         self.letters = letters
+
+    # --- an event of a saga that nobody coordinates
+
+    def follows(self, number: int) -> int | None:
+        """The command that an event stands for to a neighbour of its step; None: it asks nobody."""
+        request, event = self.letters[number]
+        if request.mode is not Mode.CHOREOGRAPHED:
+            return None
+        asked = choreography.asked_on(
+            self.searched.course, request.step, request.action, type(event)
+        )
+        if asked is None:
+            return None
+        forward = asked.action is Action.DO
+        command = self.searched.command(asked.step) if forward else asked.command()
+        told = request_of(asked.step, asked.action, mode=Mode.CHOREOGRAPHED)
+        return self.letters.of(Letter(told, command))
 
     # --- a request arrives
 
@@ -321,6 +339,8 @@ def _with_effect(row: StepRow, decision: Decision, answer: Event, *, outside: bo
     return row
 
 
-def request_of(step: str, action: Action, generation: int = 1) -> Request:
-    """A command's."""
-    return Request(SAGA, step, action, generation, Mode.ORCHESTRATED)
+def request_of(
+    step: str, action: Action, generation: int = 1, mode: Mode = Mode.ORCHESTRATED
+) -> Request:
+    """A command's, or what an event asks."""
+    return Request(SAGA, step, action, generation, mode)

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+import msgspec
+
 from apps.contracts import inventory, notifications, orders, payments, shipping
-from apps.contracts.base import Event
+from apps.contracts.base import Command, Event
 from apps.contracts.plan import Mode
 from apps.processes import Kind, OnRefusal, Patience, Process, Step
 from apps.processes.course import Course, lay_out
@@ -63,6 +65,16 @@ class Searched(NamedTuple):
         return self.course.legs[step].step.kind
 
     @property
+    def mode(self) -> Mode:
+        return self.course.plan.mode
+
+    def command(self, step: str) -> Command:
+        """What the step is asked with; of the inputs only the order's own matter here."""
+        reader = self.course.legs[step].reader
+        assert reader
+        return reader.decode(msgspec.json.encode(SUCCESSES[FIRST]))
+
+    @property
     def compensatable(self) -> list[str]:
         return [step for step in self.steps if self.kind(step) is COMPENSATABLE]
 
@@ -71,12 +83,14 @@ class Searched(NamedTuple):
         return [step for step in self.steps if step in OUTSIDE]
 
 
-def searched(steps: tuple[Step, ...], *, waits: bool, attempts: int) -> Searched:
+def searched(
+    steps: tuple[Step, ...], *, waits: bool, attempts: int, mode: Mode = Mode.ORCHESTRATED
+) -> Searched:
     """A definition of these steps, in which refusals may wait for a decision."""
     patience = Patience(attempts=attempts)
     given = tuple(_patient(step, patience, waits=waits) for step in steps)
     definition = Process("searched", 1, given)
-    course = lay_out(definition, definition.plan((), Mode.ORCHESTRATED))
+    course = lay_out(definition, definition.plan((), mode))
     return Searched(course, SUCCESSES, REFUSALS, UNDONE)
 
 

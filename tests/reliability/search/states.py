@@ -131,6 +131,7 @@ class Configuration(NamedTuple):
     """What can happen in one search."""
 
     long: bool = False
+    by_events: bool = False  # the services drive the saga, until the engine takes it over
     attempts: int = 1
     waits: bool = False  # refusals wait for a decision
     retries: int = 0  # by people, after a definite refusal

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from apps.contracts.catalogue import Action
 from apps.messaging.models import IntentStatus
 from apps.messaging.request import Request
@@ -109,6 +111,8 @@ def callers(call: OpenCall | None, known: Taken) -> Iterator[tuple[Request, int]
     action = Action.UNDO if known.gives_back else Action.DO
     generation = int(known.key.rpartition("-")[2].partition("/")[0])
     request = request_of(known.step, action, generation)
+    if call:
+        request = replace(request, mode=call.request.mode)
     if call and call.lease and call.request == request:
         yield request, call.lease
     yield request, 0
