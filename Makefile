@@ -5,6 +5,7 @@ PYTHON ?= python3
 BASKETS ?=
 CATALOGUE ?=
 ORDERS ?=
+MODE ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
@@ -24,6 +25,7 @@ help: ## this list
 	@echo "  JAVA_HOME      a Java 17 or newer (found by itself, else a wheel)"
 	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
 	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports"
+	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last)"
 	@echo "  DATABASE_URL_<CONTEXT>, DATABASE_OWNER_URL_<CONTEXT>, KAFKA_BOOTSTRAP_SERVERS"
 	@echo "                 servers of your own; no local one is started in their place"
 
@@ -39,9 +41,10 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS=)
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE=)
 	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
-		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)")
+		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
+		$(if $(MODE),--mode "$(MODE)")
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .

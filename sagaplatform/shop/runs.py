@@ -12,6 +12,7 @@ from sagaplatform.shop.client import ShopClient, Unreachable
 from sagaplatform.shop.customers import UnknownHouseholds, lent_tokens
 from sagaplatform.shop.files import ShopFiles, positive
 from sagaplatform.shop.load import open_shop
+from sagaplatform.shop.modes import DemoMode, drive
 from sagaplatform.shop.problems import UnusableFile
 from sagaplatform.shop.progress import progress_on
 from sagaplatform.shop.replay import Replay, Settings
@@ -40,6 +41,8 @@ def load(files: ShopFiles, console: Console) -> None:
 def replay(files: ShopFiles, console: Console, options: dict[str, Any]) -> Result:
     """Place all baskets and wait for the orders. Raises one of FAILURES."""
     client = ShopClient(address(options["url"]))
+    if options["mode"]:
+        drive(DemoMode(options["mode"]))
     products = files.read_products()
     total = sum(1 for _ in files.read_baskets(products))
     settings = Settings(
@@ -66,6 +69,8 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="give up when no order ends for so long",
     )
+    modes = [str(each) for each in DemoMode]
+    add("--mode", choices=modes, help="who drives the orders from now on; as it is set")
     add("--run", default="", metavar="NAME", help="the same name again places no basket twice")
 
 
