@@ -28,7 +28,7 @@ from apps.messaging.barrier import Status as RowStatus
 from apps.processes import Kind
 from apps.sagas import asking, desk, moves, taking_over, waiting
 from apps.sagas import decide as deciding
-from apps.sagas.state import Outcome, RecordOutcome, Skip, Status
+from apps.sagas.state import Outcome, RecordOutcome, Skip, Status, Wish
 from tests.reliability.search import participants, workers
 from tests.reliability.search.states import DECLINED, Configuration
 
@@ -212,12 +212,12 @@ def wish_turns_the_pivot() -> Patch:
         with pivot_may_turn_back(waiting):
             return sound(course, saga, said)
 
-    return patch.object(deciding, "wish", wish)
+    return patch.dict(deciding.SAID, {Wish: wish})
 
 
 def wish_forgotten() -> Patch:
     """The wish that comes while the pivot is asked is not kept for its refusal."""
-    return patch.object(deciding, "wish", lambda course, saga, said: deciding.Decision(saga))
+    return patch.dict(deciding.SAID, {Wish: lambda course, saga, said: deciding.Decision(saga)})
 
 
 def skip_at_once() -> Patch:
@@ -229,7 +229,7 @@ def skip_at_once() -> Patch:
         saga = replace(saga, detours=replace(saga.detours, skipped=(move.step,)))
         return asking.go_past(course, saga, course.legs[move.step], None, asked)
 
-    return patch.dict(moves.MOVES, {Skip: skip})
+    return patch.dict(deciding.SAID, {Skip: skip})
 
 
 def skipped_in_spite_of_refusal() -> Patch:
@@ -263,7 +263,7 @@ def recorded_in_the_engine() -> Patch:
         return asking.turn_back(course, decision.saga, leg.previous, saga.pending)
 
     sound = moves.MOVES[RecordOutcome]
-    return patch.dict(moves.MOVES, {RecordOutcome: record})
+    return patch.dict(deciding.SAID, {RecordOutcome: record})
 
 
 def no_time_for_the_desk() -> Patch:
