@@ -14,12 +14,14 @@ PATIENCE_SECONDS = 30
 
 
 class Tap:
-    """Reads all of a topic from the moment it is opened."""
+    """Reads all of a topic from the moment it is opened; what is not committed only if asked to."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, uncommitted: bool = False) -> None:
         self.topic = topic_name(topic)
         self.messages: list[Message] = []
-        self.consumer = Consumer({**settings.KAFKA, "group.id": "tap", "enable.auto.commit": False})
+        isolation = "read_uncommitted" if uncommitted else "read_committed"
+        options = {"group.id": "tap", "enable.auto.commit": False, "isolation.level": isolation}
+        self.consumer = Consumer({**settings.KAFKA, **options})
 
     def __enter__(self) -> Self:
         metadata = self.consumer.list_topics(self.topic, timeout=PATIENCE_SECONDS)
