@@ -8,6 +8,7 @@ from uuid import UUID
 from confluent_kafka import Consumer, Message, TopicPartition
 from django.conf import settings
 
+from apps.contracts.saga_state import SAGA_STATE
 from apps.messaging.kafka import admin_client, topic_name
 
 PATIENCE_SECONDS = 30
@@ -57,12 +58,13 @@ class Tap:
 
 
 def empty(*topics: str) -> None:
-    """Remove what lies in these topics: nobody reads it any more."""
+    """Remove what lies in these topics: nobody reads it any more. A compacted one refuses that."""
     client = admin_client()
     known = client.list_topics(timeout=PATIENCE_SECONDS).topics
     to_the_end = [
         TopicPartition(name, each, -1)
         for name in map(topic_name, topics)
+        if name != topic_name(SAGA_STATE)
         for each in known[name].partitions
     ]
     for future in client.delete_records(to_the_end).values():

@@ -42,6 +42,7 @@ from apps.sagas.engine import Sagas
 from apps.sagas.errors import NoDefinition
 from apps.sagas.metrics import DEFERRED, HELD, OVERDUE, SET_ASIDE_TOTAL
 from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
+from apps.sagas.state_sender import StateSender
 from apps.sagas.statements import (
     CLOSE_UNTOLD,
     COUNT_LATE,
@@ -214,6 +215,9 @@ def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Ite
         yield DeskOverdue()
     if due.pending and request:
         yield Overdue(request, past_deadline=due.past_deadline, restrained=restrained)
+
+
+WATCHES = (Watchdog, StateSender)  # what run_watchdog runs of this context
 
 
 def alert(event: Event) -> Envelope:
