@@ -30,7 +30,7 @@ CHANGED = """
 SELECT saga_id, revision, changed_at FROM sagas_saga
 WHERE (ended_at IS NULL OR ended_at >= coalesce(%(since)b, '-infinity'::timestamptz))
   AND changed_at >= coalesce(%(since)b, '-infinity'::timestamptz)
-ORDER BY changed_at LIMIT %(most)b
+ORDER BY changed_at FETCH FIRST (%(most)b) ROWS WITH TIES
 """
 
 # Sagas as they are now.
@@ -60,7 +60,7 @@ def horizon(database: Database) -> datetime:
 
 
 def changes(database: Database, since: datetime | None) -> list[Change]:
-    """What has changed since then, MOST_CHANGES at most."""
+    """What has changed since then: MOST_CHANGES, and more only of the very last moment of them."""
     found = database.fetch(CHANGED, {"since": since, "most": MOST_CHANGES})
     return [Change(*row) for row in found]
 

@@ -7,7 +7,7 @@ on begins there, so that what was on its way is sent again, and nothing is missi
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -125,5 +125,7 @@ class StateSender:
 
 
 def mark_after(found: list[Change], until: datetime) -> datetime:
-    """Where the next pass begins: at the horizon of this one, or where this one had to stop."""
-    return min(until, found[-1].changed_at) if len(found) == MOST_CHANGES else until
+    """Where the next pass begins: at the horizon of this one, or behind where it had to stop."""
+    if len(found) < MOST_CHANGES:
+        return until
+    return min(until, found[-1].changed_at + timedelta.resolution)
