@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 MOST_WAITING = 100_000
 MOST_TOGETHER = 500
+EXPECTED = (KafkaException, psycopg.Error, django.db.Error)
 
 
 class TransactionalProducer:
@@ -89,7 +90,7 @@ class TransactionalProducer:
         next, so that it holds up no other."""
         try:
             outcome = self._open().send(parcels)
-        except (KafkaException, psycopg.Error, django.db.Error) as error:
+        except Exception as error:  # whatever it is: what comes later may be sent
             self._begin_anew(error)
             self._tell(parcels, given_up(error))
             return
@@ -112,7 +113,8 @@ class TransactionalProducer:
     def _begin_anew(self, error: Exception) -> None:
         """With another client, and in another slot if somebody has ours: also after it was fenced,
         for a process of many threads does not end because one of its clients does."""
-        log.warning("transactions_given_up", context=self.context, error=str(error))
+        bug = None if isinstance(error, EXPECTED) else error
+        log.warning("transactions_given_up", context=self.context, error=str(error), exc_info=bug)
         self.transactions = None
         connections[self.context].close()
 

@@ -336,6 +336,22 @@ def test_while_kafka_is_away_rows_stay_and_they_go_when_it_is_back(
     assert len(tap.take(saga, 1)) == 1
 
 
+def test_whatever_goes_wrong_the_next_message_is_sent(
+    new_producer: Callable[[], TransactionalProducer], tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Transactions, parcels: object) -> None:
+        raise ValueError("a bug")
+
+    producer, saga = new_producer(), new_saga()
+    with monkeypatch.context() as patched:
+        patched.setattr(Transactions, "send", broken)
+        refusal = send(producer, new_saga())
+    assert refusal is not None
+    assert refusal.str() == "a bug"
+    assert send(producer, saga) is None
+    assert len(tap.take(saga, 1)) == 1
+
+
 def test_too_many_messages_are_left_to_the_sweeper(
     new_producer: Callable[[], TransactionalProducer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
