@@ -6,6 +6,7 @@ BASKETS ?=
 CATALOGUE ?=
 ORDERS ?=
 MODE ?=
+KILL_BROKER ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
@@ -24,8 +25,11 @@ help: ## this list
 	@echo "  PG_BIN         bin directory of a PostgreSQL 15 or newer (found by itself, else a wheel)"
 	@echo "  JAVA_HOME      a Java 17 or newer (found by itself, else a wheel)"
 	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
-	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports"
 	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last)"
+	@echo "  BROKERS        1 or 3 brokers of the local Kafka (as its data has, else 1)"
+	@echo "  KILL_BROKER    in the demo: the number of the broker to kill at half of the orders"
+	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports (of further"
+	@echo "                 brokers KAFKA_PORT_2, KAFKA_CONTROLLER_PORT_2, and _3)"
 	@echo "  DATABASE_URL_<CONTEXT>, DATABASE_OWNER_URL_<CONTEXT>, KAFKA_BOOTSTRAP_SERVERS"
 	@echo "                 servers of your own; no local one is started in their place"
 
@@ -44,7 +48,7 @@ servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE=)
 	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
-		$(if $(MODE),--mode "$(MODE)")
+		$(if $(MODE),--mode "$(MODE)") $(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .

@@ -49,6 +49,7 @@ SETTINGS = (
     Setting("KAFKA_PARTITIONS", "int", 6, "of each topic that create_topics creates"),
     Setting("KAFKA_REPLICATION", "int", 1, "copies of each partition; 3 in production"),
     Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
+    Setting("KAFKA_TRANSACTIONS", "bool", False, "1: what is sent together is committed together"),
     Setting("CELERY_BROKER_URL", "str", "", "of another broker than Kafka: redis://…, amqp://…"),
     Setting("CELERY_CONCURRENCY", "int", 4, "outside calls that one worker makes at a time"),
     Setting("WATCHDOG_LATE_SHARE", "float", 0.25, "of live sagas; more late: none turns back"),

@@ -8,18 +8,21 @@ from uuid import UUID
 from confluent_kafka import Consumer, Message, TopicPartition
 from django.conf import settings
 
+from apps.contracts.saga_state import SAGA_STATE
 from apps.messaging.kafka import admin_client, topic_name
 
 PATIENCE_SECONDS = 30
 
 
 class Tap:
-    """Reads all of a topic from the moment it is opened."""
+    """Reads all of a topic from the moment it is opened; what is not committed only if asked to."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, uncommitted: bool = False) -> None:
         self.topic = topic_name(topic)
         self.messages: list[Message] = []
-        self.consumer = Consumer({**settings.KAFKA, "group.id": "tap", "enable.auto.commit": False})
+        isolation = "read_uncommitted" if uncommitted else "read_committed"
+        options = {"group.id": "tap", "enable.auto.commit": False, "isolation.level": isolation}
+        self.consumer = Consumer({**settings.KAFKA, **options})
 
     def __enter__(self) -> Self:
         metadata = self.consumer.list_topics(self.topic, timeout=PATIENCE_SECONDS)
@@ -55,12 +58,13 @@ class Tap:
 
 
 def empty(*topics: str) -> None:
-    """Remove what lies in these topics: nobody reads it any more."""
+    """Remove what lies in these topics: nobody reads it any more. A compacted one refuses that."""
     client = admin_client()
     known = client.list_topics(timeout=PATIENCE_SECONDS).topics
     to_the_end = [
         TopicPartition(name, each, -1)
         for name in map(topic_name, topics)
+        if name != topic_name(SAGA_STATE)
         for each in known[name].partitions
     ]
     for future in client.delete_records(to_the_end).values():

@@ -16,9 +16,10 @@ from apps.messaging.database import Database
 from apps.messaging.dead_letters import DeadLetters, describe, named
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.failpoints import reach
-from apps.messaging.kafka import is_error, new_consumer, topic_name
+from apps.messaging.kafka import end_told, is_error, new_consumer, topic_name
 from apps.messaging.logs import at_hand
 from apps.messaging.metrics import begin, observe_batch
+from apps.messaging.offsets import Place
 from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.resting import Rest
@@ -114,7 +115,9 @@ class ContextConsumer:
         self.office.attended = True
         self.consumer = new_consumer(context, self._on_committed)
         self.stopping = False
-        self._positions: dict[tuple[str, int], int] = {}  # carried out, not yet committed
+        self._positions: dict[Place, int] = {}  # carried out, not yet committed
+        self._ends: dict[Place, int] = {}  # of what is taken and has nothing behind it
+        self._noted: dict[Place, int] = {}  # the last position of each, committed or not
         self._committed_at = time.monotonic()
         self.rest = Rest(self.consumer)
 
@@ -144,6 +147,7 @@ class ContextConsumer:
             self._settle_and_tell(records)
             self._note_positions(messages)
             reach("consumer.before_offsets", (e.envelope.request for e in records if e.envelope))
+        self._note_ends()
         self._persistently(self.office.attend)
         self._commit_offsets_when_due(idle=not messages)
         return len(messages)
@@ -158,10 +162,23 @@ class ContextConsumer:
         """What is there: wait for a first message, never for a full batch."""
         self.rest.resume()
         held, self.rest.held = self.rest.held, []
-        first = self.consumer.poll(0 if held else IDLE_SECONDS)
+        first = self._poll(0 if held else IDLE_SECONDS)
         if first is not None:
             held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
-        return [each for each in held if not is_error(each, self.context)]
+        return [each for each in held if not (self._is_end(each) or is_error(each, self.context))]
+
+    def _poll(self, seconds: float) -> Message | None:
+        """What comes first within that time; that there is no more in a partition is nothing."""
+        until = time.monotonic() + seconds
+        while (found := self.consumer.poll(max(0.0, until - time.monotonic()))) is not None:
+            if not self._is_end(found):
+                break
+        return found
+
+    def _is_end(self, message: Message) -> bool:
+        if end := end_told(message):
+            self._ends[end.topic, end.partition] = end.offset
+        return end is not None
 
     # --- carrying out
 
@@ -207,7 +224,16 @@ class ContextConsumer:
 
     def _note_positions(self, messages: Sequence[Message]) -> None:
         for each in messages:
-            self._positions[each.topic() or "", each.partition() or 0] = (each.offset() or 0) + 1
+            place = (each.topic() or "", each.partition() or 0)
+            self._positions[place] = self._noted[place] = (each.offset() or 0) + 1
+
+    def _note_ends(self) -> None:
+        """Behind the last message of a transaction lies its end. Until that is committed too, the
+        context would seem not to have heard all: the watchdog would wait, and lag be told."""
+        for place, offset in self._ends.items():
+            if offset > self._noted.get(place, 0):
+                self._positions[place] = self._noted[place] = offset
+        self._ends.clear()
 
     def _commit_offsets_when_due(self, *, idle: bool) -> None:
         if self._positions and (
@@ -234,6 +260,7 @@ class ContextConsumer:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""
         self._commit_offsets_at_once()
+        self._forget(partitions)
 
     def _commit_offsets_at_once(self) -> None:
         """If Kafka refuses, others repeat some messages, which the barrier absorbs."""
@@ -246,8 +273,12 @@ class ContextConsumer:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Others have these partitions already; they may repeat what the barrier absorbs."""
+        self._forget(partitions)
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
         for each in partitions:
-            self._positions.pop((each.topic, each.partition), None)
+            for known in (self._positions, self._ends, self._noted):
+                known.pop((each.topic, each.partition), None)
 
     # --- the end
 

@@ -31,10 +31,16 @@ PRODUCER = {
     "message.timeout.ms": 30_000,  # then the row is left to the sweeper
     "partitioner": "murmur2_random",  # as Java clients do: same key, same partition
 }
+TRANSACTIONAL = {
+    **PRODUCER,
+    "transaction.timeout.ms": 30_000,  # what nobody ends keeps readers waiting for so long
+}
 CONSUMER = {
     "group.protocol": "consumer",  # KIP-848: joins in 0.2 s where the classic one takes 3.2 s
     "enable.auto.commit": False,  # offsets are committed after the database's commit, never before
     "auto.offset.reset": "earliest",
+    "isolation.level": "read_committed",  # what a transaction aborted is not there
+    "enable.partition.eof": True,  # tells where a topic ends: behind the last message or a commit
     "fetch.queue.backoff.ms": 5,  # a full local queue delays the next fetch by this, not by 1 s
     "queued.min.messages": 2000,
     "queued.max.messages.kbytes": 8192,
@@ -61,6 +67,17 @@ def new_producer() -> Producer:
     return Producer({**settings.KAFKA, **PRODUCER}, logger=librdkafka)
 
 
+def transactional_id(context: str, slot: int) -> str:
+    """By which a producer fences another of the same name: of the context's outbox, and a slot."""
+    return f"{settings.KAFKA_TOPIC_PREFIX}{context}-outbox-{slot}"
+
+
+def new_transactional_producer(id: str) -> Producer:
+    """A producer whose messages are committed or aborted together. Initialise it before use."""
+    options = {**settings.KAFKA, **TRANSACTIONAL, "transactional.id": id}
+    return Producer(options, logger=librdkafka)
+
+
 def new_consumer(context: str, on_commit: Committed | None = None) -> Consumer:
     """A consumer in the context's group. Close it, or its partitions wait for a session timeout.
 
@@ -72,14 +89,36 @@ def new_consumer(context: str, on_commit: Committed | None = None) -> Consumer:
     return Consumer(options, logger=librdkafka)
 
 
+def new_reader() -> Consumer:
+    """A consumer that is given its partitions, is no member of a group and commits nothing."""
+    options = {name: value for name, value in CONSUMER.items() if name != "group.protocol"}
+    return Consumer(
+        {**settings.KAFKA, **options, "group.id": group_name("reader")}, logger=librdkafka
+    )
+
+
+def end_told(message: Message) -> TopicPartition | None:
+    """The place and offset of an end, where what a consumer was given tells that one is reached.
+
+    It is behind what follows the last message: a transaction's end takes an offset too.
+    """
+    error = message.error()
+    if error is None or error.code() != KafkaError._PARTITION_EOF:
+        return None
+    return TopicPartition(message.topic() or "", message.partition() or 0, message.offset() or 0)
+
+
 def is_error(message: Message, context: str) -> bool:
-    """Whether what a consumer was given is Kafka saying that something is wrong, which is logged.
+    """Whether what a consumer was given is no message: Kafka says that something is wrong, which is
+    logged, or that there is no more.
 
     Raises KafkaException for a topic that does not exist: waiting would not bring it.
     """
     error = message.error()
     if error is None:
         return False
+    if end_told(message):
+        return True
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise KafkaException(error)
     log.warning("kafka_says", context=context, error=str(error))

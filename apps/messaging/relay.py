@@ -21,6 +21,7 @@ import msgspec
 import psycopg
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from django.conf import settings
 
 from apps.contracts import headers as h
 from apps.contracts.catalogue import Action
@@ -30,6 +31,7 @@ from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_producer, topic_name
 from apps.messaging.metrics import tell_swept
 from apps.messaging.request import Request
+from apps.messaging.transactional import TransactionalProducer
 
 log = structlog.get_logger()
 
@@ -75,7 +77,7 @@ def request_of(letter: Letter) -> Request:
 class Relay:
     """Sends the outbox of one database from this process, each row at most once at a time."""
 
-    def __init__(self, alias: str, producer: Producer) -> None:
+    def __init__(self, alias: str, producer: Producer | TransactionalProducer) -> None:
         self.database = Database(alias)
         self.producer = producer
         self._lock = threading.Lock()  # delivery reports come in any thread that polls
@@ -181,7 +183,7 @@ class Relay:
             self._under_way.difference_update(letter.id for letter in letters)
         self._tell_undelivered(len(letters), error)
 
-    def _delivered(self, id: UUID, error: KafkaError | None, message: Message) -> None:
+    def _delivered(self, id: UUID, error: KafkaError | None, message: Message | None) -> None:
         with self._lock:
             self._under_way.discard(id)
             if error is None:
@@ -222,18 +224,19 @@ class Postman(threading.Thread):
 
 
 class _Process:
-    """What one process has of Kafka: a producer, and a relay for each database that it writes."""
+    """What one process has of Kafka: a relay for each database that it writes, and one producer for
+    all of them, or with transactions one for each."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.lock = threading.Lock()
-        self.producer = new_producer()
+        self.producer = None if settings.KAFKA_TRANSACTIONS else new_producer()
         self.relays: dict[str, Relay] = {}
 
     def relay(self, alias: str) -> Relay:
         with self.lock:
             if alias not in self.relays:
-                self.relays[alias] = Relay(alias, self.producer)
+                self.relays[alias] = Relay(alias, self.producer or TransactionalProducer(alias))
             return self.relays[alias]
 
 

@@ -5,6 +5,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from django.conf import settings
 
 from apps.contracts.catalogue import TOPICS
+from apps.contracts.saga_state import SAGA_STATE
 from apps.messaging.dead_letter_copies import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import topic_name
 
@@ -12,13 +13,17 @@ TIMEOUT_SECONDS = 15
 WAKE_UPS = "wake-ups"  # Celery's queue, see waking.py
 # What nobody has read for a minute says nothing any more. (The broker looks every five minutes.)
 OF_WAKE_UPS = {"retention.ms": "60000"}
+# The last message of each saga is kept for good, like the saga itself. What is being written to is
+# never compacted, so that it must not grow for too long.
+OF_SAGA_STATE = {"cleanup.policy": "compact", "segment.ms": "3600000"}
+SPECIAL = {WAKE_UPS: OF_WAKE_UPS, SAGA_STATE: OF_SAGA_STATE}
 SESSION_TIMEOUT = "group.consumer.session.timeout.ms"
 LONGEST_SESSION_TIMEOUT_MS = 30_000
 
 
 def all_topics() -> list[str]:
     """Every topic of the platform, each of messages with the one for its dead letters."""
-    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS), WAKE_UPS]
+    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS), *SPECIAL]
 
 
 def create_topics(client: AdminClient) -> list[str]:
@@ -49,7 +54,7 @@ def _new_topic(topic: str) -> NewTopic:
         topic_name(topic),
         num_partitions=settings.KAFKA_PARTITIONS,
         replication_factor=settings.KAFKA_REPLICATION,
-        config=config | (OF_WAKE_UPS if topic == WAKE_UPS else {}),
+        config=config | SPECIAL.get(topic, {}),
     )
 
 

@@ -130,6 +130,13 @@ class Saga(models.Model):
         return f"{self.process.replace('_', ' ')} {number_of(self.order_id)}"
 
 
+class StateMark(models.Model):
+    """How far the topic saga-state has come: what changed before is on it."""
+
+    topic = models.TextField(primary_key=True)
+    until = models.DateTimeField()
+
+
 class SagaStep(models.Model):
     """One request and its answer, told once and for good (append-only)."""
 

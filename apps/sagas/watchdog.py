@@ -42,6 +42,7 @@ from apps.sagas.desk import Desk, NewCase
 from apps.sagas.engine import Sagas, hear_early
 from apps.sagas.metrics import DEFERRED, HELD, OVERDUE, SET_ASIDE_TOTAL
 from apps.sagas.state import DeskOverdue, Overdue, Resume, Said
+from apps.sagas.state_sender import StateSender
 from apps.sagas.statements import (
     CLOSE_UNTOLD,
     COUNT_LATE,
@@ -228,6 +229,9 @@ def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Ite
         yield DeskOverdue()
     if due.pending and request:
         yield Overdue(request, past_deadline=due.past_deadline, restrained=restrained)
+
+
+WATCHES = (Watchdog, StateSender)  # what run_watchdog runs of this context
 
 
 def alert(event: Event) -> Envelope:

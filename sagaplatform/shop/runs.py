@@ -3,11 +3,13 @@
 import argparse
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
 
+from sagaplatform.shop.breaking import AtHalf, NoSuchBroker
 from sagaplatform.shop.client import ShopClient, Unreachable
 from sagaplatform.shop.customers import UnknownHouseholds, lent_tokens
 from sagaplatform.shop.files import ShopFiles, positive
@@ -25,7 +27,7 @@ class NoAddress(Exception):
     """Nobody said where the platform is: give --url http://127.0.0.1:8000, or set WEB_PORT."""
 
 
-FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, NoAddress)
+FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, NoAddress, NoSuchBroker)
 
 
 def load(files: ShopFiles, console: Console) -> None:
@@ -38,8 +40,17 @@ def load(files: ShopFiles, console: Console) -> None:
     print_shop(console, demand, shop)
 
 
-def replay(files: ShopFiles, console: Console, options: dict[str, Any]) -> Result:
-    """Place all baskets and wait for the orders. Raises one of FAILURES."""
+def replay(
+    files: ShopFiles,
+    console: Console,
+    options: dict[str, Any],
+    *,
+    at_half: Callable[[], None] | None = None,
+) -> Result:
+    """Place all baskets and wait for the orders; `at_half` is called when half are placed.
+
+    Raises one of FAILURES.
+    """
     client = ShopClient(address(options["url"]))
     if options["mode"]:
         drive(DemoMode(options["mode"]))
@@ -52,7 +63,8 @@ def replay(files: ShopFiles, console: Console, options: dict[str, Any]) -> Resul
         stall=options["stall"],
     )
     with lent_tokens() as tokens, progress_on(console, total) as progress:
-        run = Replay(client, settings, progress)
+        told = AtHalf(progress, total, at_half) if at_half else progress
+        run = Replay(client, settings, told)
         return run.run(files.read_baskets(products), tokens.of)
 
 

@@ -23,6 +23,7 @@ CONTEXTS = (
 )
 ALIASES = ("default", *CONTEXTS)
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
+COPIES = {"KAFKA_REPLICATION": "3", "KAFKA_MIN_INSYNC": "2"}
 RUN_TIME, OWNER = "DATABASE_URL_", "DATABASE_OWNER_URL_"
 
 
@@ -101,6 +102,13 @@ def basics(kept: Secrets, web_port: int, environ: Mapping[str, str]) -> dict[str
     }
     given = {name: environ[name] for name in defaults if name in environ}
     return {**defaults, **given, "WEB_PORT": str(web_port)}
+
+
+def copies(brokers: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """How often three local brokers keep each message, unless the real environment says."""
+    if brokers < 3:
+        return {}
+    return {name: environ.get(name, value) for name, value in COPIES.items()}
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,21 @@ class WrongServers(StackError):
     the environment). Run `make down` first, then this again."""
 
 
+class BadBrokers(StackError):
+    """BROKERS={value} is no number of brokers that the local stack can run. Give 1 or 3."""
+
+
+class BrokersElsewhere(StackError):
+    """BROKERS={asked} starts brokers on this machine, but KAFKA_BOOTSTRAP_SERVERS={address} names
+    others. Unset one of the two."""
+
+
+class OtherBrokers(StackError):
+    """Kafka's data in {home} was written by {found} broker(s), and cannot be read by {asked}. Leave
+    BROKERS out to go on with it. To have {asked}, start anew: `make clean` removes all data, that
+    of the databases too."""
+
+
 class MissingUrls(StackError):
     """Some databases are given by the environment, but not {missing}. Set these too, or unset
     every DATABASE_URL_* to have local databases."""

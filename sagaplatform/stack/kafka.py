@@ -1,20 +1,19 @@
-"""A local Kafka: one node that is broker and controller, run from its jars."""
+"""A local Kafka, run from its jars: nodes that are broker and controller, one or three."""
 
-import base64
 import os
 import shlex
 import socket
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from sagaplatform.stack import jars
+from sagaplatform.stack import cluster, jars
 from sagaplatform.stack.accounts import run_as
+from sagaplatform.stack.cluster import Cluster
 from sagaplatform.stack.errors import CommandFailed
 from sagaplatform.stack.files import own_folder
 from sagaplatform.stack.java import Java
@@ -26,19 +25,13 @@ MEGABYTE = 1024 * 1024
 
 SETTINGS = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
     "offsets.topic.num.partitions": "4",
-    "offsets.topic.replication.factor": "1",
     "transaction.state.log.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.consumer.session.timeout.ms": "6000",
     "group.consumer.min.session.timeout.ms": "6000",
@@ -49,7 +42,19 @@ SETTINGS = {
     "log.segment.bytes": str(64 * MEGABYTE),
     "log.cleaner.dedupe.buffer.size": str(16 * MEGABYTE),
 }
-JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-Djava.awt.headless=true")
+COPIES = (  # of each partition, and of what Kafka itself keeps
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "share.coordinator.state.topic.replication.factor",
+)
+IN_SYNC = (  # copies that must have a message before it counts as written
+    "min.insync.replicas",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.min.isr",
+)
+HEAP = {1: ("-Xms128m", "-Xmx512m"), 3: ("-Xms96m", "-Xmx384m")}  # of each node
+JVM = ("-XX:+UseG1GC", "-Djava.awt.headless=true")
 LOGGING = """\
 status = error
 rootLogger.level = INFO
@@ -63,11 +68,14 @@ appender.console.layout.pattern = %d %p %c{1}: %m%n
 
 @dataclass(frozen=True)
 class Kafka:
-    """A prepared broker."""
+    """A prepared node."""
 
+    name: str
+    node: int
     java: Java
     folder: Path
     port: int
+    controller: int
 
     @property
     def address(self) -> str:
@@ -89,57 +97,83 @@ class Kafka:
     def call(self, *words: str) -> list[str]:
         return [str(self.java.path), f"@{self.arguments}", *words]
 
-    def __str__(self) -> str:
-        return f"Kafka {jars.KAFKA} (Java {self.java.major}) on {self.address}"
+
+def told(nodes: Sequence[Kafka]) -> str:
+    """What to call them together."""
+    first, *others = nodes
+    addresses = ", ".join([first.address, *(str(each.port) for each in others)])
+    return f"Kafka {jars.KAFKA} (Java {first.java.major}) on {addresses}"
 
 
-def prepare(layout: Layout, java: Java, ports: Mapping[str, int]) -> Kafka:
-    """Fetch the jars if need be, write the settings, format the storage once."""
+def prepare(layout: Layout, java: Java, ports: Mapping[str, int], brokers: int) -> list[Kafka]:
+    """Fetch the jars if need be, write the settings, format the storage of each node once."""
     cache = jars.cache_folder()
     if wanted := jars.missing(cache):
         with step(f"Kafka {jars.KAFKA}: fetching {len(wanted)} jars"):
             jars.fetch(wanted, cache)
-    own_folder(layout.kafka, 0o700)  # its data are what customers have told
-    broker = Kafka(java, layout.kafka, ports["kafka"])
-    _write_settings(broker, ports["kafka_controller"], cache)
-    if not (layout.kafka / "data" / "meta.properties").exists():
+    nodes = [
+        Kafka(name, number, java, layout.home / name, ports[name], ports[f"{name}_controller"])
+        for number, name in enumerate(cluster.names(brokers), start=1)
+    ]
+    for each in nodes:
+        own_folder(each.folder, 0o700)  # its data are what customers have told
+        _write_settings(each, nodes, cache)
+    new = [each for each in nodes if not cluster.is_formatted(each.folder)]
+    if new:
         with step(f"Kafka {jars.KAFKA}: formatting its storage"):
-            _format(broker, layout)
-    return broker
+            kept = Cluster.load(layout, brokers)
+            for each in new:
+                _format(each, kept, layout)
+    return nodes
 
 
-def wait(address: str, give_up: Callable[[], None]) -> None:
-    """Return when it answers; `give_up` is called between attempts and raises when it is time."""
-    while not _answers(address):
+def wait(address: str, brokers: int, give_up: Callable[[], None]) -> None:
+    """Return when it answers and knows so many brokers; `give_up` is called between attempts and
+    raises when it is time."""
+    while _brokers_known(address) < brokers:
         give_up()
         time.sleep(0.1)
 
 
-def _answers(address: str) -> bool:
+def _brokers_known(address: str) -> int:
+    """To the broker at this address; none where it does not answer."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
         client = AdminClient({"bootstrap.servers": address, "log_level": 0})
-        client.list_topics(timeout=5)
+        return len(client.list_topics(timeout=5).brokers)
     except (OSError, KafkaException):
-        return False
-    return True
+        return 0
 
 
-def _write_settings(broker: Kafka, controller: int, cache: Path) -> None:
-    listeners = f"PLAINTEXT://{broker.address},CONTROLLER://{LOOPBACK}:{controller}"
+def quorum(nodes: Sequence[Kafka]) -> dict[str, str]:
+    """How the controllers find one another. Voters in the settings may move to other ports, which
+    voters in the storage could not."""
+    if len(nodes) == 1:
+        return {"controller.quorum.bootstrap.servers": f"{LOOPBACK}:{nodes[0].controller}"}
+    voters = ",".join(f"{each.node}@{LOOPBACK}:{each.controller}" for each in nodes)
+    return {"controller.quorum.voters": voters}
+
+
+def copies(brokers: int) -> dict[str, str]:
+    """Of three brokers one may be away: nothing is lost, and nobody waits."""
+    return dict.fromkeys(COPIES, str(brokers)) | dict.fromkeys(IN_SYNC, str((brokers + 1) // 2))
+
+
+def _write_settings(broker: Kafka, nodes: Sequence[Kafka], cache: Path) -> None:
+    listeners = f"PLAINTEXT://{broker.address},CONTROLLER://{LOOPBACK}:{broker.controller}"
     places = {
+        "node.id": str(broker.node),
         "listeners": listeners,
         "advertised.listeners": listeners,
-        "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{controller}",
         "log.dirs": str(broker.folder / "data"),
     }
-    lines = [f"{name}={value}\n" for name, value in {**SETTINGS, **places}.items()]
-    broker.config.write_text("".join(lines))
+    settings = {**SETTINGS, **copies(len(nodes)), **quorum(nodes), **places}
+    broker.config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     logging = broker.folder / "log4j2.properties"
     logging.write_text(LOGGING)
     class_path = os.pathsep.join(str(jar.path_in(cache)) for jar in jars.locked())
-    options = [*JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
+    options = [*HEAP[len(nodes)], *JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", class_path]
     broker.arguments.write_text("".join(f"{_quoted(option)}\n" for option in options))
 
 
@@ -149,8 +183,9 @@ def _quoted(option: str) -> str:
     return f'"{escaped}"'
 
 
-def _format(broker: Kafka, layout: Layout) -> None:
-    words = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id(uuid.uuid4())]
+def _format(broker: Kafka, kept: Cluster, layout: Layout) -> None:
+    words = ["kafka.tools.StorageTool", "format", "-t", kept.id]
+    words += ["--standalone"] if kept.brokers == 1 else []
     result = run_as(None, broker.call(*words, "-c", str(broker.config)))
     layout.log("kafka-format").write_text(result.stdout)
     if result.returncode:
@@ -160,8 +195,3 @@ def _format(broker: Kafka, layout: Layout) -> None:
             log=layout.log("kafka-format"),
             tail=result.stdout.splitlines()[-15:],
         )
-
-
-def cluster_id(chance: uuid.UUID) -> str:
-    """A new cluster's id. None begins with a dash, which the tool takes for an option."""
-    return base64.urlsafe_b64encode(b"\0" + chance.bytes[1:]).decode().rstrip("=")

@@ -11,6 +11,7 @@ import psycopg
 
 from sagaplatform.stack import (
     accounts,
+    cluster,
     commands,
     environment,
     java,
@@ -58,6 +59,7 @@ class Stack:
     supervisor: Supervisor = field(init=False)
     given: Given = field(init=False)
     kept: Secrets = field(init=False)
+    brokers: int = field(init=False)  # of the local Kafka; 0: it is elsewhere
     ports: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,17 +71,25 @@ class Stack:
         self.given.require_complete()
         self.kept = Secrets.load(self.layout.secrets)
         asked = {} if self.supervisor.runs() else self.environ  # what runs keeps its ports
-        self.ports = ports.choose(self.layout.ports, asked)
+        self.brokers = cluster.how_many(self.layout, self.environ, self.given.kafka)
+        names = ["web", "postgres", *broker_ports(self.brokers or 1)]
+        self.ports = ports.choose(self.layout.ports, asked, names)
 
     @property
     def kafka(self) -> str:
-        return self.given.kafka or f"{ports.LOOPBACK}:{self.ports['kafka']}"
+        return self.given.kafka or self.own_kafka
+
+    @property
+    def own_kafka(self) -> str:
+        names = cluster.names(self.brokers or 1)
+        return ",".join(f"{ports.LOOPBACK}:{self.ports[each]}" for each in names)
 
     def run_time(self) -> dict[str, str]:
         """The environment of the platform's processes."""
         basics = environment.basics(self.kept, self.ports["web"], self.environ)
         urls = self.given.databases or environment.run_time_urls(self.kept, self.ports["postgres"])
-        return {**basics, **urls, environment.KAFKA: self.kafka}
+        copies = environment.copies(self.brokers, self.environ)
+        return {**basics, **urls, **copies, environment.KAFKA: self.kafka}
 
     def owners(self) -> dict[str, str]:
         return self.given.owners or environment.owner_urls(self.kept, self.ports["postgres"])
@@ -158,28 +168,37 @@ def start_servers(stack: Stack) -> None:
             _provision(stack)
     if not stack.given.kafka:
         with _step(names.get("kafka")):
-            kafka.wait(stack.kafka, _patience(stack, "kafka"))
+            for name, address in zip(
+                cluster.names(stack.brokers), stack.kafka.split(","), strict=True
+            ):
+                kafka.wait(address, stack.brokers, _patience(stack, name))
     _write_environment(stack)
 
 
 def _boot(stack: Stack) -> dict[str, str]:
-    """Prepare the servers and start supervisord. Returns what to call the servers."""
+    """Prepare the servers and start supervisord. Returns what to call PostgreSQL and Kafka."""
     layout, given = stack.layout, stack.given
     if left := procfs.end(lambda: procfs.marked(layout.home)):
         say(f"  {left} processes of an interrupted run were still there and have been ended")
     require_space(layout.home, SPACE_MB)
     wanted = [] if given.databases else ["postgres"]
-    wanted += [] if given.kafka else ["kafka", "kafka_controller"]
+    wanted += broker_ports(stack.brokers)
     ports.require_free(stack.ports, wanted, layout.ports)
     servers = {} if given.databases else {"postgres": _postgres(stack)}
     servers |= {} if given.kafka else {"kafka": _kafka(stack)}
     platform = [platform_program(process, layout) for process in PROCESSES]
-    write_config(layout, [program for _, program in servers.values()], platform)
+    write_config(layout, [each for _, programs in servers.values() for each in programs], platform)
     stack.supervisor.start()
     return {name: called for name, (called, _) in servers.items()}
 
 
-def _postgres(stack: Stack) -> tuple[str, Program]:
+def broker_ports(brokers: int) -> list[str]:
+    """The names of the ports that so many brokers need."""
+    names = cluster.names(brokers) if brokers else ()
+    return [port for each in names for port in (each, f"{each}_controller")]
+
+
+def _postgres(stack: Stack) -> tuple[str, list[Program]]:
     binaries = postgres.find(stack.environ)
     account = accounts.server_account()
     server = postgres.prepare(stack.layout, binaries, account, stack.kept, stack.ports["postgres"])
@@ -193,29 +212,34 @@ def _postgres(stack: Stack) -> tuple[str, Program]:
         stop_seconds=30,
         account=account,
     )
-    return str(server), program
+    return str(server), [program]
 
 
-def _kafka(stack: Stack) -> tuple[str, Program]:
-    broker = kafka.prepare(stack.layout, java.find(stack.environ), stack.ports)
-    program = Program(
-        "kafka",
-        broker.command,
-        folder=broker.folder,
+def _kafka(stack: Stack) -> tuple[str, list[Program]]:
+    runtime = java.find(stack.environ)
+    nodes = kafka.prepare(stack.layout, runtime, stack.ports, stack.brokers)
+    return kafka.told(nodes), [_broker(each) for each in nodes]
+
+
+def _broker(node: kafka.Kafka) -> Program:
+    return Program(
+        node.name,
+        node.command,
+        folder=node.folder,
         start_seconds=10,
         retries=3,
         stop_signal="TERM",
         stop_seconds=30,
     )
-    return str(broker), program
 
 
 def _require_own_servers(stack: Stack) -> None:
     """Raise WrongServers if what runs was started without a server that we need."""
     running = {state.name for state in stack.supervisor.states(SERVERS)}
-    needs = {"postgres": not stack.given.databases, "kafka": not stack.given.kafka}
-    for name, needed in needs.items():
-        if needed and name not in running:
+    needed = [] if stack.given.databases else ["postgres"]
+    needed += cluster.names(stack.brokers) if stack.brokers else []
+    for name in needed:
+        if name not in running:
             raise WrongServers(home=stack.layout.home, what=title(name))
 
 
@@ -232,8 +256,7 @@ def _write_environment(stack: Stack) -> None:
     environment.write_env(stack.layout.app_env, stack.run_time())
     environment.write_env(stack.layout.owner_env, stack.owners())
     own = stack.layout.home / "own.json"
-    own_kafka = f"{ports.LOOPBACK}:{stack.ports['kafka']}"
-    environment.remember_own(own, stack.kept, stack.ports["postgres"], own_kafka)
+    environment.remember_own(own, stack.kept, stack.ports["postgres"], stack.own_kafka)
 
 
 def _step(text: str | None) -> contextlib.AbstractContextManager[None]:

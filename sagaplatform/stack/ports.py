@@ -24,6 +24,10 @@ PORTS = {
     "postgres": Port("POSTGRES_PORT", 5433, "PostgreSQL"),
     "kafka": Port("KAFKA_PORT", 9092, "Kafka"),
     "kafka_controller": Port("KAFKA_CONTROLLER_PORT", 19092, "Kafka's controller"),
+    "kafka-2": Port("KAFKA_PORT_2", 9092, "Kafka's broker 2"),
+    "kafka-2_controller": Port("KAFKA_CONTROLLER_PORT_2", 19092, "Kafka's controller 2"),
+    "kafka-3": Port("KAFKA_PORT_3", 9092, "Kafka's broker 3"),
+    "kafka-3_controller": Port("KAFKA_CONTROLLER_PORT_3", 19092, "Kafka's controller 3"),
 }
 
 
@@ -43,19 +47,22 @@ def first_free(start: int, avoid: Iterable[int] = ()) -> int:
     return next(port for port in range(start, 65_536) if port not in taken and is_free(port))
 
 
-def choose(file: Path, environ: Mapping[str, str]) -> dict[str, int]:
+def choose(
+    file: Path, environ: Mapping[str, str], names: Iterable[str] = tuple(PORTS)
+) -> dict[str, int]:
     """The ports by name: from the environment, else as kept in `file`, else free ones."""
     kept = read_json(file)
     chosen: dict[str, int] = {}
-    for name, port in PORTS.items():
+    for name in names:
+        port = PORTS[name]
         asked = _asked(port.variable, environ)
         chosen[name] = asked or kept.get(name) or first_free(port.first, chosen.values())
     return chosen
 
 
 def keep(file: Path, chosen: Mapping[str, int]) -> None:
-    """Remember ports that turned out well, for the next start."""
-    file.write_text(json.dumps(chosen, indent=1) + "\n")
+    """Remember ports that turned out well, for the next start, beside those of other servers."""
+    file.write_text(json.dumps(read_json(file) | dict(chosen), indent=1) + "\n")
 
 
 def require_free(chosen: Mapping[str, int], names: Iterable[str], file: Path) -> None:

@@ -16,6 +16,8 @@ NO_START = re.compile(r"spawnerr: (?P<why>.*)")
 TITLES = {
     "postgres": "PostgreSQL",
     "kafka": "Kafka",
+    "kafka-2": "Kafka's broker 2",
+    "kafka-3": "Kafka's broker 3",
     "web": "the web process",
     "worker": "the worker",
     "beat": "the beat",

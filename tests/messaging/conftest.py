@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from confluent_kafka import Producer
+from django.conf import settings
 
+from apps.messaging import outbox
 from apps.messaging.consumer import ContextConsumer
+from apps.messaging.kafka import PRODUCER
+from apps.messaging.relay import Relay
 from tests.messaging.kit import Shelf
 from tests.messaging.turning import turn_until
 
@@ -26,3 +31,14 @@ def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
     turn_until(opened, lambda: opened.turn() == 0)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def quiet_dispatch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process's own relay sends nothing; relays made by `new_relay` do."""
+
+    class Deaf(Relay):
+        def dispatch(self, letters: object) -> None: ...
+
+    deaf = Deaf("inventory", Producer({**settings.KAFKA, **PRODUCER}))
+    monkeypatch.setattr(outbox, "relay", lambda alias: deaf)

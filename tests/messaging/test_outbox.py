@@ -216,18 +216,6 @@ def test_many_threads_write_and_tidy_one_outbox(shelf: Shelf, tap: Tap) -> None:
     tap.wait_until(lambda: waiting(shelf) == 0)
 
 
-@pytest.fixture
-def quiet_dispatch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process's own relay sends nothing; relays made by `new_relay` do."""
-    from apps.messaging import outbox
-
-    class Deaf(Relay):
-        def dispatch(self, letters: object) -> None: ...
-
-    deaf = Deaf("inventory", Producer({**settings.KAFKA, **PRODUCER}))
-    monkeypatch.setattr(outbox, "relay", lambda alias: deaf)
-
-
 def test_the_run_time_role_cannot_reach_another_context(
     databases: dict[str, psycopg.Connection],
 ) -> None:

@@ -241,10 +241,10 @@ class Kafka:
     def resume(self, partitions: list[TopicPartition]) -> None:
         self.paused = False
 
-    def commit(self, message: Message, asynchronous: bool) -> None:
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         if self.moved:
             raise KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID))
-        self.committed.append(message.offset())
+        self.committed += [each.offset - 1 for each in offsets]  # where the next one would be
 
     def subscribe(self, topics: object) -> None:
         """All of it is there already."""

@@ -21,7 +21,16 @@ from sagaplatform.stack.layout import Layout, checkout
 from sagaplatform.stack.ports import PORTS, first_free
 
 PROJECT = Path(__file__).parent / "project"
-FOREIGN = ("DATABASE_", "KAFKA_", "SECRET_KEY", "DEBUG", "WEB_PORT", "POSTGRES_PORT", "PG_BIN")
+FOREIGN = (
+    "DATABASE_",
+    "KAFKA_",
+    "SECRET_KEY",
+    "DEBUG",
+    "WEB_PORT",
+    "POSTGRES_PORT",
+    "PG_BIN",
+    "BROKERS",
+)
 PATIENCE = 90.0
 
 

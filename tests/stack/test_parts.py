@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from sagaplatform.stack import environment, jars, java, kafka, ports, postgres, supervision
+from sagaplatform.stack import cluster, environment, jars, java, ports, postgres, supervision
 from sagaplatform.stack.environment import Given, Secrets
-from sagaplatform.stack.errors import BadPgBin, BadPort, JarChanged, MissingUrls, NotOurs, PortTaken
+from sagaplatform.stack.errors import (
+    BadBrokers,
+    BadPgBin,
+    BadPort,
+    BrokersElsewhere,
+    JarChanged,
+    MissingUrls,
+    NotOurs,
+    OtherBrokers,
+    PortTaken,
+)
 from sagaplatform.stack.files import empty_folder, own_folder
 from sagaplatform.stack.layout import Layout, checkout
 from sagaplatform.stack.processes import PLATFORM
@@ -252,9 +262,41 @@ def test_nothing_imports_django() -> None:
     assert subprocess.call([sys.executable, "-c", code], cwd=checkout()) == 0
 
 
+# --- brokers
+
+
+def test_there_is_one_broker_unless_three_are_asked_for(tmp_path: Path) -> None:
+    layout = Layout(root=tmp_path, home=tmp_path)
+    assert cluster.how_many(layout, {}, "") == 1
+    assert cluster.how_many(layout, {"BROKERS": "3"}, "") == 3
+    assert cluster.how_many(layout, {}, "broker.example:9092") == 0
+    with pytest.raises(BadBrokers, match=r"BROKERS=2 is no number of brokers .* Give 1 or 3"):
+        cluster.how_many(layout, {"BROKERS": "2"}, "")
+    with pytest.raises(BrokersElsewhere, match=r"KAFKA_BOOTSTRAP_SERVERS=broker\.example"):
+        cluster.how_many(layout, {"BROKERS": "3"}, "broker.example:9092")
+
+
+def test_a_number_that_nothing_was_written_with_is_forgotten(tmp_path: Path) -> None:
+    """A start that was interrupted before the first storage was formatted binds nobody."""
+    layout = Layout(root=tmp_path, home=tmp_path)
+    first = cluster.Cluster.load(layout, 1)
+    assert cluster.Cluster.load(layout, 1) == first
+    assert cluster.how_many(layout, {"BROKERS": "3"}, "") == 3
+    assert cluster.Cluster.load(layout, 3).brokers == 3
+
+
+def test_data_of_before_the_note_was_written_by_one(tmp_path: Path) -> None:
+    (tmp_path / "kafka" / "data").mkdir(parents=True)
+    (tmp_path / "kafka" / "data" / "meta.properties").touch()
+    layout = Layout(root=tmp_path, home=tmp_path)
+    assert cluster.how_many(layout, {}, "") == 1
+    with pytest.raises(OtherBrokers, match=r"was written by 1 broker\(s\)"):
+        cluster.how_many(layout, {"BROKERS": "3"}, "")
+
+
 def test_no_cluster_id_looks_like_an_option() -> None:
     """One in 64 random ids would begin with a dash, and Kafka's storage could not be formatted."""
     dashed = uuid.UUID("f8000000-0000-4000-8000-000000000000")
 
-    assert kafka.cluster_id(dashed) == "AAAAAAAAQACAAAAAAAAAAA"
-    assert len({kafka.cluster_id(uuid.uuid4()) for _ in range(100)}) == 100
+    assert cluster.cluster_id(dashed) == "AAAAAAAAQACAAAAAAAAAAA"
+    assert len({cluster.cluster_id(uuid.uuid4()) for _ in range(100)}) == 100

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from apps.contracts.base import Event
 from apps.contracts.catalogue import ALERTS
 from apps.messaging.errors import MessagingError
-from apps.messaging.kafka import is_error, new_consumer, topic_name
+from apps.messaging.kafka import end_told, is_error, new_consumer, topic_name
 from apps.messaging.record import read_record
 from apps.messaging.resting import Rest
 from apps.messaging.retry import pause_before_call
@@ -54,11 +54,14 @@ class AlertReader:
     def turn(self) -> None:
         """One alert, if there is one: it is marked as read when nothing more is to be done."""
         message = self._next()
-        if message is None or is_error(message, self.way.group):
+        if message is None:
             return
-        alert = alert_in(message)
-        if alert is None or self._is_settled(alert):
-            self._mark(message)
+        if end := end_told(message):
+            self._mark(end)
+        elif not is_error(message, self.way.group):
+            alert = alert_in(message)
+            if alert is None or self._is_settled(alert):
+                self._mark(behind(message))
 
     def stop(self) -> None:
         """After the call in hand. An alert that has not gone out is read again after a start."""
@@ -91,12 +94,18 @@ class AlertReader:
             return False
         return True
 
-    def _mark(self, message: Message) -> None:
+    def _mark(self, place: TopicPartition) -> None:
         """Where Kafka does not take that, the alert may go out once more, and nothing else."""
         try:
-            self.consumer.commit(message=message, asynchronous=False)
+            self.consumer.commit(offsets=[place], asynchronous=False)
         except KafkaException as error:
             log.warning("alert_not_marked", way=self.way.name, error=str(error))
+
+
+def behind(message: Message) -> TopicPartition:
+    """Where to go on after it."""
+    offset = (message.offset() or 0) + 1
+    return TopicPartition(message.topic() or "", message.partition() or 0, offset)
 
 
 def alert_in(message: Message) -> Alert | None:

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import wait_until_at_rest
 from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
-from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments
+from sagaplatform.shop.breaking import broker_process, kill_broker
+from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive
 from sagaplatform.shop.memory import memory_of_stack
 from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, replay
 from sagaplatform.shop.tables import print_complaints, print_memory, print_result
@@ -33,6 +35,12 @@ class Command(BaseCommand):
         add_file_arguments(parser)
         parser.add_argument("--baskets", type=Path, default=DATA / "baskets.csv", metavar="FILE")
         add_replay_arguments(parser)
+        parser.add_argument(
+            "--kill-broker",
+            type=positive,
+            metavar="NUMBER",
+            help="kill this broker of the local Kafka when half of the orders are placed",
+        )
         parser.set_defaults(orders=ORDERS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,8 +56,12 @@ class Command(BaseCommand):
 
 def demonstrate(files: ShopFiles, console: Console, options: dict[str, Any]) -> bool:
     """Whether every order ended and the proof holds. Raises one of FAILURES."""
+    at_half = None
+    if victim := options["kill_broker"]:
+        broker_process(victim)  # one that is not there is told before anything is begun
+        at_half = partial(kill_broker, victim, console)
     load(files, console)
-    result = replay(files, console, options)
+    result = replay(files, console, options, at_half=at_half)
     left = wait_until_at_rest(options["stall"])
     print_complaints(console, files)
     print_result(console, result)

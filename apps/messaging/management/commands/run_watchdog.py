@@ -21,7 +21,7 @@ TURN_EVERY_SECONDS = 1.0
 
 
 class Watch(Protocol):
-    """What a context's module `watchdog` has as its class Watchdog."""
+    """What a context's module `watchdog` has as its class Watchdog, or several as WATCHES."""
 
     def turn(self) -> int: ...
     def close(self) -> None: ...
@@ -45,24 +45,29 @@ def watching() -> list[str]:
     return [label for label in labels if find_spec(f"apps.{label}.watchdog")]
 
 
+def watches_of(label: str) -> list[Watch]:
+    """Of one context, newly made."""
+    module = import_module(f"apps.{label}.watchdog")
+    return [each() for each in getattr(module, "WATCHES", (module.Watchdog,))]
+
+
 class Rounds:
     """Turns of all watchdogs of this process, one after the other, again and again."""
 
     def __init__(self, labels: list[str]) -> None:
-        self.watches: dict[str, Watch] = {
-            label: import_module(f"apps.{label}.watchdog").Watchdog() for label in labels
-        }
+        self.labels = labels
+        self.watches = [(label, watch) for label in labels for watch in watches_of(label)]
         self.stopping = False
 
     def run(self) -> None:
         """Until a signal; what is begun is finished first."""
         on_stop_signal(self.stop)
-        for label in self.watches:
+        for label in self.labels:
             relay(label).attended = True
-        log.info("watchdog_started", contexts=list(self.watches))
+        log.info("watchdog_started", contexts=self.labels)
         while not self.stopping:
             began = time.monotonic()
-            for label, watch in self.watches.items():
+            for label, watch in self.watches:
                 self._turn(label, watch)
             time.sleep(max(0.0, TURN_EVERY_SECONDS - (time.monotonic() - began)))
         self._close()
@@ -85,7 +90,7 @@ class Rounds:
             Database(label).reconnect()
 
     def _close(self) -> None:
-        for label, watch in self.watches.items():
+        for label, watch in self.watches:
             relay(label).send_off()
             watch.close()
         log.info("watchdog_stopped")
