@@ -56,20 +56,21 @@ ALLOWED = frozenset({
 def begin() -> None:
     """Trace this process from now on."""
     exporter = Telling()
-    # Ending is told to the exporter first, hence registered last: see `Telling.end`.
-    provider = TracerProvider(
-        sampler=ParentBased(root=Share(settings.TRACE_SHARE)),
-        resource=Resource({
-            "service.namespace": "sagaplatform",
-            "service.name": service_name(sys.argv),
-        }),
-    )  # fmt: skip
-    atexit.register(exporter.end)
-    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=MOST_WAITING))
+    provider = new_provider(exporter)
+    atexit.register(exporter.end)  # goes before what the provider has registered: it sends the rest
     # The caller's trace is read, its baggage is not; and nobody is told ours, whoever injects.
     propagate.set_global_textmap(TraceContextTextMapPropagator())
     instrument_web(provider)
     install(OpenTelemetryTracer(provider.get_tracer("sagaplatform")))
+
+
+def new_provider(exporter: SpanExporter) -> TracerProvider:
+    """What makes this process's spans, and has them sent from a thread of its own."""
+    name = {"service.namespace": "sagaplatform", "service.name": service_name(sys.argv)}
+    sampler = ParentBased(root=Share(settings.TRACE_SHARE))
+    provider = TracerProvider(sampler=sampler, resource=Resource(name))
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=MOST_WAITING))
+    return provider
 
 
 def instrument_web(provider: TracerProvider) -> None:
@@ -83,14 +84,16 @@ def instrument_web(provider: TracerProvider) -> None:
 
 
 def service_name(words: Sequence[str]) -> str:
-    """What a process is called in traces, by its command line: inventory, worker, watchdog, web."""
+    """What a process is called in traces, by its command line: web, inventory, worker, watchdog; of
+    a command that a person runs, with that word behind it."""
     program, *rest = words or [""]
     if Path(program).name != "manage.py" or not rest:
         return "web"
     command, *given = rest
     if command == "run_consumer" and given:
         return given[0]
-    return command.removeprefix("run_")
+    daemon = command.removeprefix("run_")
+    return f"{command}-command" if daemon == command else daemon
 
 
 def endpoint(address: str) -> str:

@@ -6,6 +6,7 @@ sampled has no spans, so it costs next to nothing.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +30,7 @@ from apps.messaging.request import Request
 SAGA_ID = "saga_id"  # as in the baggage
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 Facts = dict[str, str | int]
+ROOT = trace.INVALID_SPAN_CONTEXT  # where a trace begins
 
 
 # --- traceparents
@@ -37,7 +39,7 @@ Facts = dict[str, str | int]
 def parse(traceparent: str) -> SpanContext:
     """What a message carries. Not valid where it is none."""
     if not (found := TRACEPARENT.fullmatch(traceparent)):
-        return trace.INVALID_SPAN_CONTEXT
+        return ROOT
     trace_id, span_id, flags = (int(each, 16) for each in found.groups())
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
 
@@ -167,13 +169,12 @@ class OpenTelemetryTracer(tracing.Tracer):
 
     @contextmanager
     def wake_up(self, context: str) -> Iterator[None]:
-        together = Together(self, f"work {context}", {"saga.context": context})
-        self.thread.together = together
+        self.thread.wake_up = woken = WakeUp(self, context)
         try:
             yield
         finally:
-            self.thread.together = None
-            together.end()
+            self.thread.wake_up = None
+            end([woken.span] if woken.span else [])
 
     @contextmanager
     def call(self, context: str, request: Request, operation: str, **facts: Any) -> Iterator[None]:
@@ -187,7 +188,7 @@ class OpenTelemetryTracer(tracing.Tracer):
             "saga.operation": operation,
             "saga.attempt": facts["attempt"],
         }
-        woken = self.thread.together
+        woken = self.thread.wake_up
         links = [woken.join(parent, request.saga_id)] if woken else []
         span = self.start(f"call {operation}", parent, SpanKind.CLIENT, told, links)
         # The block's own errors are never swallowed here, nor is their text told.
@@ -217,51 +218,41 @@ def read_traceparent(headers: str) -> str:
     return msgspec.json.decode(headers, type=_Kept).traceparent
 
 
-class Together:
-    """One span for work on several sagas, in a trace of its own that is linked with theirs.
+class WakeUp:
+    """The span of one wake-up: calls for several sagas, in a trace of its own that is linked with
+    theirs. It starts with the first call that is traced, so a wake-up in vain is not told."""
 
-    It is sampled where one of them is, so it starts with the first that is.
-    """
-
-    def __init__(self, tracer: OpenTelemetryTracer, name: str, facts: Facts) -> None:
-        self.tracer, self.name, self.facts = tracer, name, facts
+    def __init__(self, tracer: OpenTelemetryTracer, context: str) -> None:
+        self.tracer, self.context = tracer, context
         self.span: Span | None = None
 
     def join(self, of: SpanContext, saga_id: UUID) -> Link:
-        """Work on one of them, in its trace; the link back for that."""
-        whose = {SAGA_ID: str(saga_id)}
+        """A call is made; the link back for it."""
+        call = Link(of, {SAGA_ID: str(saga_id)})
         if self.span is None:
-            root, links = trace.INVALID_SPAN_CONTEXT, [Link(of, whose)]
-            self.span = self.tracer.start(self.name, root, SpanKind.CONSUMER, self.facts, links)
+            facts: Facts = {"saga.context": self.context}
+            name = f"work {self.context}"
+            self.span = self.tracer.start(name, ROOT, SpanKind.CONSUMER, facts, [call])
         else:
-            self.span.add_link(of, whose)
+            self.span.add_link(call.context, call.attributes)
         return Link(self.span.get_span_context())
-
-    def end(self, error: BaseException | None = None) -> None:
-        """It is done, or failed."""
-        if self.span is None:
-            return
-        if error:
-            mark_failed(self.span, error)
-        self.span.end()
 
 
 class _Thread(local):
     """What a worker's thread has in hand."""
 
-    together: Together | None = None
+    wake_up: WakeUp | None = None
 
 
 class BatchSpans(tracing.BatchSpans):
-    """A span for each message that is handled, from when it is read to the commit, and one for the
-    batch. Messages are written together, so they take equally long."""
+    """A span for each message that is handled, from when it is read to the commit: messages are
+    written together, so they take equally long. Several are linked with a span of the batch, which
+    has a trace of its own."""
 
     def __init__(self, tracer: OpenTelemetryTracer, context: str, messages: int) -> None:
-        self.tracer, self.context = tracer, context
-        facts: Facts = {"saga.context": context, "messaging.batch.message_count": messages}
-        self.together = Together(tracer, f"batch {context}", facts)
+        self.tracer, self.context, self.messages = tracer, context, messages
+        self.began = time.time_ns()
         self.handled: dict[Record, Span] = {}
-        self.messages = messages
 
     def take(self, record: Record, envelope: Envelope) -> Envelope:
         parent = parse(envelope.traceparent)
@@ -269,9 +260,7 @@ class BatchSpans(tracing.BatchSpans):
             return envelope
         facts = of_message(envelope, "handle", "process") | of_place(record)
         facts["saga.context"] = self.context
-        links = [self.together.join(parent, envelope.request.saga_id)]
-        name = f"handle {envelope.type}"
-        span = self.tracer.start(name, parent, SpanKind.CONSUMER, facts, links)
+        span = self.tracer.start(f"handle {envelope.type}", parent, SpanKind.CONSUMER, facts)
         self.handled[record] = span
         return replace(envelope, traceparent=traceparent_of(span.get_span_context()))
 
@@ -282,21 +271,31 @@ class BatchSpans(tracing.BatchSpans):
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:
+            if len(self.handled) > 1:
+                self._tell_batch()
             end(self.handled.values())
-            self.together.end()
-        elif record := self._own(error):
-            cause = error.__cause__ or error
-            if span := self.handled.get(record):
-                mark_failed(span, cause)
-                span.end()
-                self.together.end(cause)
+        elif span := self._own(error):
+            mark_failed(span, error.__cause__ or error)
+            span.end()
 
-    def _own(self, error: BaseException) -> Record | None:
-        """The message whose own error it is; of a batch that failed as a whole nothing is told, for
-        what is in it is handled again."""
+    def _own(self, error: BaseException) -> Span | None:
+        """Of the message whose own error it is. Of a batch that failed as a whole nothing is told,
+        for what is in it is handled again."""
         if self.messages == 1:
-            return next(iter(self.handled), None)
-        return getattr(error, "record", None)
+            return next(iter(self.handled.values()), None)
+        return self.handled.get(getattr(error, "record", None))  # type: ignore[arg-type]
+
+    def _tell_batch(self) -> None:
+        facts: Facts = {
+            "saga.context": self.context,
+            "messaging.batch.message_count": len(self.handled),
+        }
+        links = [Link(each.get_span_context()) for each in self.handled.values()]
+        start = partial(self.tracer.otel.start_span, start_time=self.began)
+        batch = start(f"batch {self.context}", below(ROOT), SpanKind.CONSUMER, facts, links)
+        for each in self.handled.values():
+            each.add_link(batch.get_span_context())
+        batch.end()
 
 
 def end(spans: Iterable[Span]) -> None:
