@@ -28,7 +28,7 @@ def running(
     empty(*all_topics())  # of what other folders have left there
     logs: Path = tmp_path_factory.mktemp("traced")
     platform = TracedPlatform(owners, logs, receiver)
-    platform.start_all()
+    platform.start_missing()
     yield platform
     platform.stop()
 

@@ -43,11 +43,12 @@ class TracedPlatform(Platform):
             "ALLOWED_HOSTS": "127.0.0.1",
         }
 
-    def start_all(self) -> None:
-        """Everything, after it was stopped."""
-        self.start()
-        self.start_worker()
-        self.start_web()
+    def start_missing(self) -> None:
+        super().start_missing()
+        if "worker" not in self.processes:
+            self.start_worker()
+        if "web" not in self.processes:
+            self.start_web()
 
     def start_worker(self) -> None:
         self.run("worker", sys.executable, "manage.py", "run_worker")
@@ -77,6 +78,10 @@ class TracedPlatform(Platform):
         )
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return int(answer.status)
+
+    def log(self, name: str) -> str:
+        """What a process has logged."""
+        return (self.logs / f"{name}.log").read_text()
 
     def sign_in(self) -> None:
         """A customer with a token."""

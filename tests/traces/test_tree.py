@@ -158,7 +158,6 @@ def test_a_trace_that_the_customer_does_not_sample_is_not_told(
     assert (row[0][3:35], row[0][-2:]) == (trace_id, "00")
     platform.stop()  # which sends what there is to send
     assert platform.receiver.of(trace_id) == []
-    platform.start_all()
 
 
 def test_a_consumer_dies_before_it_sends_and_the_sweep_goes_on_in_the_same_trace(
@@ -200,3 +199,24 @@ SENT_BY_THE_SWEEP = {
 def below(spans: list[Span], parent_id: str) -> set[tuple[str, str]]:
     """What hangs on a span."""
     return {(each.service, each.name) for each in spans if each.parent_id == parent_id}
+
+
+def test_a_receiver_that_is_away_harms_no_order_and_is_told_of_once(
+    platform: TracedPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.stop()
+    monkeypatch.setitem(platform.environ, "OTLP_ENDPOINT", "http://127.0.0.1:9")
+    platform.start_missing()
+    platform.sign_in()
+    before = platform.log("sagas")
+    assert platform.order(f"00-{uuid4().hex}-{CUSTOMERS_SPAN}-01") == 202
+    platform.wait_until_ended(1)
+    platform.wait_until(lambda: "traces_not_sent" in platform.log("sagas"), "a warning")
+    assert platform.order(f"00-{uuid4().hex}-{CUSTOMERS_SPAN}-01") == 202
+    platform.wait_until_ended(2)
+    platform.stop()
+
+    said = platform.log("sagas").removeprefix(before)
+    assert said.count("traces_not_sent") == 1
+    assert "opentelemetry" not in said
+    assert TOKEN not in said
