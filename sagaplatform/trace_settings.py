@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from environs import EnvValidationError
 
-PAIR = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+=[!-+\--~]+"  # a header's name, and a value without a comma
+PAIR = r" *[!#$%&'*+.^_`|~0-9A-Za-z-]+=[ -+\--~]+"  # a header's name, and a value without a comma
 PAIRS = re.compile(rf"{PAIR}(,{PAIR})*")
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import unquote
 
 import structlog
 from django.conf import settings
@@ -102,9 +103,9 @@ def endpoint(address: str) -> str:
 
 
 def headers(text: str) -> dict[str, str]:
-    """The headers in name=value,name=value."""
+    """The headers in name=value,name=value; as the specification has it, %20 is a blank."""
     pairs = (each.partition("=") for each in text.split(",") if each.strip())
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
 class Share(Sampler):

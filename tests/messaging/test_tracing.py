@@ -29,7 +29,7 @@ from apps.messaging.request import Request
 from apps.messaging.spans import OpenTelemetryTracer, parse, traceparent_of
 from apps.messaging.starting import new_traceparent
 from sagaplatform import env
-from sagaplatform.trace_settings import check
+from sagaplatform.trace_settings import PAIRS, check
 from sagaplatform.tracing import (
     MOST_WAITING,
     Telling,
@@ -479,7 +479,11 @@ def test_spans_are_posted_below_the_address(address: str) -> None:
 
 
 def test_headers_are_pairs() -> None:
-    assert headers("a=b, x-token=c=d") == {"a": "b", "x-token": "c=d"}
+    given = "a=b, x-token=c=d,authorization=Bearer%20e,other=Basic f"
+    assert PAIRS.fullmatch(given)
+    assert headers(given) == {
+        "a": "b", "x-token": "c=d", "authorization": "Bearer e", "other": "Basic f",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("flags", ["00", "01", "03"])

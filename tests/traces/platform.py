@@ -23,6 +23,7 @@ GUNICORN = (
 # The shop of tests.e2e, in dollars.
 LINES = [{"product_id": "tea", "quantity": 2, "unit_price_cents": 450}]
 PATIENCE_SECONDS = 30
+LOOK_SECONDS = 5
 
 
 class TracedPlatform(Platform):
@@ -79,6 +80,14 @@ class TracedPlatform(Platform):
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return int(answer.status)
 
+    def look(self, path: str) -> int:
+        """Ask for a page as a browser does; the status of the answer."""
+        try:
+            with urllib.request.urlopen(self.web + path, timeout=PATIENCE_SECONDS) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def log(self, name: str) -> str:
         """What a process has logged."""
         return (self.logs / f"{name}.log").read_text()
@@ -89,7 +98,7 @@ class TracedPlatform(Platform):
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.web}/health/live", timeout=PATIENCE_SECONDS):
+            with urllib.request.urlopen(f"{self.web}/health/live", timeout=LOOK_SECONDS):
                 return True
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # not listening yet, or its worker is still starting
             return False

@@ -60,6 +60,8 @@ def trace_id(platform: TracedPlatform) -> str:
     """The trace of a customer who has ordered by card, when all of it is there."""
     trace_id = uuid4().hex
     platform.sign_in()
+    assert platform.look("/nowhere/ada?mail=ada@example.com") == 404
+    assert platform.look("/health/live?ada") == 200
     given = f"00-{trace_id}-{CUSTOMERS_SPAN}-01"
     assert platform.order(given) == 202
     platform.wait_until_ended(1)
@@ -115,11 +117,20 @@ def assert_woken(receiver: Receiver, spans: list[Span]) -> None:
         assert len(call.links) == 1
 
 
+# Of the body, the headers and the addresses of requests; nothing that an id could have in it.
+PERSONAL = (
+    b"lovelace", b"st james", b"sw1y 4jh", b"london", b"browser", b"example.com", b"nowhere",
+    b"127.0.0.1",
+)  # fmt: skip
+
+
 def assert_nothing_personal(receiver: Receiver) -> None:
     """Neither the customer's name, address and browser nor what their request carried."""
     told = b"".join(receiver.bodies).lower()
     assert b"publish ordercreated" in told
-    for word in (b"ada", b"lovelace", b"james", b"sw1y", b"london", b"browser", b"127.0.0.1"):
+    webs = {each.name for each in receiver.spans if each.kind == "server"}
+    assert webs == {"GET", "POST api/v1/orders"}
+    for word in PERSONAL:
         assert word not in told
     assert {each["x-token"] for each in receiver.headers} == {TOKEN}
     assert not any("baggage" in each or "traceparent" in each for each in receiver.headers)
