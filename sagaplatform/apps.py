@@ -1,6 +1,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin import apps as django_admin
 from django.core.signals import request_finished
 
@@ -18,6 +19,8 @@ class SagaplatformConfig(AppConfig):
         """Every process of Django may wake a worker. (The package itself imports nothing, for the
         local stack is in it, which runs before Celery is installed.)"""
         import_module("sagaplatform.celery")
+        if settings.OTLP_ENDPOINT:
+            import_module("sagaplatform.tracing").begin()
         import_module("sagaplatform.roles").keep_roles_after_migrations()
         _add_to_audit()
         request_finished.connect(forget_request_id, dispatch_uid="request_id")

@@ -68,6 +68,10 @@ SETTINGS = (
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),
     Setting("METRICS_TOKEN", "str", "", "a scrape of /metrics sends it; empty: this machine only"),
     Setting("METRICS_PORT", "int", 0, "of a process without web pages, for its metrics; 0: none"),
+    Setting("OTLP_ENDPOINT", "str", "", "where traces go: http://collector:4318; empty: nowhere"),
+    Setting("OTLP_HEADERS", "str", "", "sent with them, a secret: name=value,name=value"),
+    Setting("TRACE_SHARE", "float", 1.0, "of new traces that are told, from 0 to 1"),
+    Setting("TRACE_URL", "str", "", "a trace's page, https://jaeger.example/trace/{trace_id}"),
     Setting("PROMETHEUS_MULTIPROC_DIR", "str", "", "folder where one machine's processes add up"),
 )  # fmt: skip
 

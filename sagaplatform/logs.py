@@ -46,6 +46,10 @@ def configure(options: dict[str, Any]) -> None:
             "axes": {"level": "WARNING"},  # of wrong passwords, not of each that is right
             # It tells of addresses in full, and a webhook's is a secret.
             "urllib3": {"level": "CRITICAL"},
+            # That traces cannot be sent is told once, by who sends them (tracing.py), and a full
+            # queue is what follows from it.
+            "opentelemetry.exporter": {"level": "CRITICAL"},
+            "opentelemetry.sdk": {"level": "ERROR"},
         },
         "root": {"handlers": ["stderr"], "level": options["level"]},
     })  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sagaplatform import content_policy, env, navigation
+from sagaplatform import content_policy, env, navigation, trace_settings
 
 BASE_DIR = Path(__file__).parent.parent
 ENV = env.read()
@@ -268,3 +268,11 @@ METRICS_TOKEN = ENV["METRICS_TOKEN"]
 METRICS_PORT = ENV["METRICS_PORT"]
 PROMETHEUS_MULTIPROC_DIR = ENV["PROMETHEUS_MULTIPROC_DIR"]
 PROMETHEUS_LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+# --- traces, see tracing.py
+
+trace_settings.check(ENV)
+OTLP_ENDPOINT = ENV["OTLP_ENDPOINT"]
+OTLP_HEADERS = ENV["OTLP_HEADERS"]
+TRACE_SHARE = ENV["TRACE_SHARE"]
+TRACE_URL = ENV["TRACE_URL"]

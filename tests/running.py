@@ -26,25 +26,29 @@ class Platform:
         self.owners = owners
         self.logs = logs
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.environ: dict[str, str] = {}  # of all of them, beside the test's own
 
     def start(self, contexts: Iterable[str] = CONTEXTS) -> Self:
         for name in contexts:
-            with (self.logs / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(
-                    [sys.executable, "manage.py", "run_consumer", name],
-                    cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "LOG_FORMAT": "text"},
-                )  # fmt: skip
+            self.start_consumer(name)
         return self
+
+    def start_consumer(self, context: str, **environ: str) -> None:
+        """The consumer of one context."""
+        self.run(context, sys.executable, "manage.py", "run_consumer", context, **environ)
 
     def start_watchdog(self, **environ: str) -> Self:
         """The watchdog beside the consumers, under the name `watchdog`."""
-        with (self.logs / "watchdog.log").open("ab") as log:
-            self.processes["watchdog"] = subprocess.Popen(
-                [sys.executable, "manage.py", "run_watchdog"],
-                cwd=ROOT, stdout=log, stderr=log,
-                env={**os.environ, "LOG_FORMAT": "text", **environ},
-            )  # fmt: skip
+        self.run("watchdog", sys.executable, "manage.py", "run_watchdog", **environ)
         return self
+
+    def run(self, name: str, *words: str, **environ: str) -> None:
+        """Start a process, under a name of which there is no other."""
+        given = {**os.environ, "LOG_FORMAT": "text", **self.environ, **environ}
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                words, cwd=ROOT, stdout=log, stderr=log, env=given
+            )
 
     def start_missing(self) -> None:
         """Start what an earlier test has killed."""

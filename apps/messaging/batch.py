@@ -59,6 +59,7 @@ from apps.messaging.sorting import (
     known,
     waves,
 )
+from apps.messaging.tracing import tracer
 from apps.messaging.waking import wake
 from apps.messaging.wiring import wiring
 
@@ -132,6 +133,7 @@ class Batch:
         self.outgoing: list[Envelope] = []
         self.notes: list[tuple[Item, Decision]] = []
         self.calls_wait = False
+        self.spans = tracer().batch(context, len(records))
 
     def carry_out(self) -> None:
         """All or nothing. Raises HandlingFailed naming the message whose own error it is, and
@@ -159,7 +161,7 @@ class Batch:
         table = wiring(self.context)
         if not concerns(table, record):
             return
-        envelope = known(table, record.read())
+        envelope = self.spans.take(record, known(table, record.read()))
         message = envelope.open()
         self.items += items_of(table, record, envelope, message)
         if listener := table.listeners.get(key_of(envelope)):
@@ -200,6 +202,7 @@ class Batch:
         found = self._rows_of(items)
         calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
         verdicts = [self._verdict(item, found, calls) for item in items]
+        self.spans.decided((each.item.record, each.decision) for each in verdicts)
         answers = self._decide([each for each in verdicts if each.decision in HANDLED])
         self.notes += [(v.item, v.decision) for v in verdicts if v.decision not in ORDINARY]
         self.log.settle([row for each in verdicts for row in self._conclude(each, answers)])
@@ -345,5 +348,6 @@ class Batch:
             for r in [item.task.request]
         ]
         if rows:
+            self.spans.decided((item.record, decision) for item, decision in self.notes)
             self.database.execute(NOTE, columns(rows, 7))
             count_decisions(self.database, (decision for _, decision in self.notes))

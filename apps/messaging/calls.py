@@ -37,6 +37,7 @@ from apps.messaging.recording import Recorded, What, Who, recorded, undone_at_on
 from apps.messaging.request import Request
 from apps.messaging.retry import is_passing, pause_before_call
 from apps.messaging.saga_log import Answer, Entry, SagaLogTable, Settled
+from apps.messaging.tracing import tracer
 from apps.messaging.waking import wake
 from apps.messaging.wiring import wiring
 
@@ -46,14 +47,22 @@ log = structlog.get_logger()
 def work(context: str) -> int:
     """Claim and carry out what is due in one context until nothing is; how many calls were made."""
     table, made = IntentTable(Database(context)), 0
-    while claimed := table.claim(wiring(context).lease):
-        carry_out(context, claimed)
-        made += 1
+    with tracer().wake_up(context):
+        while claimed := table.claim(wiring(context).lease):
+            carry_out(context, claimed)
+            made += 1
     return made
 
 
 def carry_out(context: str, claimed: Claimed) -> None:
     """Make one call and record what came of it."""
+    of = (context, claimed.request, claimed.operation)
+    with tracer().call(*of, asked=claimed.asked, attempt=claimed.attempt):
+        attempt(context, claimed)
+
+
+def attempt(context: str, claimed: Claimed) -> None:
+    """What `carry_out` does, within its span."""
     operation = wiring(context).calls[claimed.operation]
     call = call_of(claimed, operation)
     reach("intent.claimed", [call.request])
@@ -77,6 +86,7 @@ def carry_out(context: str, claimed: Claimed) -> None:
 
 def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
     """The outcome is not known: never a refusal. The same key again, after a while."""
+    tracer().fail(error)
     pause = pause_before_call(claimed.attempt)
     reason = f"{type(error).__name__}: {describe(error)}"
     log.warning(
@@ -107,7 +117,7 @@ def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
         asked = table.put_off(claimed, status, waiting.reason, until=waiting.until, seconds=pause)
         if asked is None:
             return
-        request = kept(asked.undo or asked.request, command_topic(context))
+        request = tracer().within(kept(asked.undo or asked.request, command_topic(context)))
         event = StepWaits(reason=waiting.reason, until=asked.due_at)
         publish(database, [envelope_of(context, request, event, request.request)])
 
@@ -233,7 +243,7 @@ class Recording:
         return answer
 
     def _kept(self, headers: str) -> Envelope:
-        return kept(headers, command_topic(self.context))
+        return tracer().within(kept(headers, command_topic(self.context)))
 
     def _tell(self, headers: str, event: Event) -> Answer:
         """Answer one of those who wait."""

@@ -53,7 +53,9 @@ def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
     if not records:
         return []
     try:
-        Batch(context, records).carry_out()
+        batch = Batch(context, records)
+        with batch.spans:
+            batch.carry_out()
     except HandlingFailed as failed:
         if is_passing(failed.error):
             raise failed.error from failed

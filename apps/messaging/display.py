@@ -1,9 +1,11 @@
 """Facts as the admin's pages show them to people: money, moments, durations, ids, labels."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
@@ -20,6 +22,7 @@ COLOURS = {
                 "unknown", "decision", "discarded"},
     "danger": {"refused", "parked", "stuck", "start_lost"},
 }  # fmt: skip
+TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}
 
 
@@ -93,6 +96,21 @@ def link(page: str, key: object, text: object) -> SafeString:
         return format_html("{}", text)
     shown = '<a class="text-primary-600 dark:text-primary-400 hover:underline" href="{}">{}</a>'
     return format_html(shown, address, text)
+
+
+def trace_link(traceparent: str) -> SafeString | str:
+    """The id of a W3C traceparent's trace, a link to its page where TRACE_URL says where these are.
+    Empty where it is none."""
+    if not (found := TRACEPARENT.fullmatch(traceparent)):
+        return ""
+    trace_id = found[1]
+    if not settings.TRACE_URL:
+        return trace_id
+    shown = (
+        '<a class="text-primary-600 dark:text-primary-400 hover:underline" href="{}"'
+        ' rel="noreferrer">{}</a>'
+    )
+    return format_html(shown, settings.TRACE_URL.replace("{trace_id}", trace_id), trace_id)
 
 
 def _time(at: datetime, pattern: str, show: str) -> SafeString:

@@ -93,7 +93,7 @@ FROM (
   ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen
 WHERE intent.id = chosen.id
 RETURNING intent.id, saga_id, step, action, generation, operation, subject, key, details, attempt,
-          intent.called_at, chosen.called_at IS NOT NULL, undo, fence
+          intent.called_at, chosen.called_at IS NOT NULL, undo, fence, request
 """
 
 # What waits for a call that is still this worker's, locked until its outcome is recorded.
@@ -164,6 +164,7 @@ class Claimed(NamedTuple):
     called_at: datetime
     called_before: bool  # it was claimed before, so it may have been made already
     unwanted: bool
+    asked: str  # headers of the request that it answers
 
 
 class Waiting(NamedTuple):
@@ -326,7 +327,7 @@ def _open(row: Row) -> OpenIntent:
 
 def _claimed(lease: UUID, row: Row) -> Claimed:
     id, saga_id, step, action, generation, operation, subject, key, details, *rest = row
-    attempt, called_at, called_before, undo, fence = rest
+    attempt, called_at, called_before, undo, fence, asked = rest
     request = _request(saga_id, step, action, generation)
     facts = (operation, subject, key, bytes(details), attempt, called_at, called_before)
-    return Claimed(id, lease, request, *facts, bool(undo or fence))
+    return Claimed(id, lease, request, *facts, bool(undo or fence), asked)

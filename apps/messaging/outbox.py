@@ -10,6 +10,7 @@ from apps.messaging.database import Database, columns
 from apps.messaging.envelope import Envelope
 from apps.messaging.errors import OutsideTransaction
 from apps.messaging.relay import Letter, relay
+from apps.messaging.tracing import tracer
 
 # Write new messages, and in passing take out those that the broker has acknowledged.
 WRITE = """
@@ -27,7 +28,10 @@ def publish(database: Database, envelopes: Sequence[Envelope]) -> None:
     They are sent right after its commit, and go with its rollback. Raises OutsideTransaction where
     none is open on this very connection.
     """
-    post(database, [letter_of(each) for each in envelopes])
+    stored, sent = tracer().publish(envelopes)
+    post(database, [letter_of(each) for each in stored])
+    if sent:
+        transaction.on_commit(sent, using=database.alias)
 
 
 def post(database: Database, letters: Sequence[Letter]) -> None:

@@ -31,6 +31,7 @@ from apps.messaging.failpoints import reach
 from apps.messaging.kafka import new_producer, topic_name
 from apps.messaging.metrics import tell_swept
 from apps.messaging.request import Request
+from apps.messaging.tracing import tracer
 from apps.messaging.transactional import TransactionalProducer
 
 log = structlog.get_logger()
@@ -156,6 +157,7 @@ class Relay:
             letters = self._overdue(overdue_seconds)
             if letters:
                 log.info("outbox_swept", context=self.database.alias, messages=len(letters))
+                tracer().resend(letter.headers for letter in letters)
                 self.dispatch(letters)
                 self.producer.flush(OVERDUE_SECONDS)
         return len(letters)

@@ -1,6 +1,5 @@
 """The start of a saga: its first step is done by the context that starts it."""
 
-import secrets
 from functools import partial
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from apps.messaging.failpoints import reach
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
 from apps.messaging.saga_log import Answer, SagaLogTable
+from apps.messaging.tracing import tracer
 
 
 def start_saga(
@@ -30,13 +30,14 @@ def start_saga(
     """Record the first step as done and tell of it, in the caller's transaction.
 
     `label` is the context that starts the saga, `traceparent` the W3C trace that the request came
-    with; None begins a new one. Raises OutsideTransaction where no transaction is open there.
+    with; None: see `new_traceparent`. Raises OutsideTransaction where no transaction is open there.
     """
     database = Database(label)
     if not database.in_transaction():
         raise OutsideTransaction(database=label)
     request = Request(saga_id, step, Action.DO, generation=1, mode=plan.mode)
     transaction.on_commit(partial(reach, "start.after_commit", [request]), using=label)
+    tracer().begin(saga_id)
     envelope = new_envelope(
         event,
         request,
@@ -49,5 +50,5 @@ def start_saga(
 
 
 def new_traceparent() -> str:
-    """A new trace, sampled (W3C Trace Context, section 3.2)."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    """For a message that no other led to; see `Tracer.new_traceparent`."""
+    return tracer().new_traceparent()

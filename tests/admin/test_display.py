@@ -1,6 +1,7 @@
 """Facts as people read them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,29 @@ from apps.messaging import display
 )  # fmt: skip
 def test_money_is_exact(cents: int, text: str) -> None:
     assert display.money(cents, "USD") == text
+
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
+
+
+def test_a_trace_is_its_id_where_nobody_says_where_traces_are(settings: Any) -> None:
+    settings.TRACE_URL = ""
+    assert display.trace_link(TRACEPARENT) == TRACE_ID
+
+
+def test_a_trace_links_to_its_page_and_the_address_is_escaped(settings: Any) -> None:
+    settings.TRACE_URL = "https://jaeger.example/trace/{trace_id}?a=1&b=\"'><script>"
+    assert (
+        f"https://jaeger.example/trace/{TRACE_ID}?a=1&amp;b=&quot;&#x27;&gt;&lt;script&gt;"
+        in display.trace_link(TRACEPARENT)
+    )
+
+
+@pytest.mark.parametrize("given", ["", "none", "00-<script>-b7ad6b7169203331-01"])
+def test_what_is_no_trace_is_not_shown(settings: Any, given: str) -> None:
+    settings.TRACE_URL = "https://jaeger.example/trace/{trace_id}"
+    assert display.trace_link(given) == ""
 
 
 def test_money_of_an_unknown_currency_is_an_amount() -> None:

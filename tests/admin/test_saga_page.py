@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -37,6 +38,19 @@ def words(cell: object) -> str:
     """A cell without its markup; a time by its kind."""
     text = re.sub(r"<time[^>]*>[^<]*</time>", "TIME", str(cell))
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+def test_a_saga_links_to_its_trace(support: Client, shop: Databases, settings: Any) -> None:
+    settings.TRACE_URL = "https://jaeger.example/trace/{trace_id}"
+    order = confirmed_saga(shop)
+    statement = "SELECT split_part(traceparent, '-', 2) FROM sagas_saga"
+    [(trace_id,)] = shop["sagas"].execute(statement).fetchall()
+
+    shown = support.get(f"/admin/sagas/saga/{order.saga_id}/change/").content.decode()
+
+    assert (
+        f'href="https://jaeger.example/trace/{trace_id}" rel="noreferrer">{trace_id}</a>' in shown
+    )
 
 
 def test_a_confirmed_saga_shows_what_every_service_holds(support: Client, shop: Databases) -> None:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.messaging.tracing import tracer
 from apps.orders.api import answers
 from apps.orders.api.bodies import OrderBody, read_order
 from apps.orders.api.errors import (
@@ -102,7 +103,10 @@ def _idempotency_key(request: Request) -> str:
 
 
 def _traceparent(request: Request) -> str | None:
-    """The caller's trace, if it is one: it travels on in every message of the saga."""
+    """The caller's trace, if it is one: it travels on in every message of the saga. Where tracing
+    is on, this request's span, which is in it."""
+    if current := tracer().current():
+        return current
     given = request.headers.get("traceparent", "")
     return given if TRACEPARENT.fullmatch(given) else None
 

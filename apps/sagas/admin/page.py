@@ -16,11 +16,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.pages import Page, Pages
-from apps.messaging.display import clock, in_one_line, label, moment, money, took, words
+from apps.messaging.display import clock, in_one_line, label, moment, money, took, trace_link, words
 from apps.sagas.admin.graph import Standing, nodes_of
 from apps.sagas.admin.history import History, Point
 from apps.sagas.admin.timeline import VERBS, Entry, entries_of, timeline_of
@@ -231,7 +232,12 @@ class SagaPage(Pages, ReadOnlyAdmin):
         ("shown_process", "driven"),
         ("customer_id", "revision"),
         ("started_at", "changed_at"),
+        "trace",
     )
+
+    @display(description="trace")
+    def trace(self, saga: Saga) -> SafeString | str:
+        return trace_link(saga.traceparent)
 
     def beside(self, request: HttpRequest, saga: Saga) -> dict[str, Any]:
         """What the live part shows beside the saga: a mixin names here the `buttons` of what can be

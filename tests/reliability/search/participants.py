@@ -185,7 +185,7 @@ class Participants:
         now = call._replace(status=IntentStatus.CLAIMED, touched=True, lease=claims, claims=claims)
         found = intents.Claimed(
             AN_ID, AN_ID, call.request, MAKE, "", call.key, b"{}", claims, A_TIME,
-            call.touched, False,
+            call.touched, False, "{}",
         )  # fmt: skip
         return now, intents.call_of(found, CALL).key
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sagas', '0009_events_drive'),
+        ('sagas', '0010_events_drive'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sagas', '0008_closing_cases'),
+        ('sagas', '0009_state_mark'),
     ]
 
     operations = [
