@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
-from apps.messaging.admin.pages import Page, Pages
+from apps.messaging.admin.pages import Page, Pages, Section
 from apps.messaging.display import clock, in_one_line, label, moment, money, took, words
 from apps.sagas.admin.graph import Standing, nodes_of
 from apps.sagas.admin.history import History, Point
@@ -32,14 +32,6 @@ BACK = ("Compensation", "Asked", "Took")
 # Others react to the end: the parcel is handed over, the stock leaves. Then the page is at rest.
 AT_REST = timedelta(seconds=15)
 STOP_POLLING = 286  # what htmx takes for the last answer
-
-
-class Section(NamedTuple):
-    """A table on the page. Cells are texts, or safe HTML such as a `label`."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[object]]
 
 
 class Told(NamedTuple):
