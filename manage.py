@@ -27,7 +27,8 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(
             f"What this needs is not configured here: {error}\nA command about users, flags or the"
-            " schedule needs DATABASE_URL_DEFAULT; give it, or run the command where it is."
+            " schedule needs DATABASE_URL_DEFAULT: give it, or run the command where it is. One of"
+            " Django's takes that database unless you name another database with --database."
         )
     except OperationalError as error:
         sys.exit(
