@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -57,8 +58,6 @@ class AdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """Unfold puts them before its own."""
-        from apps.ops.audit_page import audit  # noqa: PLC0415 - it needs the site that we make here
-
         inside = self.admin_view
         return [
             path("login/code/", views.code, name="code"),
@@ -66,5 +65,13 @@ class AdminSite(UnfoldAdminSite):
             path("second-factor/set-up/", views.set_up, name="set_up"),
             path("second-factor/codes/", inside(views.renew_codes), name="renew_codes"),
             path("confirm/", inside(views.confirm), name="confirm"),
-            path("audit/", inside(audit), name="audit"),
+            *self._urls_of_ops(),
         ]
+
+    def _urls_of_ops(self) -> list[URLPattern]:
+        """What shows all contexts, where all are."""
+        if not settings.IS_WHOLE:
+            return []
+        from apps.ops.audit_page import audit  # noqa: PLC0415 - it needs the site that we make here
+
+        return [path("audit/", self.admin_view(audit), name="audit")]

@@ -3,6 +3,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin import apps as django_admin
+from django.core.checks import register
 from django.core.signals import request_finished
 
 from sagaplatform.request_id import forget_request_id
@@ -22,13 +23,17 @@ class SagaplatformConfig(AppConfig):
         if settings.OTLP_ENDPOINT:
             import_module("sagaplatform.tracing").begin()
         import_module("sagaplatform.roles").keep_roles_after_migrations()
-        _add_to_audit()
+        if settings.IS_WHOLE:
+            _add_to_audit()
+        checks = import_module("sagaplatform.checks")
+        register(checks.named_contexts_have_databases)
+        register(checks.all_have_databases, deploy=True)
         request_finished.connect(forget_request_id, dispatch_uid="request_id")
 
 
 def _add_to_audit() -> None:
     """What is changed in `default` is part of the audit of all databases."""
-    audit, kept = import_module("apps.ops.audit"), import_module("sagaplatform.staff_actions")
+    audit, kept = import_module("apps.ops.audit"), import_module("sagaplatform.staff_audit")
     audit.SOURCES.append(audit.Source(kept.newest, kept.operations))
 
 

@@ -58,7 +58,7 @@ def options() -> dict[str, Any]:
         "worker_pool": "threads",  # calls wait for others; a thread takes 1 MB, a process 50
         "worker_concurrency": settings.CELERY_CONCURRENCY,
         "worker_enable_remote_control": False,
-        "beat_scheduler": "sagaplatform.beat:Scheduler",
+        "beat_scheduler": f"sagaplatform.beat:{'' if settings.WITH_USERS else 'Plain'}Scheduler",
         "enable_utc": True,
     }
 
@@ -92,12 +92,18 @@ def _kafka() -> dict[str, Any]:
             "kafka_consumer_config": {
                 **CONSUMER,
                 "logger": librdkafka,
-                "group.id": topic_name("workers"),
+                "group.id": topic_name(workers()),
                 "enable.auto.commit": True,
                 "auto.commit.interval.ms": 1000,
             },
         },
     }
+
+
+def workers() -> str:
+    """The group that shares the wake-ups: the workers of one deployment. All hear of all contexts,
+    and pass over those that are not installed where they are."""
+    return "workers" if settings.IS_WHOLE else "-".join(("workers", *settings.CONTEXTS))
 
 
 def _raise_what_failed(error: KafkaError | None, message: Message) -> None:

@@ -1,14 +1,16 @@
 """Every setting that the environment gives: name, type, default, meaning. Nothing else reads it."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dotenv import load_dotenv
-from environs import Env
+from dotenv import dotenv_values
+from environs import Env, EnvError
 
-CONTEXTS = ("orders", "inventory", "pricing", "payments", "shipping", "notifications", "sagas")
+from apps.contracts.topics import CONTEXTS
+
 ALIASES = ("default", *CONTEXTS)
 LOCAL_ENVIRONMENT = Path(__file__).parent.parent / ".local" / "app.env"
 
@@ -31,6 +33,7 @@ SETTINGS = (
     Setting("HTTPS", "bool", True, "0 only without TLS in front: cookies and redirects rely on it"),
     Setting("ADMIN_SECOND_FACTOR", "str", "required", "of staff: required, or only offered"),
     Setting("ADMIN_SESSION_HOURS", "int", 8, "after which staff log in again: one shift"),
+    Setting("SAGA_CONTEXTS", "list", [], "contexts that run here, comma-separated; empty: all"),
     Setting("DATABASE_ROLE", "str", "app", "app: the run-time role; owner: for migrations"),
     *(
         Setting(f"DATABASE_URL_{alias.upper()}", "str", "", f"database of {alias}, run-time role")
@@ -89,6 +92,19 @@ def _read_one(env: Env, setting: Setting) -> Any:
     )
 
 
+def chosen(named: Sequence[str]) -> tuple[str, ...]:
+    """The contexts of SAGA_CONTEXTS in the platform's order; where it names none, all.
+
+    Raises EnvError for what is no context.
+    """
+    names = {each.strip() for each in named} - {""}
+    if unknown := sorted(names - set(CONTEXTS)):
+        raise EnvError(
+            f"SAGA_CONTEXTS names {', '.join(unknown)}; the contexts are {', '.join(CONTEXTS)}"
+        )
+    return tuple(each for each in CONTEXTS if each in names) or CONTEXTS
+
+
 def share_metrics(folder: str) -> None:
     """Make the folder in which processes add up their metrics.
 
@@ -102,6 +118,19 @@ def share_metrics(folder: str) -> None:
 
 
 def load_local_environment() -> None:
-    """Take what is not in the environment from the local stack's file, if there is one."""
+    """Take what is not in the environment from the local stack's file, if there is one.
+
+    Of the databases only those of the contexts that SAGA_CONTEXTS names, where it names some: what
+    runs alone here has no address that it would not have elsewhere.
+    """
     if LOCAL_ENVIRONMENT.exists():
-        load_dotenv(LOCAL_ENVIRONMENT, override=False)
+        named = os.environ.get("SAGA_CONTEXTS", "")
+        for name, value in dotenv_values(LOCAL_ENVIRONMENT).items():
+            if value is not None and not (named and _is_of_others(name, named.split(","))):
+                os.environ.setdefault(name, value)
+
+
+def _is_of_others(variable: str, contexts: Sequence[str]) -> bool:
+    """Whether a variable is the address of a database of none of these contexts."""
+    address = variable.startswith(("DATABASE_URL_", "DATABASE_OWNER_URL_"))
+    return address and not variable.endswith(tuple(f"_{each.strip().upper()}" for each in contexts))

@@ -1,6 +1,6 @@
 """The admin's sidebar and tabs, as data: what is where, with which icon, and who sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +22,7 @@ def page(model: str, title: str, icon: str = "") -> Item:
     """A link to a model's list, for those who may view it. `model` is app.model, in small letters;
     `icon` a name of Material Symbols."""
     return {
+        "app": model.split(".", maxsplit=1)[0],
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
@@ -38,12 +39,6 @@ def may_view(model: str) -> Callable[[HttpRequest], bool]:
 def may_audit(request: HttpRequest) -> bool:
     """Whether somebody may look at what people did, wherever they did it."""
     return all(may_view(f"{context}.operatoraction")(request) for context in CONTEXTS)
-
-
-def tabs(model: str) -> Item:
-    """The same table of every context, a tab each."""
-    models = [f"{context}.{model}" for context in CONTEXTS]
-    return {"models": models, "items": [page(each, each.split(".")[0].title()) for each in models]}
 
 
 def environment(request: HttpRequest) -> list[str]:
@@ -71,7 +66,8 @@ def icon(request: HttpRequest) -> str:
     return static("sagaplatform/favicon.svg")
 
 
-SIDEBAR: list[Item] = [
+# What belongs to one context, and to apps.ops.
+BUSINESS: list[Item] = [
     pages(
         "Orders & sagas",
         page("orders.order", "Orders", "receipt_long"),
@@ -105,37 +101,62 @@ SIDEBAR: list[Item] = [
         page("shipping.giftwrap", "Gifts", "redeem"),
     ),
     pages("Messages", page("notifications.customermessage", "To customers", "mail")),
-    pages(
-        "Messaging",
-        page("orders.outboxmessage", "Outboxes", "outbox"),
-        page("orders.sagaloglisting", "Saga logs", "lock"),
-        page("orders.deadletter", "Dead letters", "report"),
-        page("orders.barriernote", "Barrier notes", "fence"),
-        page("orders.operatoraction", "Operators' actions", "history_edu"),
-        page("django_celery_beat.periodictask", "Schedule", "schedule"),
-        page("django_celery_beat.intervalschedule", "Intervals", "timer"),
-    ),
-    pages(
-        "Users & flags",
-        page("auth.user", "Users", "person"),
-        page("auth.group", "Groups", "group"),
-        page("waffle.switch", "Flags", "toggle_on"),
-        {
-            "title": "Audit",
-            "icon": "policy",
-            "link": reverse_lazy("admin:audit"),
-            "permission": may_audit,
-        },
-    ),
 ]
+# The tables that every context has: a tab each.
+OF_EVERY_CONTEXT = (
+    ("outboxmessage", "Outboxes", "outbox"),
+    ("sagaloglisting", "Saga logs", "lock"),
+    ("deadletter", "Dead letters", "report"),
+    ("barriernote", "Barrier notes", "fence"),
+    ("operatoraction", "Operators' actions", "history_edu"),
+)
+SCHEDULE: list[Item] = [
+    page("django_celery_beat.periodictask", "Schedule", "schedule"),
+    page("django_celery_beat.intervalschedule", "Intervals", "timer"),
+]
+PEOPLE = pages(
+    "Users & flags",
+    page("auth.user", "Users", "person"),
+    page("auth.group", "Groups", "group"),
+    page("waffle.switch", "Flags", "toggle_on"),
+    {
+        "app": "ops",
+        "title": "Audit",
+        "icon": "policy",
+        "link": reverse_lazy("admin:audit"),
+        "permission": may_audit,
+    },
+)
 ACCOUNT: list[Item] = [
     {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
     {"title": "Change password", "link": reverse_lazy("admin:password_change")},
 ]
-TABS: list[Item] = [
-    tabs("outboxmessage"),
-    tabs("sagaloglisting"),
-    tabs("deadletter"),
-    tabs("barriernote"),
-    tabs("operatoraction"),
-]
+
+
+def sidebar(contexts: Sequence[str]) -> list[Item]:
+    """The groups and links of a deployment that has these contexts."""
+    absent = set(CONTEXTS).difference(contexts)
+    if absent:
+        absent.add("ops")
+    shown = [_without(absent, group) for group in (*BUSINESS, _messaging(contexts[0]), PEOPLE)]
+    return [group for group in shown if group["items"]]
+
+
+def _without(apps: Set[str], group: Item) -> Item:
+    return {**group, "items": [each for each in group["items"] if each["app"] not in apps]}
+
+
+def _messaging(first: str) -> Item:
+    """The tables of every context by those of one; tabs lead to the others."""
+    tables = [page(f"{first}.{model}", title, icon) for model, title, icon in OF_EVERY_CONTEXT]
+    return pages("Messaging", *tables, *SCHEDULE)
+
+
+def tabs(contexts: Sequence[str]) -> list[Item]:
+    """The same table of every context, a tab each."""
+    return [_tabs_of(model, contexts) for model, *_ in OF_EVERY_CONTEXT]
+
+
+def _tabs_of(model: str, contexts: Sequence[str]) -> Item:
+    models = [f"{context}.{model}" for context in contexts]
+    return {"models": models, "items": [page(each, each.split(".")[0].title()) for each in models]}

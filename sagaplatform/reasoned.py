@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from apps.messaging.admin.pages import Section
 from apps.messaging.audit import Actor, checked_reason
 from apps.messaging.display import moment
 from apps.messaging.errors import ReasonMissing
-from apps.sagas.admin.page import Section
 from sagaplatform.models import StaffAction
 from sagaplatform.staff_actions import told, write_down
 

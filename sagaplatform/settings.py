@@ -11,6 +11,10 @@ BASE_DIR = Path(__file__).parent.parent
 ENV = env.read()
 env.share_metrics(ENV["PROMETHEUS_MULTIPROC_DIR"])
 
+# What runs in this deployment: everything below that speaks of contexts follows from it.
+CONTEXTS = env.chosen(ENV["SAGA_CONTEXTS"])
+IS_WHOLE = CONTEXTS == env.CONTEXTS
+
 SECRET_KEY = ENV["SECRET_KEY"]
 DEBUG = ENV["DEBUG"]
 ALLOWED_HOSTS = ENV["ALLOWED_HOSTS"]
@@ -37,8 +41,8 @@ INSTALLED_APPS = [
     "django_prometheus",
     "sagaplatform",
     "apps.messaging",
-    *(f"apps.{name}" for name in env.CONTEXTS),
-    "apps.ops",
+    *(f"apps.{name}" for name in CONTEXTS),
+    *(("apps.ops", "sagaplatform.shop") if IS_WHOLE else ()),  # they need all contexts
 ]
 
 MIDDLEWARE = [
@@ -75,10 +79,12 @@ TEMPLATES = [
 
 # --- databases: one per context, and `default` for users, flags and sessions
 
+DATABASE_ROLE = ENV["DATABASE_ROLE"]
+
 
 def database(alias: str) -> dict[str, object]:
     """One database from its URL; Django's dummy backend where none is configured."""
-    name = "DATABASE_OWNER_URL" if ENV["DATABASE_ROLE"] == "owner" else "DATABASE_URL"
+    name = "DATABASE_OWNER_URL" if DATABASE_ROLE == "owner" else "DATABASE_URL"
     url = urlsplit(str(ENV[f"{name}_{alias.upper()}"]))
     if not url.scheme:
         return {}
@@ -101,14 +107,17 @@ def database(alias: str) -> dict[str, object]:
     }
 
 
-DATABASES = {alias: database(alias) for alias in env.ALIASES}
+DATABASES = {alias: database(alias) for alias in ("default", *CONTEXTS)}
+# Contexts that were named do without `default`, and so without users: no admin, no API.
+WITH_USERS = bool(DATABASES["default"]) or not ENV["SAGA_CONTEXTS"]
+NEEDED_DATABASES = (*(("default",) if WITH_USERS else ()), *CONTEXTS)
 DATABASE_ROUTERS = ["sagaplatform.router.ContextRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The run-time role of each database, from which migrations take rights away (append-only tables).
 RUNTIME_ROLES = {
     alias: unquote(urlsplit(str(ENV[f"DATABASE_URL_{alias.upper()}"])).username or "")
-    for alias in env.ALIASES
+    for alias in DATABASES
 }
 
 # --- Kafka
@@ -205,12 +214,12 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "sagaplatform.navigation.environment",
-    "DASHBOARD_CALLBACK": "apps.ops.home.home",
+    "DASHBOARD_CALLBACK": "apps.ops.home.home" if IS_WHOLE else None,
     "STYLES": [navigation.theme_style, navigation.desk_style],
     "SCRIPTS": [navigation.times_script],
     "ACCOUNT": {"navigation": navigation.ACCOUNT},
-    "SIDEBAR": {"show_search": True, "navigation": navigation.SIDEBAR},
-    "TABS": navigation.TABS,
+    "SIDEBAR": {"show_search": True, "navigation": navigation.sidebar(CONTEXTS)},
+    "TABS": navigation.tabs(CONTEXTS),
 }
 
 # --- security

@@ -1,8 +1,10 @@
-"""Mounts the API of each context, the admin, the health pages and the metrics."""
+"""Mounts what this deployment has: health and metrics always, the admin where there are users, the
+API where there are users and orders."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from sagaplatform.health import live, ready
@@ -10,17 +12,30 @@ from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
 
+
+def admin_urls() -> list[URLPattern | URLResolver]:
+    return [
+        path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
+        path("favicon.ico", RedirectView.as_view(url=static("sagaplatform/favicon.svg"))),
+        path("admin/", admin.site.urls),
+    ]
+
+
+def api_urls() -> list[URLPattern | URLResolver]:
+    return [
+        path("api/v1/auth/login", LoginView.as_view(), name="login"),
+        path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),
+        path("api/v1/", include("apps.orders.api.urls")),
+    ]
+
+
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="front"),
-    path("favicon.ico", RedirectView.as_view(url=static("sagaplatform/favicon.svg"))),
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
-    path("api/v1/auth/login", LoginView.as_view(), name="login"),
-    path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),
-    path("api/v1/", include("apps.orders.api.urls")),
+    *(admin_urls() if settings.WITH_USERS else []),
+    *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
-    path("admin/", admin.site.urls),
 ]
 handler500 = "sagaplatform.problems.server_error"

@@ -1,30 +1,19 @@
 """Every message by name and version, and the topic that each belongs to."""
 
 import enum
+from importlib import import_module
 from types import ModuleType
 
-from apps.contracts import (
-    inventory,
-    notifications,
-    orders,
-    payments,
-    pricing,
-    sagas,
-    shipping,
-    steps,
-)
+from apps.contracts import steps
 from apps.contracts.base import Command, Compensation, Event, Message, Refusal, Undone, context_of
+from apps.contracts.topics import (  # noqa: F401 - whoever asks for messages asks for topics too
+    ALERTS,
+    CONTEXTS,
+    EVENT_TOPICS,
+    TOPICS,
+    command_topic,
+)
 
-EVENT_TOPICS = {
-    "orders": "order-events",
-    "inventory": "inventory-events",
-    "pricing": "pricing-events",
-    "payments": "payment-events",
-    "shipping": "shipping-events",
-    "notifications": "notification-events",
-    "sagas": "saga-events",
-}
-CONTEXTS = tuple(EVENT_TOPICS)
 KINDS = (Message, Command, Compensation, Event, Refusal, Undone)
 
 
@@ -34,11 +23,6 @@ class Action(enum.StrEnum):
     DO = "do"
     UNDO = "undo"
     FENCE = "fence"  # tell me the outcome, or make sure that it will never happen
-
-
-def command_topic(context: str) -> str:
-    """Where a context is asked."""
-    return f"{context}-commands"
 
 
 def topic_of(message_type: type[Message]) -> str:
@@ -61,8 +45,6 @@ def _messages_of(module: ModuleType) -> list[type[Message]]:
 
 MESSAGES: dict[tuple[str, int], type[Message]] = {
     (each.__name__, each.version): each
-    for module in (orders, inventory, pricing, payments, shipping, notifications, sagas, steps)
+    for module in (*(import_module(f"apps.contracts.{each}") for each in CONTEXTS), steps)
     for each in _messages_of(module)
 }
-ALERTS = "saga-alerts"  # what a person should look at now
-TOPICS = (*EVENT_TOPICS.values(), *map(command_topic, CONTEXTS), ALERTS)

@@ -1,5 +1,7 @@
 """A bounded context: one Django app, one database, one consumer."""
 
+from argparse import ArgumentTypeError
+
 from django.apps import AppConfig, apps
 from django.conf import settings
 
@@ -23,8 +25,18 @@ def context(label: str) -> ContextConfig:
     """The installed context of that name. Raises LookupError naming those that are."""
     found = {each.label: each for each in contexts()}
     if label not in found:
-        raise LookupError(f"No context {label!r} is installed here; there are: {', '.join(found)}.")
+        raise LookupError(
+            f"No context {label!r} is installed here (SAGA_CONTEXTS); there are: {', '.join(found)}"
+        )
     return found[label]
+
+
+def context_name(text: str) -> str:
+    """An argparse type: the label of an installed context."""
+    try:
+        return context(text).label
+    except LookupError as error:
+        raise ArgumentTypeError(error.args[0]) from error
 
 
 def contexts() -> list[ContextConfig]:
@@ -41,6 +53,12 @@ def own_contexts() -> list[ContextConfig]:
     """Those whose database this process is given."""
     configured = configured_databases()
     return [each for each in contexts() if each.label in configured]
+
+
+def variable_of(alias: str) -> str:
+    """The setting that has a database's address."""
+    owner = "OWNER_" if settings.DATABASE_ROLE == "owner" else ""
+    return f"DATABASE_{owner}URL_{alias.upper()}"
 
 
 def configured_databases() -> list[str]:

@@ -77,7 +77,8 @@ class ReasonMissing(MessagingError):
 
 
 class TopicsMissing(MessagingError):
-    """Kafka lacks topics that this process needs: run `manage.py create_topics`."""
+    """Kafka lacks topics that this process needs: run `manage.py create_topics` where the contexts
+    are that they belong to."""
 
 
 class SessionTimeoutTooLong(MessagingError):

@@ -8,21 +8,22 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import structlog
+from django.conf import settings
 from django.db import connections, router
 from django.db.migrations.loader import MigrationLoader
 
 from apps.messaging.asking import answers, asker, patiently
-from apps.messaging.context import configured_databases
+from apps.messaging.context import configured_databases, variable_of
 from apps.messaging.database import Database
 from apps.messaging.kafka import standing_client
-from apps.messaging.topics import all_topics, topic_name
+from apps.messaging.topics import own_topics, topic_name
 
 log = structlog.get_logger()
 
 OK = "ok"
 KAFKA = "kafka"
 METADATA_SECONDS = 2
-DOORS = ("default", "orders")  # the databases without which no order is accepted
+DOORS = frozenset({"default", "orders"})  # the databases without which no order is accepted
 
 # The migrations that a database has seen: those of all apps, whether or not they made a table here.
 APPLIED = "SELECT app, name FROM django_migrations"
@@ -47,7 +48,8 @@ class Readiness(NamedTuple):
 def readiness() -> Readiness:
     """Ask all servers at once. Never raises for a server, and takes a few seconds at most."""
     told = answers({name: asker(name).ask("health", ask) for name, ask in questions().items()})
-    findings = {
+    findings = {each: unknown(each) for each in settings.NEEDED_DATABASES if each not in told}
+    findings |= {
         name: silent(name, answer) if isinstance(answer, BaseException) else answer
         for name, answer in told.items()
     }
@@ -57,8 +59,14 @@ def readiness() -> Readiness:
 
 def questions() -> dict[str, Callable[[], Finding]]:
     """What each server is asked."""
-    of_databases = {each: partial(look_at_database, each) for each in configured_databases()}
+    known = set(configured_databases()).intersection(settings.NEEDED_DATABASES)
+    of_databases = {each: partial(look_at_database, each) for each in sorted(known)}
     return {**of_databases, KAFKA: look_at_kafka}
+
+
+def unknown(alias: str) -> Finding:
+    """The finding about a database whose address nobody has given."""
+    return Finding(f"is not configured: set {variable_of(alias)}.", hinders=True)
 
 
 def silent(name: str, error: BaseException) -> Finding:
@@ -70,9 +78,15 @@ def silent(name: str, error: BaseException) -> Finding:
             "does not answer: orders are accepted and wait in the outbox. Start the brokers, or"
             " correct KAFKA_BOOTSTRAP_SERVERS."
         )
-    variable = f"DATABASE_URL_{name.upper()}"
-    text = f"does not answer: start the server, or correct {variable}."
-    return Finding(text, hinders=name in DOORS)
+    text = f"does not answer: start the server, or correct {variable_of(name)}."
+    return Finding(text, hinders=name in doors())
+
+
+def doors() -> frozenset[str]:
+    """The databases without which this deployment cannot work: where orders are accepted, those
+    that they are accepted with; elsewhere, all."""
+    needed = frozenset(settings.NEEDED_DATABASES)
+    return DOORS if needed >= DOORS else needed
 
 
 def look_at_database(alias: str) -> Finding:
@@ -106,7 +120,7 @@ def _migrations_on_disk() -> frozenset[Migration]:
 def look_at_kafka() -> Finding:
     """Whether all topics are there. Raises KafkaException where no broker answers."""
     there = standing_client().list_topics(timeout=METADATA_SECONDS).topics
-    missing = [each for each in all_topics() if topic_name(each) not in there]
+    missing = [each for each in own_topics() if topic_name(each) not in there]
     if not missing:
         return Finding(OK)
     return Finding(f"topics to be created: {len(missing)}. Run `manage.py create_topics`.")

@@ -3,10 +3,12 @@
 from celery import shared_task
 
 from apps.messaging import calls
+from apps.messaging.context import contexts
 from apps.messaging.waking import WORK_INTENTS
 
 
 @shared_task(name=WORK_INTENTS)
 def work_intents(context: str) -> None:
-    """Make the outside calls that are due in one context."""
-    calls.work(context)
+    """Make the outside calls that are due in one context. Others' workers are told of it too."""
+    if context in {each.label for each in contexts()}:
+        calls.work(context)

@@ -4,8 +4,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from django.conf import settings
 
-from apps.contracts.catalogue import TOPICS
 from apps.contracts.saga_state import SAGA_STATE
+from apps.contracts.topics import topics_of
+from apps.messaging.context import contexts, contexts_with_intents
 from apps.messaging.dead_letter_copies import DEAD_LETTER_SUFFIX
 from apps.messaging.kafka import topic_name
 
@@ -21,14 +22,19 @@ SESSION_TIMEOUT = "group.consumer.session.timeout.ms"
 LONGEST_SESSION_TIMEOUT_MS = 30_000
 
 
-def all_topics() -> list[str]:
-    """Every topic of the platform, each of messages with the one for its dead letters."""
-    return [*TOPICS, *(topic + DEAD_LETTER_SUFFIX for topic in TOPICS), *SPECIAL]
+def own_topics() -> list[str]:
+    """The topics of the contexts that are installed, each of messages with the one for its dead
+    letters; that of wake-ups, which all share, where somebody calls outside; the engine's state."""
+    labels = [each.label for each in contexts()]
+    owned = [topic for label in labels for topic in topics_of(label)]
+    special = [WAKE_UPS] if contexts_with_intents() else []
+    special += [SAGA_STATE] if "sagas" in labels else []
+    return [*owned, *(topic + DEAD_LETTER_SUFFIX for topic in owned), *special]
 
 
 def create_topics(client: AdminClient) -> list[str]:
-    """Create the topics that are missing; their names. Raises KafkaException."""
-    wanted = [_new_topic(each) for each in all_topics()]
+    """Create what is missing of the own topics; the names. Raises KafkaException."""
+    wanted = [_new_topic(each) for each in own_topics()]
     futures = client.create_topics(wanted, operation_timeout=TIMEOUT_SECONDS)
     return [name for name, future in futures.items() if _was_created(future)]
 

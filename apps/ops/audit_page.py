@@ -13,10 +13,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from apps.messaging.admin.pages import Section
 from apps.messaging.context import contexts
 from apps.messaging.display import link, moment, words
 from apps.ops.audit import LAST, Action, Wanted, actions, operations
-from apps.sagas.admin.page import Section
 
 PER_PAGE = 50
 HEADERS = ("At", "Who", "Did", "To", "Step", "Why", "Outcome")

@@ -6,13 +6,14 @@ sees what belongs to one, wherever it lies; links lead where the reader's own pe
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from apps.messaging.admin.pages import Section
 from apps.messaging.barrier import Decision
 from apps.messaging.display import label, link, moment, money, words
 from apps.ops.holdings import HEADERS, holdings_of
 from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
 from apps.sagas.admin.history import Point
-from apps.sagas.admin.page import Addition, Section
+from apps.sagas.admin.page import Addition
 from apps.sagas.admin.timeline import BARRIER, HAND
 from apps.sagas.models import Saga
 

@@ -8,19 +8,11 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+from apps.contracts.topics import CONTEXTS
 from sagaplatform.stack.errors import MissingUrls
 from sagaplatform.stack.files import read_json, write_private
 from sagaplatform.stack.ports import LOOPBACK
 
-CONTEXTS = (
-    "orders",
-    "inventory",
-    "pricing",
-    "payments",
-    "shipping",
-    "notifications",
-    "sagas",
-)
 ALIASES = ("default", *CONTEXTS)
 KAFKA = "KAFKA_BOOTSTRAP_SERVERS"
 COPIES = {"KAFKA_REPLICATION": "3", "KAFKA_MIN_INSYNC": "2"}

@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from apps.contracts.plan import Mode
-from apps.messaging.topics import all_topics
+from apps.messaging.topics import own_topics
 from tests.e2e.world import drive, open_shop
 from tests.kafka import empty
 from tests.running import Platform
@@ -18,7 +18,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Platform]:
     """All consumers of the platform, started once for this folder: a start costs seconds."""
-    empty(*all_topics())  # of what other folders have left there
+    empty(*own_topics())  # of what other folders have left there
     logs: Path = tmp_path_factory.mktemp("platform")
     platform = Platform(owners, logs).start()
     yield platform

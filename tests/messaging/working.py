@@ -28,11 +28,12 @@ class Works:
         self.logs = logs
         self.owners: dict[str, psycopg.Connection] = {}  # of the databases, set by each test
         self.processes: list[Process] = []
+        self.environ = dict(os.environ)
 
     def start(self, words: tuple[str, ...]) -> Process:
         with (self.logs / "celery.log").open("ab") as log:
             process = subprocess.Popen(
-                words, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, "LOG_FORMAT": "text"}
+                words, cwd=ROOT, stdout=log, stderr=log, env={**self.environ, "LOG_FORMAT": "text"}
             )
         self.processes.append(process)
         return process

@@ -18,7 +18,12 @@ KNOWN = {each.name for each in SETTINGS}
 
 def services() -> dict[str, str]:
     """The services of the compose file, each with its text."""
-    sections = (ROOT / "compose.yaml").read_text().split("\nservices:\n")[1].split("\nvolumes:")[0]
+    return parts_of("compose.yaml")
+
+
+def parts_of(path: str) -> dict[str, str]:
+    """The services of a compose file, each with its text."""
+    sections = (ROOT / path).read_text().split("\nservices:\n")[1].split("\nvolumes:")[0]
     parts = re.split(r"^  (\w+):", sections, flags=re.M)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -66,6 +71,7 @@ def test_each_context_has_its_consumer_which_is_given_only_its_own_database() ->
         assert f"run_consumer {context}\n" in given[context]
         databases = re.findall(r"DATABASE_\w+", given[context])
         assert databases == [f"DATABASE_URL_{context.upper()}"]
+        assert f"SAGA_CONTEXTS: {context}, " in given[context]
         assert "run-time" not in given[context]
 
 
@@ -117,6 +123,36 @@ def test_kafka_in_the_compose_file_is_set_up_as_in_the_local_stack() -> None:
         if name.startswith(("group.", "auto.", "offsets.", "transaction.", "share."))
     }
     assert {name: given.get(name.upper().replace(".", "_")) for name in same} == same
+
+
+# --- one context alone
+
+
+def test_the_context_that_runs_alone_needs_what_its_guide_says() -> None:
+    """Each variable without a default stands in the guide's file, and each of the file is used."""
+    text = (ROOT / "docker" / "inventory.yaml").read_text()
+    guide = (ROOT / "docs" / "howto" / "run-a-context-alone.md").read_text()
+    [given] = re.findall(r"```sh\n(SECRET_KEY=.*?)```", guide, re.S)
+    names = set(re.findall(r"^(\w+)=", given, re.M))
+    assert names == set(re.findall(r"\$\{(\w+):\?", text))
+    assert set(re.findall(r"^ +([A-Z][A-Z_]+): ", text, re.M)) <= KNOWN
+
+
+def test_the_context_that_runs_alone_is_given_its_own_database_only() -> None:
+    found = parts_of("docker/inventory.yaml")
+    assert set(found) == {"inventory", "web", "migrate", "topics"}
+    assert {name for name, text in found.items() if "OWNER" in text} == {"migrate"}
+    text = (ROOT / "docker" / "inventory.yaml").read_text()
+    assert set(re.findall(r"^ +(DATABASE_\w*URL\w*):", text, re.M)) == {
+        "DATABASE_URL_INVENTORY",
+        "DATABASE_OWNER_URL_INVENTORY",
+    }
+
+
+@pytest.mark.parametrize("part", ["inventory", "migrate", "topics"])
+def test_a_command_of_the_context_that_runs_alone_is_that_of_the_whole(part: str) -> None:
+    [command] = re.findall(r"command: (.*)", parts_of("docker/inventory.yaml")[part])
+    assert f"command: {command}\n" in services()[part]
 
 
 # --- databases in the compose file

@@ -4,7 +4,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from apps.messaging.topics import all_topics
+from apps.messaging.topics import own_topics
 from tests.e2e.world import open_shop
 from tests.kafka import empty
 from tests.otlp import Receiver, receiving
@@ -25,7 +25,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[TracedPlatform]:
     """The platform with a web server and a worker, all of which tell the receiver."""
-    empty(*all_topics())  # of what other folders have left there
+    empty(*own_topics())  # of what other folders have left there
     logs: Path = tmp_path_factory.mktemp("traced")
     platform = TracedPlatform(owners, logs, receiver)
     platform.start_missing()

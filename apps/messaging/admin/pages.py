@@ -9,7 +9,7 @@ The view is called with the admin and the row: `view(admin, request, row, **of_t
 not look at such rows is refused before; an unknown row leads home, as with Django's own pages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -25,6 +25,14 @@ class Page(NamedTuple):
     name: str  # admin:<app>_<model>_<name>
     path: str  # behind the row's own address
     view: Callable[..., HttpResponse]
+
+
+class Section(NamedTuple):
+    """A table on a page. Cells are texts, or safe HTML such as a `label`."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[object]]
 
 
 class Pages:

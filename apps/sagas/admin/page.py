@@ -20,7 +20,7 @@ from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
 from apps.messaging.admin import ReadOnlyAdmin
-from apps.messaging.admin.pages import Page, Pages
+from apps.messaging.admin.pages import Page, Pages, Section
 from apps.messaging.display import clock, in_one_line, label, moment, money, took, trace_link, words
 from apps.sagas.admin.graph import Standing, nodes_of
 from apps.sagas.admin.history import History, Point
@@ -33,14 +33,6 @@ BACK = ("Compensation", "Asked", "Took")
 # Others react to the end: the parcel is handed over, the stock leaves. Then the page is at rest.
 AT_REST = timedelta(seconds=15)
 STOP_POLLING = 286  # what htmx takes for the last answer
-
-
-class Section(NamedTuple):
-    """A table on the page. Cells are texts, or safe HTML such as a `label`."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[object]]
 
 
 class Told(NamedTuple):

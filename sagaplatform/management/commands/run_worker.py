@@ -4,6 +4,7 @@ from confluent_kafka import KafkaException
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
+from apps.messaging.context import contexts_with_intents
 from apps.messaging.errors import MessagingError, TopicsMissing
 from apps.messaging.kafka import admin_client
 from apps.messaging.topics import WAKE_UPS, missing_topics
@@ -14,6 +15,7 @@ class Command(BaseCommand):
     help = "Make the outside calls that are due, whenever woken, until INT or TERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        check_work()
         try:
             check_topic()
         except (KafkaException, MessagingError) as error:
@@ -25,6 +27,12 @@ class Command(BaseCommand):
         worker.start()
         if worker.exitcode:
             raise SystemExit(worker.exitcode)
+
+
+def check_work() -> None:
+    """Raises CommandError where no installed context has a worker's work."""
+    if not contexts_with_intents():
+        raise CommandError("No context that is installed here calls outside: there is no work.")
 
 
 def check_topic() -> None:

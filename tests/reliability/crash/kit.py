@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from apps.contracts.catalogue import Action
 from apps.messaging.kafka import admin_client, topic_name
-from apps.messaging.topics import all_topics, create_topics
+from apps.messaging.topics import create_topics, own_topics
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Patience
 from sagaplatform.env import CONTEXTS
@@ -359,5 +359,5 @@ def unlawful(world: World) -> Iterator[str]:
 def remove_topics() -> None:
     """The topics of this stage; nobody else reads them."""
     client = admin_client()  # must live until the answers are there
-    for future in client.delete_topics([topic_name(each) for each in all_topics()]).values():
+    for future in client.delete_topics([topic_name(each) for each in own_topics()]).values():
         future.result(30)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from apps.messaging import dead_letter_operations as operations
 from apps.messaging import dead_letter_tables as tables
-from apps.messaging.context import contexts
+from apps.messaging.context import context_name, contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_rows import find, groups, list_letters
 from apps.messaging.errors import MessagingError
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def _add_looking(self, add: Callable[..., CommandParser]) -> None:
         listed = add("list", "the newest letters", self.list)
-        listed.add_argument("--context", choices=names(), help="of one context only")
+        listed.add_argument("--context", type=context_name, help="of one context only")
         listed.add_argument("--status", choices=ParkedStatus.values, default="", help="of one only")
         add_limit(listed, 100, "how many of each context")
         listed.add_argument("--json", action="store_true", help="as JSON, and only it")
@@ -174,13 +174,8 @@ class Command(BaseCommand):
         confirm("Do it?", yes=options["yes"], out=self.stdout)
 
 
-def names() -> list[str]:
-    """The contexts that are installed."""
-    return sorted(each.label for each in contexts())
-
-
 def add_context(parser: CommandParser) -> None:
-    parser.add_argument("context", choices=names())
+    parser.add_argument("context", type=context_name, help="one that is installed here")
 
 
 def add_letter(parser: CommandParser) -> None:

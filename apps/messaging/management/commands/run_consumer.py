@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apps.messaging.consumer import ContextConsumer
-from apps.messaging.context import context, contexts
+from apps.messaging.context import context_name
 from apps.messaging.errors import MessagingError, SessionTimeoutTooLong, TopicsMissing
 from apps.messaging.failpoints import arm
 from apps.messaging.kafka import admin_client
@@ -21,10 +21,10 @@ class Command(BaseCommand):
     help = "Consume the topics of one context, and sweep its outbox, until INT or TERM."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("context", choices=sorted(each.label for each in contexts()))
+        parser.add_argument("context", type=context_name, help="one that is installed here")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        label = context(options["context"]).label
+        label = options["context"]
         try:
             check_cluster(label)
         except (KafkaException, MessagingError) as error:

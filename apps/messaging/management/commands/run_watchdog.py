@@ -4,9 +4,9 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import structlog
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import BaseCommand, CommandError, CommandParser
 
-from apps.messaging.context import contexts
+from apps.messaging.context import context_name, contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
 from apps.messaging.failpoints import arm
@@ -31,16 +31,23 @@ class Command(BaseCommand):
     help = "Find what has waited for too long, in each context that watches, until INT or TERM."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("contexts", nargs="*", default=watching(), metavar="context")
+        parser.add_argument(
+            "contexts", nargs="*", type=context_name, default=watching(), metavar="context"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        labels = options["contexts"]
+        if idle := [each for each in labels if each not in watching()]:
+            raise CommandError(f"There is nothing to watch over in {', '.join(idle)}.")
+        if not labels:
+            raise CommandError("No context that is installed here has something to watch over.")
         arm()
         serve_metrics()
-        Rounds(options["contexts"]).run()
+        Rounds(labels).run()
 
 
 def watching() -> list[str]:
-    """The contexts that have something to watch over."""
+    """The installed contexts that have something to watch over."""
     labels = [each.label for each in contexts()]
     return [label for label in labels if find_spec(f"apps.{label}.watchdog")]
 

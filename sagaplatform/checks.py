@@ -1,0 +1,32 @@
+"""What Django checks at each start: that what was named to run here has its databases."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from apps.messaging.context import configured_databases, variable_of
+
+
+def named_contexts_have_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Where SAGA_CONTEXTS names contexts, the database of each is configured. Where it is empty, a
+    process is one of the whole platform's, and is given only the databases that it uses."""
+    return [] if not settings.ENV["SAGA_CONTEXTS"] else _without_address("sagaplatform.E001")
+
+
+def all_have_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """For `check --deploy`: every database that a web process of this deployment needs."""
+    return [] if settings.ENV["SAGA_CONTEXTS"] else _without_address("sagaplatform.E002")
+
+
+def _without_address(id: str) -> list[CheckMessage]:
+    missing = set(settings.NEEDED_DATABASES).difference(configured_databases())
+    return [
+        Error(
+            f"The database of {alias} has no address.",
+            hint=f"Set {variable_of(alias)}. SAGA_CONTEXTS says which contexts run here.",
+            id=id,
+        )
+        for alias in settings.NEEDED_DATABASES
+        if alias in missing
+    ]
