@@ -15,7 +15,7 @@ import msgspec
 from django.db import transaction
 from uuid_utils.compat import uuid7
 
-from apps.contracts.base import Event
+from apps.contracts.base import Event, Message
 from apps.contracts.steps import RecordHappened, ResolveOutside, UndoRefused
 from apps.messaging.answers import (
     again,
@@ -152,19 +152,36 @@ class Batch:
                 transaction.on_commit(partial(wake, self.context), using=self.context)
             reach("batch.before_commit", self._requests())
 
+    def only_listen(self) -> None:
+        """Tell listeners alone: what else the messages ask is not done."""
+        for record in self.records:
+            if read := self._read(record):
+                self._overhear(record, *read)
+        if self.overheard:
+            with self.database.transaction():
+                self._tell_listeners()
+                publish(self.database, self.outgoing)
+
     def _requests(self) -> Iterator[Request]:
         """What was asked and heard."""
         yield from (item.task.request for item in self.items)
         yield from (each.heard.request for each in self.overheard)
 
     def _sort(self, record: Record) -> None:
+        if read := self._read(record):
+            self.items += items_of(wiring(self.context), record, *read)
+            self._overhear(record, *read)
+
+    def _read(self, record: Record) -> tuple[Envelope, Message] | None:
+        """What a record says; None where it does not concern this context."""
         table = wiring(self.context)
         if not concerns(table, record):
-            return
+            return None
         envelope = self.spans.take(record, known(table, record.read()))
-        message = envelope.open()
-        self.items += items_of(table, record, envelope, message)
-        if listener := table.listeners.get(key_of(envelope)):
+        return envelope, envelope.open()
+
+    def _overhear(self, record: Record, envelope: Envelope, message: Message) -> None:
+        if listener := wiring(self.context).listeners.get(key_of(envelope)):
             self.overheard.append(Overheard(record, heard_in(envelope, message), listener))
 
     # --- behind the barrier

@@ -89,6 +89,8 @@ def park(context: str, failures: Sequence[Failure]) -> None:
 def _park_whole(context: str, failure: Failure) -> None:
     record, error = failure
     database, request = Database(context), request_to_park(context, record)
+    if request and not _is_heard(context, record):
+        request = None
     told = request or (record.envelope and record.envelope.request)
     about = [told] if told else []
     with database.transaction():
@@ -97,6 +99,25 @@ def _park_whole(context: str, failure: Failure) -> None:
         reach("parking.before_commit", about)
     with at_hand(record):
         log.error("message_parked", context=context, **named(error))
+
+
+def _is_heard(context: str, record: Record) -> bool:
+    """Whether those who only listen have heard what is parked for what it asks: a command may ask
+    the same, which settles the parked copy, and they would never hear it.
+
+    What they cannot hear is parked alone, until it is replayed. Passing errors are raised.
+    """
+    try:
+        batch = Batch(context, [record])
+        with batch.spans:
+            batch.only_listen()
+    except Exception as error:
+        cause = error.error if isinstance(error, HandlingFailed) else error
+        if is_passing(cause):
+            raise cause from error
+        log.warning("not_heard", context=context, **named(cause))
+        return False
+    return True
 
 
 def _park_bare(context: str, failure: Failure, in_the_way: Exception) -> None:

@@ -20,7 +20,9 @@ from apps.messaging.record import Record
 from apps.messaging.request import Request
 from apps.messaging.wiring import Wiring, wiring
 from apps.processes.choreography import asked_by
+from apps.processes.course import course_of
 from apps.processes.errors import NoDefinition
+from apps.processes.inputs import inputs_of_start
 
 Asked = TypeVar("Asked")
 ASKED_OF_ANY_STEP = frozenset(
@@ -104,7 +106,7 @@ def as_command(table: Wiring, event: Envelope) -> Envelope | None:
     asked = asked_by(event.plan, told.step, told.action, MESSAGES[key_of(event)])
     if asked is None or asked.context != table.context:
         return None
-    inputs = (event.inputs or event.payload.decode()) if asked.action is Action.DO else ""
+    inputs = carried(event) if asked.action is Action.DO else ""
     return replace(
         event,
         request=Request(told.saga_id, asked.step, asked.action, 1, Mode.CHOREOGRAPHED),
@@ -114,6 +116,12 @@ def as_command(table: Wiring, event: Envelope) -> Envelope | None:
         payload=inputs.encode() or b"{}",
         inputs=inputs,
     )
+
+
+def carried(event: Envelope) -> str:
+    """The inputs that came with a success; the event that starts a saga is its own inputs."""
+    leg = course_of(event.plan).legs[event.request.step]
+    return event.inputs or inputs_of_start(leg, event.payload)
 
 
 def request_to_park(context: str, record: Record) -> Request | None:

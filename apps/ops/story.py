@@ -239,6 +239,13 @@ BESIDE: dict[str, Callable[[str, str], str]] = {
     "fencing": lambda who, text: (
         f"{who} is asked whether it happened, and to see that it will not."
     ),
+    "fence_first": lambda who, text: (
+        f"Before anything is undone {who} is asked whether it happened, and to see that it will "
+        f"not: {text}."
+    ),
+    "taken_over": lambda who, text: (
+        "The engine took the order over" + (f": {text}." if text else ".")
+    ),
     "cancel_wished": lambda who, text: f"The customer wished to cancel: {text}.",
     "paused": lambda who, text: "The order was paused.",
     "resumed": lambda who, text: "The order was resumed.",

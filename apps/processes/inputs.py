@@ -17,3 +17,10 @@ def inputs_behind(leg: Leg, inputs: str, event: Event | None) -> str:
     kept = {name: value for name, value in known.items() if name in leg.needed}
     given = {name: getattr(event, name) for name in leg.gives}
     return msgspec.json.encode(kept | given).decode()
+
+
+def inputs_of_start(leg: Leg, payload: bytes) -> str:
+    """The inputs behind the first step, from its event as JSON. Raises msgspec.DecodeError."""
+    given = read_document(payload)
+    kept = {name: value for name, value in given.items() if name in leg.needed}
+    return msgspec.json.encode(kept).decode()

@@ -46,7 +46,7 @@ def compensate(course: Course, saga: SagaState, move: Compensate) -> Decision:
     if may_turn_back(leg, saga):
         return turn_back_doubting(course, saga, leg, cause)
     if leg.step.kind is Kind.PIVOT and request.action is Action.DO:
-        return fence(course, saga, cause)
+        return fence(course, saga, cause, by_hand=True)
     if request.action is not Action.DO:
         raise MoveNotAllowed(f"It is turning back already: {request.step} is asked.")
     raise MoveNotAllowed(

@@ -34,7 +34,9 @@ def by_events(course: Course) -> bool:
     return course.plan.mode is Mode.CHOREOGRAPHED
 
 
-def take_over(course: Course, saga: SagaState, cause: Cause | None, text: str = "") -> Decision:
+def take_over(
+    course: Course, saga: SagaState, cause: Cause | None, text: str = "", *, by_hand: bool = False
+) -> Decision:
     """The engine goes on: back, where something has turned the saga back or does so now and the
     pivot is not known to have happened; else forward."""
     pending = saga.pending
@@ -44,12 +46,12 @@ def take_over(course: Course, saga: SagaState, cause: Cause | None, text: str = 
     if cause is None or is_past_pivot(course, saga):
         decision = ask(course, taken, Status.RUNNING, pending.step, Action.DO)
     else:
-        decision = fence(course, taken, cause)
+        decision = fence(course, taken, cause, by_hand=by_hand)
     note = Note("taken_over", pending, text or (cause.reason if cause else ""))
     return decision._replace(notes=(note, *decision.notes))
 
 
-def fence(course: Course, saga: SagaState, cause: Cause) -> Decision:
+def fence(course: Course, saga: SagaState, cause: Cause, *, by_hand: bool = False) -> Decision:
     """Ask the pivot for its outcome, or never to happen. If it has happened, the step that was
     awaited is asked again: what it told is needed by those behind it."""
     pending = saga.pending
@@ -59,7 +61,8 @@ def fence(course: Course, saga: SagaState, cause: Cause) -> Decision:
     detours = replace(saga.detours, cause=cause, resume_at=resume_at)
     saga = replace(saga, cause=None, detours=detours)
     decision = ask(course, saga, Status.FENCING, course.pivot, Action.FENCE)
-    return decision._replace(notes=(Note("fencing", decision.saga.pending, cause.reason),))
+    kind = "fencing" if by_hand else "fence_first"
+    return decision._replace(notes=(Note(kind, decision.saga.pending, cause.reason),))
 
 
 def is_past_pivot(course: Course, saga: SagaState) -> bool:
@@ -88,7 +91,8 @@ def intervene(course: Course, saga: SagaState, said: Overdue | Wish | Move) -> D
     if isinstance(said, Compensate):
         if is_past_pivot(course, saga):
             raise MoveNotAllowed("The pivot has happened: the saga only goes forward.")
-        return take_over(course, saga, Cause(step, "TurnedBack", "{}", said.reason), said.reason)
+        cause = Cause(step, "TurnedBack", "{}", said.reason)
+        return take_over(course, saga, cause, said.reason, by_hand=True)
     if isinstance(said, Retry):
         return take_over(course, saga, None)
     raise MoveNotAllowed(

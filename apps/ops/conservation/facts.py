@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from apps.messaging.models import Status as RowStatus
 from apps.ops.conservation.messages import LogRow
 from apps.sagas.state import Outcome
 
@@ -26,6 +27,8 @@ class Effect:
 
 
 NONE = Effect()
+UNDOING = (Outcome.UNDONE, Outcome.NOTHING_TO_UNDO)
+CLOSING = (*UNDOING, Outcome.FENCED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,14 @@ class EndedSaga:
     confirmed: bool  # otherwise undone
     ended_at: datetime
     steps: tuple[str, ...]  # its plan
-    history: tuple[Told, ...]  # in the order of the engine's decisions
+    history: tuple[Told, ...]  # as they were heard: of an orchestrated one, as it was decided
     log: tuple[LogRow, ...]
     effects: Mapping[str, Effect]  # by step, of reactions too; a step without any is left out
     order: OrderSeen | None
     payment: PaymentSeen | None
     skipped: frozenset[str] = frozenset()  # steps that it went on without
     on_desk: frozenset[str] = frozenset()  # steps whose undoing stood on the desk
+    by_events: bool = False  # events drove it at first, which are heard in any order
 
     @property
     def rows(self) -> Mapping[str, LogRow]:
@@ -74,5 +78,16 @@ class EndedSaga:
 
     @property
     def last_answers(self) -> Mapping[str, Outcome]:
-        """The last outcome of each step that was asked."""
-        return {told.step: told.answer for told in self.history}
+        """The last outcome of each step that was asked: what closes a step is the last of it,
+        however late the others are heard."""
+        in_order = sorted(self.history, key=lambda told: told.answer in CLOSING)
+        return {told.step: told.answer for told in in_order}
+
+    @property
+    def undone_in_order(self) -> list[str]:
+        """The steps that were undone, in the order in which that happened: as the engine was told,
+        or by the databases' clocks where nobody asked one after the other."""
+        if not self.by_events:
+            return [told.step for told in self.history if told.answer in UNDOING]
+        undone = [row for row in self.log if row.status == RowStatus.UNDONE]
+        return [row.step for row in sorted(undone, key=lambda row: row.changed_at)]

@@ -17,6 +17,7 @@ class LogRow(NamedTuple):
     step: str
     status: str  # messaging.models.Status
     generation: int
+    changed_at: datetime
 
 
 class Overdue(NamedTuple):
@@ -30,7 +31,8 @@ class Overdue(NamedTuple):
 
 # The log of some sagas.
 LOG_OF = """
-SELECT saga_id, step, status, generation FROM {context}_sagalog WHERE saga_id = ANY(%b::uuid[])
+SELECT saga_id, step, status, generation, changed_at
+FROM {context}_sagalog WHERE saga_id = ANY(%b::uuid[])
 """
 
 # Messages that wait since before a time, oldest first.

@@ -18,9 +18,6 @@ ROWS_AFTER = {
 }
 
 
-UNDOING = (Outcome.UNDONE, Outcome.NOTHING_TO_UNDO)
-
-
 def ends_one_way(saga: EndedSaga) -> Iterator[str]:
     """I1: confirmed with every step done but skipped ones, or undone with nothing left of any."""
     wanted = "confirmed" if saga.confirmed else "cancelled"
@@ -97,7 +94,7 @@ def reactions_follow(saga: EndedSaga, reactions: frozenset[str]) -> Iterator[str
 def compensations_run_in_reverse(saga: EndedSaga) -> Iterator[str]:
     """I8: undone steps were undone in the reverse order of the plan, each once; past one that
     stands on the desk the others go on, and one that is skipped is undone by itself."""
-    undone = [told.step for told in saga.history if told.answer in UNDOING]
+    undone = saga.undone_in_order
     excused = saga.skipped | saga.on_desk
     known = [step for step in undone if step in saga.steps and step not in excused]
     if known != sorted(known, key=saga.steps.index, reverse=True):

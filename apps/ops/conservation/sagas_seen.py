@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
-from apps.contracts.plan import Plan
+from apps.contracts.plan import Mode, Plan
 from apps.ops.conservation import effects
 from apps.ops.conservation.effects import Column, Effects
 from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen, Told
@@ -49,12 +49,12 @@ class Columns:
         desk = sagas.steps_on_desk(saga_ids)
         for each in ended:
             assert each.ended_at is not None
-            saga_id = each.saga_id
+            saga_id, plan = each.saga_id, Plan.from_header(each.plan)
             yield EndedSaga(
                 saga_id=saga_id,
                 confirmed=each.status == Status.CONFIRMED,
                 ended_at=each.ended_at,
-                steps=Plan.from_header(each.plan).steps,
+                steps=plan.steps,
                 history=tuple(histories.get(saga_id, ())),
                 log=tuple(log.get(saga_id, ())),
                 effects=done[saga_id],
@@ -62,6 +62,7 @@ class Columns:
                 payment=paid.get(saga_id),
                 skipped=each.skipped,
                 on_desk=frozenset(desk.get(saga_id, ())),
+                by_events=plan.mode is Mode.CHOREOGRAPHED,
             )
 
     def _effects(

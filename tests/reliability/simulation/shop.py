@@ -7,7 +7,9 @@ from django.db import transaction
 
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import receive_stock
+from apps.messaging.audit import Actor
 from apps.messaging.database import Database
+from apps.orders.modes import set_share, share_of
 from apps.orders.services import Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
@@ -38,6 +40,15 @@ def open_shop() -> None:
     prices = {name: NewListPrice(cents, CURRENCY) for name, cents in PRICES.items()}
     set_list_prices(prices=prices)
     set_credit(available=CREDIT, currency=CURRENCY, reason="simulation")
+
+
+def drive(percent: int) -> None:
+    """Events drive so many percent of the orders."""
+    version = share_of("place_order")[1]
+    actor = Actor(id=None, name="simulation")
+    set_share(
+        process="place_order", percent=percent, version=version, actor=actor, reason="simulation"
+    )
 
 
 def wishes(chance: Chance, number: int) -> list[Wish]:

@@ -13,7 +13,7 @@ import psycopg
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from apps.messaging import batch, consumer, failpoints, kafka, relay, resting, waking
+from apps.messaging import batch, consumer, failpoints, kafka, relay, resting, tracing, waking
 from apps.messaging.batch import Batch
 from apps.messaging.database import Database
 from apps.messaging.retry import is_passing
@@ -34,7 +34,7 @@ from tests.reliability.simulation.machines import (
 )
 from tests.reliability.simulation.patches import attribute, everywhere
 from tests.reliability.simulation.people import People, live
-from tests.reliability.simulation.shop import Wish, open_shop, post, wishes
+from tests.reliability.simulation.shop import Wish, drive, open_shop, post, wishes
 from tests.reliability.simulation.trace import Log, Trace
 
 LONGEST_WAIT = 400  # seconds: the longest wait for an answer, with its jitter
@@ -94,6 +94,8 @@ class Simulation:
             for alias in CONTEXTS:
                 self.clock.show(alias)
             open_shop()
+            self.clock.show("orders")
+            drive(self.chance.one_of((0, 50, 100)))
             self._start()
             try:
                 self.storm()
@@ -150,7 +152,7 @@ class Simulation:
                 (Batch, "_write_notes", self.faults.write_notes(Batch._write_notes)),
                 (settings, "WATCHDOG_FEWEST_LATE", held),
                 *((module, "log", Log(self.trace)) for module in _logging()),
-                (_starting(), "secrets", self.ids),
+                (tracing, "secrets", self.ids),
             ):
                 stack.enter_context(attribute(owner, name, stand_in))
             yield
@@ -366,9 +368,3 @@ def _logging() -> list[object]:
     from apps.sagas import watchdog
 
     return [consumer, relay, calls, starts, watchdog]
-
-
-def _starting() -> object:
-    from apps.messaging import starting
-
-    return starting
