@@ -55,10 +55,11 @@ def buy(
     *,
     gift_wrap: bool = False,
     payment_method: PaymentMethod = PaymentMethod.CREDIT,
+    customer: int = CUSTOMER,
 ) -> Placement:
     """Place an order as the API does."""
     return place_order(
-        customer_id=CUSTOMER,
+        customer_id=customer,
         lines=lines,
         currency="USD",
         payment_method=payment_method,
