@@ -150,7 +150,7 @@ class Simulation:
                 (Batch, "_write_notes", self.faults.write_notes(Batch._write_notes)),
                 (settings, "WATCHDOG_FEWEST_LATE", held),
                 *((module, "log", Log(self.trace)) for module in _logging()),
-                (_starting(), "secrets", self.ids),
+                (_tracing(), "secrets", self.ids),
             ):
                 stack.enter_context(attribute(owner, name, stand_in))
             yield
@@ -368,7 +368,7 @@ def _logging() -> list[object]:
     return [consumer, relay, calls, starts, watchdog]
 
 
-def _starting() -> object:
-    from apps.messaging import starting
+def _tracing() -> object:
+    from apps.messaging import tracing
 
-    return starting
+    return tracing
