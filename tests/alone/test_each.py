@@ -94,7 +94,7 @@ READY = "from django.test import Client; print(Client().get('/health/ready').con
 def test_nobody_is_ready_whose_databases_are_not_configured(contexts: tuple[str, ...]) -> None:
     nobodys = {f"DATABASE_URL_{each.upper()}": "" for each in ALIASES}
     named = {"SAGA_CONTEXTS": "" if contexts == CONTEXTS else ",".join(contexts)}
-    words = ("shell", "--skip-checks", "-v", "0", "-c", READY)
+    words = ("shell", "-v", "0", "-c", READY)
 
     status, told = manage(environment("inventory", **nobodys) | named, *words)
 
