@@ -11,12 +11,12 @@ from apps.messaging.context import configured_databases, variable_of
 def named_contexts_have_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Where SAGA_CONTEXTS names contexts, the database of each is configured. Where it is empty, a
     process is one of the whole platform's, and is given only the databases that it uses."""
-    return [] if not settings.ENV["SAGA_CONTEXTS"] else _without_address("sagaplatform.E001")
+    return _without_address("sagaplatform.E001") if settings.IS_NAMED else []
 
 
 def all_have_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """For `check --deploy`: every database that a web process of this deployment needs."""
-    return [] if settings.ENV["SAGA_CONTEXTS"] else _without_address("sagaplatform.E002")
+    return [] if settings.IS_NAMED else _without_address("sagaplatform.E002")
 
 
 def _without_address(id: str) -> list[CheckMessage]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -39,7 +40,7 @@ class ContentPolicyMiddleware(CSPMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if request.path_info.startswith(reverse("admin:index")):
+        if settings.WITH_USERS and request.path_info.startswith(reverse("admin:index")):
             response._csp_update = ON_ADMIN_PAGES  # type: ignore[attr-defined]
         response["Permissions-Policy"] = PERMISSIONS
         answer: HttpResponseBase = super().process_response(request, response)

@@ -13,6 +13,7 @@ env.share_metrics(ENV["PROMETHEUS_MULTIPROC_DIR"])
 
 # What runs in this deployment: everything below that speaks of contexts follows from it.
 CONTEXTS = env.chosen(ENV["SAGA_CONTEXTS"])
+IS_NAMED = bool("".join(ENV["SAGA_CONTEXTS"]).strip())
 IS_WHOLE = CONTEXTS == env.CONTEXTS
 
 SECRET_KEY = ENV["SECRET_KEY"]
@@ -109,7 +110,7 @@ def database(alias: str) -> dict[str, object]:
 
 DATABASES = {alias: database(alias) for alias in ("default", *CONTEXTS)}
 # Contexts that were named do without `default`, and so without users: no admin, no API.
-WITH_USERS = bool(DATABASES["default"]) or not ENV["SAGA_CONTEXTS"]
+WITH_USERS = bool(DATABASES["default"]) or not IS_NAMED
 NEEDED_DATABASES = (*(("default",) if WITH_USERS else ()), *CONTEXTS)
 DATABASE_ROUTERS = ["sagaplatform.router.ContextRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

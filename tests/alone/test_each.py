@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sagaplatform.env import CONTEXTS
+from sagaplatform.env import ALIASES, CONTEXTS
 from tests.alone.deployments import environment, manage, python
 
 BUT_INVENTORY = tuple(each for each in CONTEXTS if each != "inventory")
@@ -52,7 +52,10 @@ def test_a_name_that_is_no_context_is_told_with_those_that_are() -> None:
 
 
 def test_a_named_context_without_its_database_is_an_error_that_names_the_setting() -> None:
-    environ = environment("inventory") | {"SAGA_CONTEXTS": "inventory, pricing"}
+    environ = environment("inventory") | {
+        "SAGA_CONTEXTS": "inventory, pricing",
+        "DATABASE_URL_PRICING": "",  # nor from the local stack's file
+    }
 
     assert manage(environ, "check") == (
         1,
@@ -65,20 +68,45 @@ def test_a_named_context_without_its_database_is_an_error_that_names_the_setting
 
 
 def test_the_owner_is_told_the_owners_setting() -> None:
-    status, told = manage(environment("inventory", DATABASE_ROLE="owner"), "migrate_all")
+    environ = environment("inventory", DATABASE_ROLE="owner", DATABASE_OWNER_URL_INVENTORY="")
+
+    status, told = manage(environ, "migrate_all")
 
     assert status == 1
     assert "Set DATABASE_OWNER_URL_INVENTORY." in told
 
 
 def test_before_the_whole_platform_is_deployed_every_missing_database_is_told() -> None:
-    environ = environment("inventory") | {"SAGA_CONTEXTS": ""}
+    nobodys = {f"DATABASE_URL_{each.upper()}": "" for each in ALIASES}
+    environ = environment("inventory", **nobodys) | {"SAGA_CONTEXTS": ""}
 
     assert manage(environ, "check")[0] == 0  # a process is given only what it uses
     status, told = manage(environ, "check", "--deploy")
 
     assert status == 1
-    assert told.count("sagaplatform.E002") == len(CONTEXTS)  # all but inventory, and default
+    assert told.count("sagaplatform.E002") == len(ALIASES)
+
+
+READY = "from django.test import Client; print(Client().get('/health/ready').content.decode())"
+
+
+@pytest.mark.parametrize("contexts", [CONTEXTS, ("inventory",)], ids=["whole", "inventory"])
+def test_nobody_is_ready_whose_databases_are_not_configured(contexts: tuple[str, ...]) -> None:
+    nobodys = {f"DATABASE_URL_{each.upper()}": "" for each in ALIASES}
+    named = {"SAGA_CONTEXTS": "" if contexts == CONTEXTS else ",".join(contexts)}
+    words = ("shell", "-v", "0", "-c", READY)
+
+    status, told = manage(environment("inventory", **nobodys) | named, *words)
+
+    assert status == 0, told
+    found = json.loads(told.splitlines()[-1])
+    needed = ("default", *CONTEXTS) if contexts == CONTEXTS else contexts
+    assert found == {
+        "ready": False,
+        "checks": {
+            each: f"is not configured: set DATABASE_URL_{each.upper()}." for each in needed
+        } | {"kafka": "ok"},
+    }  # fmt: skip
 
 
 NOT_HERE = "No context 'orders' is installed here (SAGA_CONTEXTS); there are: inventory\n"

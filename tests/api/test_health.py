@@ -73,6 +73,17 @@ def test_another_contexts_database_is_told_and_orders_go_on() -> None:
         )
 
 
+def test_a_database_that_is_not_configured_keeps_requests_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [alias for alias in ALIASES if alias != "pricing"]
+    monkeypatch.setattr("apps.messaging.health.configured_databases", lambda: others)
+
+    assert ready() == (
+        503, False, {"pricing": "is not configured: set DATABASE_URL_PRICING."},
+    )  # fmt: skip
+
+
 @pytest.fixture
 def forgotten_migration(databases: dict[str, psycopg.Connection]) -> Iterator[None]:
     """The pricing database is as before its last migration, as far as its record says."""
