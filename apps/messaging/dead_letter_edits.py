@@ -195,6 +195,12 @@ def masked(payload: bytes) -> str:
     return msgspec.json.format(kept).decode()
 
 
+def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers as they may be shown: of the inputs, which hold an address, only their fields."""
+    inputs = {h.INPUTS: masked(headers[h.INPUTS].encode())} if h.INPUTS in headers else {}
+    return {**headers, **inputs}
+
+
 def _mask(value: Any) -> Any:
     if isinstance(value, dict):
         return {_speakable(name): _mask(each) for name, each in value.items()}

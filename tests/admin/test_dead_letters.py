@@ -246,6 +246,22 @@ def test_the_page_shows_a_payload_by_its_fields_only(
     assert "&quot;tea&quot;" not in answer.content.decode()
 
 
+def test_the_page_shows_the_inputs_that_an_event_carried_by_their_fields_only(
+    shop: Databases, ada: Client, letter: UUID
+) -> None:
+    """They hold the customer's address until the parcel is booked."""
+    shop["inventory"].execute(
+        "UPDATE inventory_deadletter SET headers = (headers::jsonb || jsonb_build_object("
+        "'inputs', '{\"address\": {\"street\": \"1 Any Street\"}}'))::text WHERE id = %s",
+        [letter],
+    )
+
+    html = ada.get(page(letter)).content.decode()
+
+    assert "1 Any Street" not in html
+    assert "&quot;street&quot;: &quot;&lt;str&gt;&quot;" in html
+
+
 def test_the_page_of_a_letter_that_never_was_leads_away(ada: Client) -> None:
     asked = ada.get(page(new_saga()))
     assert (asked.status_code, asked["Location"]) == (302, "/admin/")

@@ -26,7 +26,7 @@ from apps.messaging.admin.letter_acts import (
 from apps.messaging.admin.letter_words import aged, asked, did, stands, tried
 from apps.messaging.admin.read_only import ReadOnlyAdmin
 from apps.messaging.database import Database
-from apps.messaging.dead_letter_edits import changed_paths, masked
+from apps.messaging.dead_letter_edits import changed_paths, masked, masked_headers
 from apps.messaging.dead_letter_history import Deed, News, deeds, news_of
 from apps.messaging.dead_letter_operations import REVEAL as REVEALED
 from apps.messaging.dead_letter_rows import ParkedLetter, count_alike, find, open_of_saga
@@ -230,10 +230,10 @@ def _alike(name: str, letter: ParkedLetter) -> SafeString:
 
 def _headers(letter: ParkedLetter) -> list[tuple[str, str, str | None]]:
     """Name, value, and what it was before somebody corrected it."""
-    read = letter._replace(edited_headers=None).sent_headers
+    read = masked_headers(letter._replace(edited_headers=None).sent_headers)
     return [
         (name, value, read.get(name, "not there") if read.get(name) != value else None)
-        for name, value in letter.sent_headers.items()
+        for name, value in masked_headers(letter.sent_headers).items()
     ]
 
 

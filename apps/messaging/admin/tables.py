@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
+from apps.messaging.dead_letter_edits import masked_headers
 from apps.messaging.display import document
 from apps.messaging.models import OutboxMessage
 
@@ -23,7 +24,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @display(description="headers")
     def shown_headers(self, message: OutboxMessage) -> SafeString | str:
-        return document(json.loads(message.headers))
+        return document(masked_headers(json.loads(message.headers)))
 
 
 class SagaLogAdmin(KeyedByTwo):
