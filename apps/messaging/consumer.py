@@ -24,7 +24,7 @@ from apps.messaging.record import Record, read_record
 from apps.messaging.relay import relay
 from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS, is_passing, pause_before
-from apps.messaging.sorting import request_to_park
+from apps.messaging.sorting import key_of, request_to_park
 from apps.messaging.stopping import on_stop_signal
 from apps.messaging.wiring import wiring
 
@@ -107,6 +107,8 @@ def _is_heard(context: str, record: Record) -> bool:
 
     What they cannot hear is parked alone, until it is replayed. Passing errors are raised.
     """
+    if record.envelope is None or key_of(record.envelope) not in wiring(context).listeners:
+        return True
     try:
         batch = Batch(context, [record])
         with batch.spans:

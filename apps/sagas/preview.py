@@ -23,6 +23,7 @@ from apps.sagas.models import SagaStep
 from apps.sagas.state import (
     Answer,
     Decision,
+    Driver,
     Move,
     Outcome,
     RecordOutcome,
@@ -142,7 +143,7 @@ def foresee(
         currency=str(told.get(course.plan.steps[0], {}).get("currency", "")),
         pieces=sum(each.pieces for each in undone),
         customer_is_told=tuple(customer_is_told(course, move, undone, told)) if decision else (),
-        cannot_be_undone=tuple(cannot_be_undone(course, move, decision, undone))
+        cannot_be_undone=tuple(cannot_be_undone(course, saga, move, decision, undone))
         if decision
         else (),
     )
@@ -227,9 +228,11 @@ def customer_is_told(
 
 
 def cannot_be_undone(
-    course: Course, move: Move, decision: Decision, undone: Sequence[Undoing]
+    course: Course, saga: SagaState, move: Move, decision: Decision, undone: Sequence[Undoing]
 ) -> Iterator[str]:
     """What stays, or stays open, whatever is done."""
+    if saga.driver is Driver.EVENTS:
+        yield "The engine takes the saga over for good. What is known of it is as last heard."
     if decision.saga.status is Status.FENCING:
         yield "If the pivot has happened already, nothing is undone and the saga goes forward."
     doubtful = [each.step for each in undone if not each.known]

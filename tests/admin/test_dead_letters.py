@@ -252,7 +252,7 @@ def test_the_page_shows_the_inputs_that_an_event_carried_by_their_fields_only(
     """They hold the customer's address until the parcel is booked."""
     shop["inventory"].execute(
         "UPDATE inventory_deadletter SET headers = (headers::jsonb || jsonb_build_object("
-        "'inputs', '{\"address\": {\"street\": \"1 Any Street\"}}'))::text WHERE id = %s",
+        '\'inputs\', \'{"address": {"street": "1 Any Street"}}\'))::text WHERE id = %s',
         [letter],
     )
 

@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
 from apps.contracts.numbers import number_of
+from apps.contracts.plan import Mode
 from apps.messaging.admin import ReadOnlyAdmin, rows_named, uuid_of
 from apps.messaging.admin.export import Exporting
 from apps.messaging.admin.keyset import KeysetChangeList
@@ -23,7 +24,7 @@ from apps.messaging.display import in_one_line, took, words
 from apps.sagas.admin.filters import FILTERS, IN_FLIGHT, causes
 from apps.sagas.figures import Count, standings
 from apps.sagas.models import CAUSE_WORDS, TURNED, Saga
-from apps.sagas.state import Status
+from apps.sagas.state import Driver, Status
 
 WORD = re.compile(r"[^\W_]+(?:\.[^\W_]+)*")  # as PostgreSQL's parser takes them; 12.50 is one
 TABS = (IN_FLIGHT, *Status)
@@ -110,7 +111,9 @@ class SagaListing(Exporting, ReadOnlyAdmin):
 
     @display(description="definition")
     def driven(self, saga: Saga) -> str:
-        return f"version {saga.version}, {saga.mode}"
+        taken_over = saga.mode == Mode.CHOREOGRAPHED and saga.driver == Driver.ENGINE
+        by = ", taken over by the engine" if taken_over else ""
+        return f"version {saga.version}, {saga.mode}{by}"
 
     @display(description="waits for")
     def pending(self, saga: Saga) -> str:

@@ -26,7 +26,7 @@ from apps.sagas.admin.graph import Standing, nodes_of
 from apps.sagas.admin.history import History, Point
 from apps.sagas.admin.timeline import VERBS, Entry, entries_of, timeline_of
 from apps.sagas.models import Saga, SagaStep
-from apps.sagas.state import Status
+from apps.sagas.state import Driver, Status
 
 FORWARD = ("Step", "Action", "Asked", "Took", "Answer")
 BACK = ("Compensation", "Asked", "Took")
@@ -123,10 +123,13 @@ def facts_of(history: History) -> list[tuple[str, object]]:
         return [("Took", took(saga.ended_at - saga.started_at)), ("Ended", moment(saga.ended_at))]
     leg = history.legs.get(saga.pending_step or "")
     attempt = f"{saga.attempt} of {leg.step.patience.attempts}" if leg else saga.attempt
+    by_events = saga.driver == Driver.EVENTS
+    sent = saga.pending_step and not saga.paused_until and not by_events
+    next_is = "The engine takes over" if by_events else "Next sending"
     found: list[tuple[str, object]] = [
         ("So far", took(history.now - saga.started_at)),
-        ("Sending", attempt if saga.pending_step and not saga.paused_until else ""),
-        ("Next sending", "" if saga.paused_until else clock(saga.due_at)),
+        ("Sending", attempt if sent else ""),
+        (next_is, "" if saga.paused_until else clock(saga.due_at)),
         ("Desk asked again", clock(saga.desk_due_at)),
         ("Paused until", moment(saga.paused_until)),
         ("Deadline", moment(saga.deadline_at)),
