@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from pytest_django import Settings
 
+from apps.sagas.admin.page import STOP_POLLING
 from sagaplatform.admin_site import AdminSite
 from sagaplatform.env import CONTEXTS
 from sagaplatform.models import StaffAction
@@ -149,7 +150,8 @@ def test_every_page_lets_in_whom_it_should(filled: dict[str, psycopg.Connection]
         for person, client in clients.items():
             for method in ("GET", "POST"):
                 asked = Asked(person, address, method)
-                actual[asked] = client.generic(method, address).status_code
+                status = client.generic(method, address).status_code
+                actual[asked] = 200 if status == STOP_POLLING else status  # seen all the same
                 expected[asked] = (
                     answer_of(rule, person, method)
                     if rule
