@@ -108,6 +108,7 @@ def database(alias: str) -> dict[str, object]:
     }
 
 
+DATABASE_ROLE = ENV["DATABASE_ROLE"]
 DATABASES = {alias: database(alias) for alias in ("default", *CONTEXTS)}
 # Contexts that were named do without `default`, and so without users: no admin, no API.
 WITH_USERS = bool(DATABASES["default"]) or not IS_NAMED

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from apps.messaging.kafka import admin_client
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import wake
+from sagaplatform.env import ALIASES
 from tests.alone.deployments import as_owner, environment, manage, python
 from tests.kafka import empty
 from tests.messaging.working import BEAT, WORKER, Works
@@ -29,6 +30,23 @@ def test_the_owner_migrates_the_one_database(databases: Databases) -> None:
     assert manage(owner, "migrate_all") == (0, "migrating inventory\n")
 
     assert databases["inventory"].execute(applied).fetchall() == before
+
+
+def test_tables_are_made_by_owners_only() -> None:
+    status, told = manage(environment("inventory"), "migrate_all")
+
+    assert status == 1
+    assert "run it with DATABASE_ROLE=owner" in told
+
+
+def test_where_no_database_is_configured_nothing_is_told_to_be_migrated() -> None:
+    nobodys = {f"DATABASE_OWNER_URL_{each.upper()}": "" for each in ALIASES}
+    environ = environment("inventory", DATABASE_ROLE="owner", **nobodys) | {"SAGA_CONTEXTS": ""}
+
+    status, told = manage(environ, "migrate_all")
+
+    assert status == 1
+    assert "No database is configured for DATABASE_ROLE=owner" in told
 
 
 def test_migrations_are_shown(databases: Databases) -> None:

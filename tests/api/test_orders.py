@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from django.db import connections
@@ -11,6 +12,9 @@ from uuid_utils.compat import uuid7
 from waffle.models import Switch
 
 from apps.contracts.orders import CancelOrder, ConfirmOrder
+from apps.contracts.values import PaymentMethod
+from apps.orders.api.bodies import AddressBody, LineBody, OrderBody
+from apps.orders.api.views import hash_of
 from apps.orders.services import number_of
 from tests.api.customer import BODY, Customer
 from tests.handling import ask
@@ -61,6 +65,18 @@ def test_the_callers_trace_goes_on_if_it_is_one(
     [(_, headers, _)] = outbox(databases["orders"])
     assert (headers["traceparent"] == given) is kept
     assert len(headers["traceparent"]) == 55
+
+
+def test_a_wish_that_is_told_and_one_that_is_left_out_are_the_same_request() -> None:
+    """So a field that is added with a default does not change what was asked before."""
+    address = AddressBody(name="A", street="1 B", postal_code="1", city="C", country="US")
+    line = LineBody(product_id="tea", quantity=1, unit_price_cents=450)
+    plain = OrderBody(
+        currency="USD", lines=(line,), payment_method=PaymentMethod.CREDIT, address=address
+    )
+    assert hash_of(plain) == hash_of(msgspec.structs.replace(plain, gift_wrap=False))
+    assert hash_of(plain) != hash_of(msgspec.structs.replace(plain, gift_wrap=True))
+    assert b"gift_wrap" not in msgspec.json.encode(plain)
 
 
 def test_a_repeated_request_gets_the_same_answer(ada: Customer, databases: Databases) -> None:

@@ -77,21 +77,6 @@ def test_a_plan_of_a_version_that_is_not_here_is_told() -> None:
     ("context", "events"),
     [
         ("inventory", {"OrderCreated", "PriceFreezeFailed", "PriceUnfrozen"}),
-        ("pricing", {"StockReserved", "PaymentDeclined", "PaymentRefunded"}),
-        (
-            "payments",
-            {
-                "PriceFrozen", "ShipmentCreated",
-                "GiftWrapUnavailable", "GiftUnwrapped", "ShipmentRefused", "ShipmentCancelled",
-            },
-        ),
-        (
-            "shipping",
-            {
-                "PaymentAuthorized", "GiftWrapped",
-                "ShipmentRefused", "ShipmentCancelled", "CaptureFailed",
-            },
-        ),
         ("orders", {"PaymentCaptured", "StockReservationFailed", "StockReleased"}),
         ("notifications", {"OrderConfirmed"}),
         ("sagas", set()),

@@ -58,8 +58,14 @@ class AddressBody(Address, frozen=True, kw_only=True, forbid_unknown_fields=True
     country: Country
 
 
-class OrderBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /api/v1/orders`."""
+class OrderBody(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """The body of `POST /api/v1/orders`.
+
+    Defaults are left out where it is written, so that a request which is repeated after a field was
+    added is still the same request (views.hash_of).
+    """
 
     currency: Currency
     lines: Annotated[
