@@ -5,11 +5,19 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from apps.contracts.plan import Plan
 from apps.messaging.database import Database
-from apps.orders.models import Order, OrderEvent, OrderLine, OrderStatus
+from apps.orders.models import (
+    Cancellation,
+    CancellationStatus,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderStatus,
+)
+from apps.orders.prospects import Prospect, prospect_of
 
 
 class Refusal(NamedTuple):
@@ -77,6 +85,7 @@ FACTS_OF_SAGAS = FACTS.replace("ORDER BY o.id", "WHERE o.saga_id = ANY(%b::uuid[
 # The same of the next orders behind one, so many at once.
 FACTS_BEHIND = FACTS.replace("ORDER BY o.id", "WHERE o.id > %b::uuid ORDER BY o.id LIMIT %b")
 PAGE = 1000
+HANDED_OVER = "ShipmentHandedOver"  # the type of the event on the timeline
 NUMBERS_BEGIN = "SP-"  # as services.number_of makes them
 
 
@@ -91,6 +100,7 @@ def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> lis
 def order_of(customer_id: int, order_id: UUID) -> Order | None:
     """One order with its lines and timeline; None where it is not this customer's."""
     orders = Order.objects.filter(customer_id=customer_id, id=order_id)
+    orders = orders.select_related("cancellation")
     lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
     return _with_events(orders).prefetch_related(lines).first()
 
@@ -102,21 +112,37 @@ def read_whole(order: Order) -> Order:
     return order
 
 
+def cancellation_of(order: Order) -> Cancellation | None:
+    """The customer's wish to cancel it; None where there is none."""
+    return getattr(order, "cancellation", None)
+
+
+def prospect_of_order(order: Order) -> Prospect:
+    """Whether it can be cancelled now, and how. Reads the order's prefetched events."""
+    wish = cancellation_of(order)
+    has_left = any(each.type == HANDED_OVER for each in order.events.all())
+    status = CancellationStatus(wish.status) if wish else None
+    return prospect_of(OrderStatus(order.status), status, has_left=has_left)
+
+
 def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
-    """The order of a saga; None where orders knows none."""
-    found = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
+    """The order that a saga places or takes back; None where orders knows none."""
+    orders = Order.objects.filter(Q(saga_id=saga_id) | Q(cancellation__saga_id=saga_id))
+    found = orders.values_list(*OrderSummary._fields).first()
     return OrderSummary(*found) if found else None
 
 
 def sagas_named(term: str) -> list[UUID]:
-    """The saga of the order with this number, in whatever case, or with this id."""
+    """The sagas of the order with this number, in whatever case, or with this id: the one that
+    placed it, and the one that takes it back."""
     try:
         named = Order.objects.filter(id=UUID(term))
     except ValueError:
         if not term.upper().startswith(NUMBERS_BEGIN):
             return []
         named = Order.objects.filter(number=term.upper())
-    return list(named.values_list("saga_id", flat=True))
+    sagas = named.values_list("saga_id", "cancellation__saga_id")
+    return [each for pair in sagas for each in pair if each]
 
 
 def refusal_of(order: Order) -> Refusal | None:
@@ -125,6 +151,11 @@ def refusal_of(order: Order) -> Refusal | None:
         return None
     refused = [each for each in order.events.all() if "reason" in each.facts]
     return _refusal(refused[-1]) if refused else None
+
+
+def has_left(order: Order) -> bool:
+    """Whether orders has heard that the carrier has the parcel."""
+    return OrderEvent.objects.filter(order=order, type=HANDED_OVER).exists()
 
 
 def events_in_order() -> Prefetch:
