@@ -61,6 +61,23 @@ class OrderSummary(NamedTuple):
     ended_at: datetime | None
 
 
+class CancellationFact(NamedTuple):
+    """A wish to cancel that a saga of its own decides, as the conservation check reads it."""
+
+    placed_by: UUID  # the order's saga
+    saga_id: UUID
+    status: CancellationStatus
+    order_status: OrderStatus
+
+
+# The wishes that some sagas carry out, or whose orders some sagas have placed.
+CANCELLATIONS_OF_SAGAS = """
+SELECT o.saga_id, wish.saga_id, wish.status, o.status
+FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
+WHERE wish.saga_id = ANY(%b::uuid[])
+   OR wish.saga_id IS NOT NULL AND o.saga_id = ANY(%b::uuid[])
+"""
+
 # Every order with what the laws of the conservation check compare, oldest first.
 FACTS = """
 SELECT o.id, o.saga_id, o.number, o.customer_id, o.status, o.total_cents,
@@ -172,6 +189,12 @@ def facts_of_sagas(saga_ids: Collection[UUID]) -> list[OrderFact]:
     """The orders of these sagas, in the caller's transaction if there is one."""
     rows = Database("orders").fetch(FACTS_OF_SAGAS, [list(saga_ids)])
     return [*map(OrderFact._make, rows)]
+
+
+def cancellations_of_sagas(saga_ids: Collection[UUID]) -> list[CancellationFact]:
+    """The wishes that these sagas carry out, and those to take back what these sagas placed."""
+    rows = Database("orders").fetch(CANCELLATIONS_OF_SAGAS, [[*saga_ids], [*saga_ids]])
+    return [*map(CancellationFact._make, rows)]
 
 
 def all_order_facts() -> Iterator[OrderFact]:
