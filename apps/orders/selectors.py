@@ -68,14 +68,34 @@ class CancellationFact(NamedTuple):
     saga_id: UUID
     status: CancellationStatus
     order_status: OrderStatus
+    begun_at: datetime  # at the earliest
+
+
+class WishUnlikeOrder(NamedTuple):
+    """A wish to cancel whose order stands otherwise than the wish says."""
+
+    number: str
+    status: CancellationStatus
+    order_status: OrderStatus
 
 
 # The wishes that some sagas carry out, or whose orders some sagas have placed.
 CANCELLATIONS_OF_SAGAS = """
-SELECT o.saga_id, wish.saga_id, wish.status, o.status
+SELECT o.saga_id, wish.saga_id, wish.status, o.status,
+  greatest(wish.requested_at, o.ended_at)
 FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
 WHERE wish.saga_id = ANY(%b::uuid[])
    OR wish.saga_id IS NOT NULL AND o.saga_id = ANY(%b::uuid[])
+"""
+
+# Wishes that say one thing while their orders say another; none in a sound database.
+WISHES_UNLIKE_ORDERS = """
+SELECT o.number, wish.status, o.status
+FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
+WHERE o.status <> CASE
+  WHEN wish.status IN ('requested', 'accepted', 'waiting') THEN 'placed'
+  WHEN wish.status = 'cancelled' THEN 'cancelled' ELSE 'confirmed' END
+ORDER BY o.number
 """
 
 # Every order with what the laws of the conservation check compare, oldest first.
@@ -195,6 +215,16 @@ def cancellations_of_sagas(saga_ids: Collection[UUID]) -> list[CancellationFact]
     """The wishes that these sagas carry out, and those to take back what these sagas placed."""
     rows = Database("orders").fetch(CANCELLATIONS_OF_SAGAS, [[*saga_ids], [*saga_ids]])
     return [*map(CancellationFact._make, rows)]
+
+
+def wish_count() -> int:
+    """How many wishes to cancel there are."""
+    return Cancellation.objects.count()
+
+
+def wishes_unlike_orders() -> list[WishUnlikeOrder]:
+    """Open wishes of ended orders, granted ones of orders that are not cancelled, and so on."""
+    return [*map(WishUnlikeOrder._make, Database("orders").fetch(WISHES_UNLIKE_ORDERS))]
 
 
 def all_order_facts() -> Iterator[OrderFact]:

@@ -96,7 +96,7 @@ def shipment_effects() -> Iterator[ShipmentEffects]:
         yield ShipmentEffects(
             saga_id,
             booked=1,
-            cancelled=int(status == ShipmentStatus.CANCELLED),
+            cancelled=int(status in (ShipmentStatus.CANCELLED, ShipmentStatus.RECALLED)),
             handed_over=int(status == ShipmentStatus.HANDED_OVER),
         )
 

@@ -1,4 +1,4 @@
-"""Parcels that are kept back because their customer cancels, and those that wait for the carrier."""
+"""Parcels that are kept back for customers who cancel, and those that wait for the carrier."""
 
 from functools import partial
 from typing import Any
