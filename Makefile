@@ -5,6 +5,7 @@ PYTHON ?= python3
 BASKETS ?=
 CATALOGUE ?=
 ORDERS ?=
+CANCEL ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
@@ -39,9 +40,10 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS=)
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= CANCEL=)
 	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
-		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)")
+		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
+		$(if $(CANCEL),--cancel "$(CANCEL)")
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .

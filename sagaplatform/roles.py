@@ -19,11 +19,11 @@ SUPPORT, OPERATIONS, APPROVER, AUDITOR = "support", "operations", "approver", "a
 # The tables of each context that are read to find out what happened. Not among them: what people
 # did by hand, and what they ask others to allow.
 TABLES = {
-    "orders": ("order", "orderline", "orderevent", "cancellation"),
+    "orders": ("order", "orderline", "orderevent"),
     "inventory": ("stock", "reservationlisting", "stockmovement"),
     "pricing": ("listprice", "promotion", "pricefreeze"),
     "payments": ("payment", "account", "intent", "ledgerentry"),
-    "shipping": ("shipment", "giftwrap", "pickup"),
+    "shipping": ("shipment", "giftwrap"),
     "notifications": ("customermessage",),
     "sagas": ("saga", "case"),
 }

@@ -143,9 +143,10 @@ def order_of(customer_id: int, order_id: UUID) -> Order | None:
 
 
 def read_whole(order: Order) -> Order:
-    """The same order with its lines and its timeline, each in order. Two statements."""
+    """The same order with its lines and its timeline, each in order, and the wish to cancel it.
+    Three statements."""
     lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
-    prefetch_related_objects([order], lines, events_in_order())
+    prefetch_related_objects([order], lines, events_in_order(), "cancellation")
     return order
 
 
@@ -160,6 +161,12 @@ def prospect_of_order(order: Order) -> Prospect:
     has_left = any(each.type == HANDED_OVER for each in order.events.all())
     status = CancellationStatus(wish.status) if wish else None
     return prospect_of(OrderStatus(order.status), status, has_left=has_left)
+
+
+def placed_by(saga_id: UUID) -> UUID:
+    """The saga that placed the order which a saga takes back; of any other the saga itself."""
+    taken_back = Order.objects.filter(cancellation__saga_id=saga_id)
+    return taken_back.values_list("saga_id", flat=True).first() or saga_id
 
 
 def summary_of_saga(saga_id: UUID) -> OrderSummary | None:

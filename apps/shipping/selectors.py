@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.shipping.models import GiftStatus, GiftWrap, Shipment, ShipmentStatus
+from apps.shipping.models import GiftStatus, GiftWrap, Pickup, Shipment, ShipmentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,11 @@ def shipment_of_saga(saga_id: UUID) -> ShipmentSummary | None:
     rows = Shipment.objects.filter(saga_id=saga_id).values_list(*ShipmentSummary.__slots__)
     found = rows.first()
     return ShipmentSummary(*found) if found else None
+
+
+def pickup_of_saga(saga_id: UUID) -> datetime | None:
+    """When the carrier comes for a saga's parcel; None where nothing waits for it."""
+    return Pickup.objects.filter(saga_id=saga_id).values_list("due_at", flat=True).first()
 
 
 def gift_effects() -> Iterator[GiftEffects]:
