@@ -7,6 +7,7 @@ CATALOGUE ?=
 ORDERS ?=
 MODE ?=
 KILL_BROKER ?=
+CANCEL ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
@@ -45,10 +46,11 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE=)
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= CANCEL=)
 	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
-		$(if $(MODE),--mode "$(MODE)") $(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
+		$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
+		$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .

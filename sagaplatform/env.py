@@ -66,6 +66,7 @@ SETTINGS = (
     Setting("EMAIL_PASSWORD", "str", "", "with a user"),
     Setting("EMAIL_TLS", "bool", False, "1: STARTTLS"),
     Setting("CARD_GATEWAY", "str", "", "dotted name of the class that takes cards; empty: none"),
+    Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),

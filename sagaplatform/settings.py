@@ -183,6 +183,9 @@ CARD_GATEWAY = ENV["CARD_GATEWAY"]
 
 APPROVAL_LIMIT_CENTS = ENV["APPROVAL_LIMIT_CENTS"]
 
+# Seconds from an order's confirmation until the carrier comes: so long it can be recalled.
+HAND_OVER_AFTER = ENV["HAND_OVER_AFTER"]
+
 # --- the API
 
 REST_FRAMEWORK = {

@@ -42,3 +42,15 @@ class ReleaseStock(Compensation, frozen=True, kw_only=True):
     """Put back what was set aside for the order."""
 
     answer = StockReleased
+
+
+class FreeStock(Command, frozen=True, kw_only=True):
+    """Put back what is set aside for an order that is cancelled after its end."""
+
+    placed_by: UUID
+
+
+class StockFreed(Event, frozen=True, kw_only=True):
+    """What was set aside can be sold again."""
+
+    lines: tuple[Line, ...]

@@ -26,3 +26,18 @@ class ConfirmationSent(Event, frozen=True, kw_only=True):
     """The customer was told."""
 
     delivery: Delivery
+
+
+class SendCancellation(Command, frozen=True, kw_only=True):
+    """Tell the customer that the order is cancelled and paid back."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str
+    total_cents: int
+
+
+class CancellationSent(Event, frozen=True, kw_only=True):
+    """The customer was told of the cancellation."""
+
+    delivery: Delivery

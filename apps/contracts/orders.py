@@ -52,3 +52,37 @@ class CancelRequested(Event, frozen=True, kw_only=True):
     total_cents: int
     currency: str
     reason: str
+
+
+class CancellationBegun(Event, frozen=True, kw_only=True):
+    """The customer cancels a confirmed order; the saga that takes it back starts here."""
+
+    order_id: UUID
+    customer_id: int
+    placed_by: UUID  # the saga that placed the order: participants know their rows by it
+    currency: str
+    total_cents: int
+
+
+class CancellationRefused(Undone, frozen=True, kw_only=True):
+    """The order stays confirmed."""
+
+    order_id: UUID | None = None
+
+
+class RefuseCancellation(Compensation, frozen=True, kw_only=True):
+    """Nothing was taken back: tell the customer that the order stays confirmed."""
+
+    answer = CancellationRefused
+
+
+class CancelConfirmedOrder(Command, frozen=True, kw_only=True):
+    """Cancel an order after its confirmed end: everything else is taken back."""
+
+    placed_by: UUID
+
+
+class ConfirmedOrderCancelled(Event, frozen=True, kw_only=True):
+    """The order is cancelled after it had been confirmed."""
+
+    order_id: UUID

@@ -91,3 +91,15 @@ class CaptureFailed(Refusal, frozen=True, kw_only=True):
     @property
     def reason(self) -> str:
         return f"The payment could not be completed ({self.code})"
+
+
+class ReturnPayment(Command, frozen=True, kw_only=True):
+    """Give back what was taken for an order that is cancelled after its end."""
+
+    placed_by: UUID
+
+
+class PaymentReturned(Event, frozen=True, kw_only=True):
+    """The customer has the money again."""
+
+    amount_cents: int

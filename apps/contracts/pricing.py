@@ -42,6 +42,18 @@ class UnfreezePrice(Compensation, frozen=True, kw_only=True):
     answer = PriceUnfrozen
 
 
+class WithdrawPrice(Command, frozen=True, kw_only=True):
+    """Take back the prices promised to an order that is cancelled after its end."""
+
+    placed_by: UUID
+
+
+class PriceWithdrawn(Event, frozen=True, kw_only=True):
+    """Nothing is promised any more."""
+
+    total_cents: int
+
+
 def _in_words(change: PriceChange) -> str:
     if change.current_cents is None:
         return f"product {change.product_id} is not on sale in this currency"

@@ -85,3 +85,38 @@ class ShipmentHandedOver(Event, frozen=True, kw_only=True):
 
     carrier: str
     reference: str
+
+
+class RecallShipment(Command, frozen=True, kw_only=True):
+    """Keep the parcel of a confirmed order back, if it is still in the house."""
+
+    placed_by: UUID
+
+
+class ShipmentRecalled(Event, frozen=True, kw_only=True):
+    """The parcel is kept back and will never leave."""
+
+    reference: str
+
+
+class ShipmentNotRecalled(Refusal, frozen=True, kw_only=True):
+    """The carrier has the parcel already."""
+
+    carrier: str
+    reference: str
+
+    @property
+    def reason(self) -> str:
+        return f"The parcel {self.reference} has left the house; send it back when it arrives"
+
+
+class UnpackGift(Command, frozen=True, kw_only=True):
+    """Take the gift of an order that is cancelled after its end out of its boxes."""
+
+    placed_by: UUID
+
+
+class GiftUnpacked(Event, frozen=True, kw_only=True):
+    """No gift is wrapped for the order any more."""
+
+    boxes: int  # 0: none was

@@ -1,8 +1,10 @@
 """What inventory decides."""
 
 from apps.contracts.inventory import (
+    FreeStock,
     ReleaseStock,
     ReserveStock,
+    StockFreed,
     StockReleased,
     StockReservationFailed,
     StockReserved,
@@ -24,7 +26,13 @@ def reserve_stock(
 
 def release_stock(command: ReleaseStock, shelves: Shelves) -> StockReleased:
     """Put back all that the saga holds; says what it was, one line per product."""
-    return StockReleased(lines=shelves.release())
+    return StockReleased(lines=shelves.release(shelves.request.saga_id))
+
+
+def free_stock(command: FreeStock, shelves: Shelves) -> StockFreed:
+    """Put back what is set aside for an order that is cancelled after its end. Its parcel was
+    recalled, so nothing of it is shipped."""
+    return StockFreed(lines=shelves.release(command.placed_by))
 
 
 def ship_stock(event: ShipmentHandedOver, shelves: Shelves) -> None:
@@ -35,6 +43,7 @@ def ship_stock(event: ShipmentHandedOver, shelves: Shelves) -> None:
 COMMANDS = {
     ReserveStock: Handler(reserve_stock, Shelves),
     ReleaseStock: Handler(release_stock, Shelves),
+    FreeStock: Handler(free_stock, Shelves),
 }
 REACTIONS = {
     ShipmentHandedOver: Reaction("ship_stock", ship_stock, Shelves),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from apps.contracts.inventory import ReserveStock
+from apps.contracts.inventory import FreeStock, ReserveStock
 from apps.contracts.values import Line, Shortage
 from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved
 from apps.inventory.models import MovementKind
@@ -105,18 +105,19 @@ class Shelves(Workspace):
             raise EmptyBasket(order_id)
         for product_id, quantity in wanted.items():
             self._on_hand[product_id] -= quantity
-            self._move(MovementKind.RESERVED, product_id, quantity, order_id)
+            saga_id = self.request.saga_id
+            self._moves.append(Move(MovementKind.RESERVED, product_id, saga_id, order_id, quantity))
 
-    def release(self) -> tuple[Line, ...]:
-        """Make what the saga holds free again. Raises NothingReserved where it holds nothing."""
-        lines = self._settle(MovementKind.RELEASED)
+    def release(self, saga_id: UUID) -> tuple[Line, ...]:
+        """Make what a saga holds free again. Raises NothingReserved where it holds nothing."""
+        lines = self._settle(MovementKind.RELEASED, saga_id)
         for line in lines:
             self._on_hand[line.product_id] += line.quantity
         return lines
 
     def ship(self) -> tuple[Line, ...]:
         """What the saga holds has left the house. Raises NothingReserved where it holds nothing."""
-        return self._settle(MovementKind.SHIPPED)
+        return self._settle(MovementKind.SHIPPED, self.request.saga_id)
 
     def save(self) -> None:
         if self._moves:
@@ -131,18 +132,12 @@ class Shelves(Workspace):
             wanted[line.product_id] += line.quantity
         return wanted
 
-    def _settle(self, kind: MovementKind) -> tuple[Line, ...]:
-        lines = self._held.pop(self.request.saga_id, ())
+    def _settle(self, kind: MovementKind, saga_id: UUID) -> tuple[Line, ...]:
+        lines = self._held.pop(saga_id, ())
         if not lines:
-            raise NothingReserved(self.request.saga_id)
-        for line in lines:
-            self._move(kind, line.product_id, line.quantity)
+            raise NothingReserved(saga_id)
+        self._moves += [Move(kind, line.product_id, saga_id, None, line.quantity) for line in lines]
         return lines
-
-    def _move(
-        self, kind: MovementKind, product_id: str, quantity: int, order_id: UUID | None = None
-    ) -> None:
-        self._moves.append(Move(kind, product_id, self.request.saga_id, order_id, quantity))
 
 
 def _lines_to_reserve(tasks: Sequence[Task]) -> Iterable[Line]:
@@ -155,7 +150,13 @@ def _lines_to_reserve(tasks: Sequence[Task]) -> Iterable[Line]:
 
 
 def _sagas_to_settle(tasks: Sequence[Task]) -> list[UUID]:
-    return [task.request.saga_id for task in tasks if not isinstance(task.message, ReserveStock)]
+    return [_placed_by(task) for task in tasks if not isinstance(task.message, ReserveStock)]
+
+
+def _placed_by(task: Task) -> UUID:
+    """The saga whose reservations a task is about: its own, or the one that it takes back."""
+    message = task.message
+    return message.placed_by if isinstance(message, FreeStock) else task.request.saga_id
 
 
 def _held_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, tuple[Line, ...]]:

@@ -257,10 +257,11 @@ class Batch:
         """Load, decide, save: once for each workspace that the items need."""
         answers: dict[Item, Event | CallOutside | None] = {}
         handlers: dict[Item, Handler | Reaction] = {}
+        tasks: dict[Item, Task] = {}
         for each in verdicts:
-            handlers[each.item] = self._handler(each)
+            handlers[each.item], tasks[each.item] = self._handler(each)
         for workspace_type, group in by_workspace(handlers, handlers.__getitem__):
-            workspace = workspace_type.load(self.database, [item.task for item in group])
+            workspace = workspace_type.load(self.database, [tasks[item] for item in group])
             for item in group:
                 workspace.request = item.task.request
                 with blamed_on(item.record):
@@ -269,11 +270,12 @@ class Batch:
             workspace.save()
         return answers
 
-    def _handler(self, verdict: Verdict) -> Handler | Reaction:
-        """Who decides; of what a person did outside, the one who records the call's outcome."""
+    def _handler(self, verdict: Verdict) -> tuple[Handler | Reaction, Task]:
+        """Who decides, and what is loaded for it; of what a person did outside, the one who records
+        the call's outcome, and the call."""
         item, intent = verdict.item, verdict.intent
         if item.handler:
-            return item.handler
+            return item.handler, item.task
         assert intent  # only of an open call can a person tell the outcome
         operation = wiring(self.context).calls[intent.operation]
         call = call_of(intent, operation)
@@ -281,7 +283,7 @@ class Batch:
         def record(message: RecordHappened | ResolveOutside, workspace: Workspace) -> Event:
             return operation.record(call, ByHand(message.evidence), workspace)
 
-        return Handler(record, operation.workspace)
+        return Handler(record, operation.workspace), Task(item.task.request, call)
 
     def _conclude(
         self, verdict: Verdict, answers: Mapping[Item, Event | CallOutside | None]

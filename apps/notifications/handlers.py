@@ -1,9 +1,15 @@
 """What notifications does when asked: tell the customer."""
 
-from apps.contracts.notifications import ConfirmationSent, Delivery, SendConfirmation
+from apps.contracts.notifications import (
+    CancellationSent,
+    ConfirmationSent,
+    Delivery,
+    SendCancellation,
+    SendConfirmation,
+)
 from apps.messaging.handling import Handler
 from apps.notifications.models import MessageKind
-from apps.notifications.wording import confirmation
+from apps.notifications.wording import cancellation, confirmation
 from apps.notifications.workspaces import Inboxes
 
 
@@ -15,6 +21,14 @@ def send_confirmation(command: SendConfirmation, inboxes: Inboxes) -> Confirmati
     return ConfirmationSent(delivery=Delivery.DELIVERED)
 
 
+def send_cancellation(command: SendCancellation, inboxes: Inboxes) -> CancellationSent:
+    """Tell the customer once that the order is cancelled after its end, and paid back."""
+    text = cancellation(command.order_id, command.total_cents, command.currency)
+    inboxes.deliver(command.order_id, command.customer_id, MessageKind.CANCELLED, text)
+    return CancellationSent(delivery=Delivery.DELIVERED)
+
+
 COMMANDS = {
     SendConfirmation: Handler(send_confirmation, Inboxes),
+    SendCancellation: Handler(send_cancellation, Inboxes),
 }

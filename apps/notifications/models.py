@@ -11,6 +11,7 @@ class MessageKind(models.TextChoices):
     """What a message is about."""
 
     CONFIRMED = "confirmed"  # the order is confirmed
+    CANCELLED = "cancelled"  # the confirmed order is cancelled, as the customer wished
 
 
 class CustomerMessage(models.Model):

@@ -29,6 +29,7 @@ from apps.ops.story import (
     verdict,
 )
 from apps.ops.traces import ACT, LETTER, Trace, traces_of
+from apps.ops.wishes import happened_of, lines_of, taking_back_of, verdict_of
 from apps.orders import selectors as orders
 from apps.orders.admin import OrderAdmin
 from apps.payments import selectors as payments
@@ -38,7 +39,12 @@ from apps.shipping import selectors as shipping
 
 MAY_LOOK = "sagas.view_saga"
 STOCK = {"reserved": "set aside", "released": "put back", "shipped": "left the house"}
-PARCEL = {"booked": "booked", "handed_over": "with the carrier", "cancelled": "cancelled"}
+PARCEL = {
+    "booked": "booked",
+    "handed_over": "with the carrier",
+    "cancelled": "cancelled",
+    "recalled": "kept back, for the customer cancelled",
+}
 GIFT = {"wrapped": "wrapped", "unwrapped": "unwrapped again"}
 
 
@@ -68,6 +74,8 @@ class Case(NamedTuple):
     lines: Sequence[Line]
     money: Sequence[Money]
     parcel: Sequence[str]
+    wish: Sequence[str]  # to cancel, and what became of it
+    taken_back_by: UUID | None  # the saga that takes the order back
     sent: Sequence[Sentence]  # to the customer
     readable: Sequence[Sentence]  # what the customer can read of the order
     happened: Sequence[Sentence]
@@ -100,18 +108,27 @@ def case_of(order: Any) -> Case:
     speech = Speech(order.currency, {each.product_id: each.name for each in reserved})
     saga = Saga.objects.filter(saga_id=order.saga_id).first()
     history = History.read(saga) if saga else None
-    traces = list(traces_of(order.saga_id))
+    wish = orders.cancellation_of(order)
+    sagas = [order.saga_id, *([wish.saga_id] if wish and wish.saga_id else ())]
+    traces = [trace for each in sagas for trace in traces_of(each)]
     parcel = shipping.shipment_of_saga(order.saga_id)
-    sent = notifications.sent_for(order.saga_id)
+    sent = [message for each in sagas for message in notifications.sent_for(each)]
+    taking_back = taking_back_of(wish)
     hands = [*_by_hand(history, traces)]
-    happened = [*_happened(order, history, speech), *_outside(parcel, sent)]
+    happened = [
+        *_happened(order, history, speech),
+        *_outside(parcel, sent),
+        *happened_of(wish, taking_back, speech),
+    ]
     return Case(
         taken_on=saga is not None,
-        verdict=verdict(history, speech) if history else _not_taken_on(order),
-        next=[*_next(order, history, parcel), *_parked(traces)],
+        verdict=_verdict(order, history, wish, speech),
+        next=[*_next_of_wish(taking_back), *_next(order, history, parcel), *_parked(traces)],
         lines=[*_lines(order, speech, {each.product_id: each for each in reserved})],
         money=[*_money(order.saga_id)],
         parcel=[*_parcel(order.saga_id, parcel)],
+        wish=[*lines_of(wish)],
+        taken_back_by=taking_back.saga.saga_id if taking_back else None,
         sent=[Sentence(each.sent_at, each.subject, "done") for each in sent],
         readable=[*_readable(order, speech)],
         happened=sorted([*happened, *hands]),
@@ -120,6 +137,18 @@ def case_of(order: Any) -> Case:
 
 
 # --- where it stands
+
+
+def _verdict(order: Any, history: History | None, wish: Any, speech: Speech) -> str:
+    if wish and wish.saga_id and wish.status == "cancelled":
+        return verdict_of(wish)
+    stands = verdict(history, speech) if history else _not_taken_on(order)
+    return f"{stands} {verdict_of(wish)}".rstrip()
+
+
+def _next_of_wish(taking_back: History | None) -> Iterator[str]:
+    if taking_back and not taking_back.saga.ended_at:
+        yield from next_of(taking_back)
 
 
 def _not_taken_on(order: Any) -> str:
@@ -136,7 +165,11 @@ def _next(order: Any, history: History | None, parcel: Any) -> Iterator[str]:
         yield from next_of(history)
         return
     if parcel and parcel.status == "booked":
-        yield "The parcel is booked; the carrier takes it next."
+        comes = shipping.pickup_of_saga(order.saga_id)
+        if comes:
+            yield format_html("The parcel is booked; the carrier comes at {}.", moment(comes))
+        else:
+            yield "The parcel is booked; the carrier takes it next."
     elif parcel and parcel.handed_over_at:
         yield format_html("The carrier has the parcel since {}.", moment(parcel.handed_over_at))
     else:
@@ -192,7 +225,7 @@ def _split(told_of: str) -> tuple[str, str]:
 def _readable(order: Any, speech: Speech) -> Iterator[Sentence]:
     """What the customer can read on the order's own timeline."""
     for each in order.events.all():
-        reason = each.facts.get("reason")
+        reason = each.facts.get("reason") or each.facts.get("why_not")
         text = reason or ON_TIMELINE.get(each.type, words(each.step))
         if cents := each.facts.get("amount_cents"):
             text = f"{text}: {speech.money(cents)}"
@@ -207,6 +240,14 @@ ON_TIMELINE = {
     "OrderConfirmed": "Order confirmed",
     "OrderCancelled": "Order cancelled",
     "ShipmentHandedOver": "With the carrier",
+    "CancelRequested": "Cancellation requested",
+    "CancelAccepted": "Cancellation accepted",
+    "CancelTooLate": "Paid already: confirmed first, then taken back",
+    "CancellationBegun": "Being taken back",
+    "ShipmentRecalled": "Parcel kept back",
+    "PaymentReturned": "Given back",
+    "ConfirmedOrderCancelled": "Order cancelled",
+    "CancellationRefused": "Not cancelled: the order stays confirmed",
 }
 
 

@@ -5,6 +5,7 @@ sees what belongs to one, wherever it lies; links lead where the reader's own pe
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
 
 from apps.messaging.admin.pages import Section
 from apps.messaging.barrier import Decision
@@ -47,10 +48,16 @@ def addition_to(saga: Saga) -> Addition:
 def _sections_of(saga: Saga, traces: Sequence[Trace]) -> Iterator[Section]:
     """Order, holdings, parked messages, barrier notes and saga logs."""
     yield Section("Order", ORDER, list(_order(saga)))
-    yield Section("Held by the services", HEADERS, [x.row for x in holdings_of(saga.saga_id)])
+    held = [each.row for each in holdings_of(_whose_holdings(saga))]
+    yield Section("Held by the services", HEADERS, held)
     yield Section("Parked messages", LETTERS, list(map(_letter, _of(traces, LETTER))))
     yield Section("Unusual decisions of the barrier", NOTES, list(map(_note, _of(traces, NOTE))))
     yield Section("Saga logs", SAGA_LOGS, list(map(_log, _of(traces, LOG))))
+
+
+def _whose_holdings(saga: Saga) -> UUID:
+    """The saga itself; of one that takes an order back the one that placed it."""
+    return orders.placed_by(saga.saga_id) if saga.process == "cancel_order" else saga.saga_id
 
 
 def _points_of(traces: Sequence[Trace]) -> Iterator[Point]:

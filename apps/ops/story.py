@@ -32,6 +32,14 @@ WHO = {
     "capture_payment": "the payment",
     "confirm_order": "the shop",
     "send_confirmation": "the mail",
+    "begin_cancellation": "the shop",
+    "recall_shipment": "the carrier",
+    "return_payment": "the payment",
+    "unpack_gift": "the gift desk",
+    "withdraw_price": "pricing",
+    "free_stock": "the stock",
+    "cancel_confirmed_order": "the shop",
+    "send_cancellation": "the mail",
 }
 # What a step is, as something that is waited for.
 DOING = {
@@ -43,6 +51,13 @@ DOING = {
     "capture_payment": "the money to be taken",
     "confirm_order": "the order to be confirmed",
     "send_confirmation": "the customer to be told",
+    "recall_shipment": "the parcel to be kept back",
+    "return_payment": "the money to be given back",
+    "unpack_gift": "the gift to be unwrapped",
+    "withdraw_price": "the promised prices to be taken back",
+    "free_stock": "the goods to be put back",
+    "cancel_confirmed_order": "the order to be cancelled",
+    "send_cancellation": "the customer to be told",
 }
 UNDOING = {
     "create_order": "the order to be cancelled",
@@ -51,6 +66,7 @@ UNDOING = {
     "authorize_payment": "the money to be given back",
     "wrap_gift": "the gift to be unwrapped",
     "create_shipment": "the booking to be cancelled",
+    "begin_cancellation": "the wish to cancel to be refused",
 }
 
 
@@ -178,6 +194,28 @@ SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
     "OrderConfirmed": lambda facts, speech: "The order was confirmed.",
     "OrderCancelled": lambda facts, speech: "The order was cancelled.",
     "ConfirmationSent": _told,
+    "CancellationBegun": lambda facts, speech: (
+        "The customer wished to cancel the confirmed order: it was to be taken back."
+    ),
+    "CancellationRefused": lambda facts, speech: "It was not cancelled: the order stays confirmed.",
+    "ShipmentRecalled": lambda facts, speech: f"The parcel {facts['reference']} was kept back.",
+    "ShipmentNotRecalled": lambda facts, speech: (
+        f"The parcel {facts['reference']} could not be kept back: {facts['carrier']} had it."
+    ),
+    "PaymentReturned": lambda facts, speech: (
+        f"{speech.money(facts['amount_cents'])} were given back."
+    ),
+    "GiftUnpacked": lambda facts, speech: (
+        "The gift was unwrapped." if facts["boxes"] else "No gift was wrapped."
+    ),
+    "PriceWithdrawn": lambda facts, speech: "The promised prices were taken back.",
+    "StockFreed": lambda facts, speech: f"The stock put {speech.pieces(facts['lines'])} back.",
+    "ConfirmedOrderCancelled": lambda facts, speech: "The order was cancelled.",
+    "CancellationSent": lambda facts, speech: (
+        "The customer may have been told of it; that is not sent twice by itself."
+        if facts["delivery"] == "unknown"
+        else "The customer was told that the order is cancelled."
+    ),
     "UndoneByHand": lambda facts, speech: (
         f"A person undid it outside; the evidence: {facts['evidence']}."
     ),

@@ -35,7 +35,13 @@ from apps.orders.models import (
     OutboxMessage,
     SagaLogListing,
 )
-from apps.orders.selectors import events_in_order, is_wrapped, refusal_of
+from apps.orders.selectors import (
+    cancellation_of,
+    events_in_order,
+    is_wrapped,
+    prospect_of_order,
+    refusal_of,
+)
 from apps.orders.services import reveal_address
 
 
@@ -125,6 +131,7 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
         ("gift", "refusal"),
         ("customer_id", "masked_address"),
         ("placed_at", "ended_at"),
+        ("wish_to_cancel", "can_be_cancelled"),
         ("id", "saga_id"),
     )
 
@@ -137,6 +144,24 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
         prefetch_related_objects([order], events_in_order())
         refused = refusal_of(order)
         return f"{words(refused.step)}: {refused.reason}" if refused else "-"
+
+    @admin.display(description="Wish to cancel")
+    def wish_to_cancel(self, order: Order) -> SafeString | str:
+        """Where it stands, the customer's words, and why not."""
+        wish = cancellation_of(order)
+        if wish is None:
+            return "-"
+        said = [words(wish.status), wish.reason and f"“{wish.reason}”", wish.why_not]
+        times = [moment(wish.requested_at), wish.decided_at and moment(wish.decided_at)]
+        shown = [each for each in (*said, *times) if each]
+        return format_html_join("", "<div>{}</div>", ((each,) for each in shown))
+
+    @admin.display(description="Can be cancelled")
+    def can_be_cancelled(self, order: Order) -> str:
+        """As the customer is told."""
+        prefetch_related_objects([order], events_in_order())
+        prospect = prospect_of_order(order)
+        return words(prospect.how) if prospect.how else prospect.why_not
 
     @admin.display(description="Gift wrap")
     def gift(self, order: Order) -> str:

@@ -20,6 +20,19 @@ class NoSuchOrder(OrdersError):
     """There is no order of that id: search for its number."""
 
 
+class CannotBeCancelled(OrdersError):
+    """The order cannot be cancelled, or not any more. Read why in its representation."""
+
+    def __init__(self, code: str, why_not: str, **facts: object) -> None:
+        self.code, self.why_not = code, why_not
+        super().__init__(code=code, **facts)
+
+
+class UnknownCancellation(OrdersError):
+    """No open wish to cancel belongs to this saga, or its order is not confirmed. Compare the saga
+    with the order's cancellation."""
+
+
 class UnknownOrder(OrdersError):
     """No order belongs to this saga, though orders started it. Restore the order from a backup,
     then replay the message."""

@@ -4,17 +4,35 @@ from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
 from apps.contracts.inventory import StockReservationFailed, StockReserved
-from apps.contracts.orders import CancelOrder, ConfirmOrder, OrderCancelled, OrderConfirmed
+from apps.contracts.orders import (
+    CancelConfirmedOrder,
+    CancellationRefused,
+    CancelOrder,
+    ConfirmedOrderCancelled,
+    ConfirmOrder,
+    OrderCancelled,
+    OrderConfirmed,
+    RefuseCancellation,
+)
 from apps.contracts.payments import (
     CaptureFailed,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentReturned,
 )
 from apps.contracts.pricing import PriceFreezeFailed
-from apps.contracts.shipping import GiftWrapUnavailable, ShipmentHandedOver, ShipmentRefused
+from apps.contracts.sagas import CancelAccepted, CancelTooLate
+from apps.contracts.shipping import (
+    GiftWrapUnavailable,
+    ShipmentHandedOver,
+    ShipmentNotRecalled,
+    ShipmentRecalled,
+    ShipmentRefused,
+)
 from apps.messaging.handling import Handler, Heard, Listener, Outgoing
-from apps.orders.models import OrderStatus
+from apps.orders.cancellations import AnsweredWishes, Cancellations
+from apps.orders.models import CancellationStatus, OrderStatus
 from apps.orders.workspaces import Orders, Timeline
 
 
@@ -30,6 +48,54 @@ def cancel_order(command: CancelOrder, orders: Orders) -> OrderCancelled:
     """The last of the compensations: everything else is undone already."""
     order_id = orders.end(OrderStatus.CANCELLED, OrderCancelled.__name__)
     return OrderCancelled(order_id=order_id)
+
+
+def cancel_confirmed_order(
+    command: CancelConfirmedOrder, cancellations: Cancellations
+) -> ConfirmedOrderCancelled:
+    """Everything is taken back; so is the order."""
+    name = ConfirmedOrderCancelled.__name__
+    return ConfirmedOrderCancelled(
+        order_id=cancellations.decide(CancellationStatus.CANCELLED, name)
+    )
+
+
+def refuse_cancellation(
+    command: RefuseCancellation, cancellations: Cancellations
+) -> CancellationRefused:
+    """Nothing was taken back: the order stays as it is."""
+    name = CancellationRefused.__name__
+    return CancellationRefused(order_id=cancellations.decide(CancellationStatus.REFUSED, name))
+
+
+def hear_accepted(heard: Heard, wishes: AnsweredWishes) -> Iterable[Outgoing]:
+    """Tell the customer that the order turns back."""
+    wishes.answer(heard, CancellationStatus.ACCEPTED)
+    return ()
+
+
+def hear_too_late(heard: Heard, wishes: AnsweredWishes) -> Iterable[Outgoing]:
+    """Tell the customer that the order is paid: it is confirmed first, and then taken back."""
+    wishes.answer(heard, CancellationStatus.WAITING)
+    return ()
+
+
+def hear_not_recalled(heard: Heard, wishes: AnsweredWishes) -> Iterable[Outgoing]:
+    """Tell the customer why the order stays confirmed."""
+    assert isinstance(heard.event, ShipmentNotRecalled)
+    wishes.explain(heard, heard.event.reason)
+    return ()
+
+
+def hear_recall(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer that the parcel stays in the house."""
+    return _tell(heard, timeline)
+
+
+def hear_return(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer what is given back of what was paid."""
+    assert isinstance(heard.event, PaymentReturned)
+    return _tell(heard, timeline, amount_cents=heard.event.amount_cents)
 
 
 def hear_refusal(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
@@ -83,6 +149,8 @@ REFUSALS: tuple[type[Event], ...] = (
 COMMANDS = {
     ConfirmOrder: Handler(confirm_order, Orders),
     CancelOrder: Handler(cancel_order, Orders),
+    CancelConfirmedOrder: Handler(cancel_confirmed_order, Cancellations),
+    RefuseCancellation: Handler(refuse_cancellation, Cancellations),
 }
 LISTENERS: dict[type[Event], Listener] = {
     **{refusal: Listener(hear_refusal, Timeline) for refusal in REFUSALS},
@@ -90,4 +158,9 @@ LISTENERS: dict[type[Event], Listener] = {
     PaymentCaptured: Listener(hear_capture, Timeline),
     PaymentRefunded: Listener(hear_refund, Timeline),
     ShipmentHandedOver: Listener(hear_hand_over, Timeline),
+    CancelAccepted: Listener(hear_accepted, AnsweredWishes),
+    CancelTooLate: Listener(hear_too_late, AnsweredWishes),
+    ShipmentNotRecalled: Listener(hear_not_recalled, AnsweredWishes),
+    ShipmentRecalled: Listener(hear_recall, Timeline),
+    PaymentReturned: Listener(hear_return, Timeline),
 }

@@ -7,11 +7,12 @@ from apps.messaging import models as messaging
 
 
 class OrderStatus(models.TextChoices):
-    """Where an order stands. PLACED -> CONFIRMED, or PLACED -> CANCELLED; nothing else."""
+    """Where an order stands. PLACED -> CONFIRMED or CANCELLED; CONFIRMED -> CANCELLED where its
+    customer wishes so before the parcel leaves."""
 
     PLACED = "placed"  # accepted; its saga is under way
-    CONFIRMED = "confirmed"  # paid, its parcel is booked; it only goes forward
-    CANCELLED = "cancelled"  # a step was refused and everything done for it is undone
+    CONFIRMED = "confirmed"  # paid, its parcel is booked
+    CANCELLED = "cancelled"  # everything done for it is undone or given back; final
 
 
 class PaymentMethod(models.TextChoices):
@@ -160,6 +161,65 @@ class ModeShare(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process.replace('_', ' ')}: {self.choreographed_percent} % by events"
+
+
+class CancellationStatus(models.TextChoices):
+    """Where a customer's wish to cancel stands; the first four are open."""
+
+    REQUESTED = "requested"  # the order's saga is asked; its answer is awaited
+    ACCEPTED = "accepted"  # requested -> accepted: the saga turns back
+    WAITING = "waiting"  # requested -> waiting: paid already, it is taken back once confirmed
+    RETURNING = "returning"  # a saga of its own takes the confirmed order back
+    CANCELLED = "cancelled"  # open -> cancelled: so is the order; final
+    REFUSED = "refused"  # returning -> refused: the order stays confirmed; final
+
+
+class Cancellation(models.Model):
+    """A customer's wish to cancel an order. There is one per order, for it is decided for good."""
+
+    order = models.OneToOneField(
+        Order, models.CASCADE, primary_key=True, related_name="cancellation"
+    )
+    status = models.TextField(choices=CancellationStatus)
+    reason = models.TextField()  # the customer's words, or none
+    why_not = models.TextField(default="", db_default="")  # of a refusal, as it was heard
+    saga_id = models.UUIDField(null=True, unique=True)  # of cancel_order, once one was started
+    idempotency_key = models.TextField()
+    request_hash = models.BinaryField()  # SHA-256 of the canonical request
+    requested_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # A decision has a time and a time has a decision.
+            models.CheckConstraint(
+                condition=models.Q(
+                    status__in=["requested", "accepted", "waiting", "returning"], decided_at=None
+                )
+                | models.Q(status__in=["cancelled", "refused"], decided_at__isnull=False),
+                name="orders_cancellation_decided_has_a_time",
+            ),
+            # While the order's own saga decides there is no other; only another can refuse.
+            models.CheckConstraint(
+                condition=models.Q(status__in=["requested", "accepted", "waiting"], saga_id=None)
+                | models.Q(status__in=["returning", "refused"], saga_id__isnull=False)
+                | models.Q(status="cancelled"),
+                name="orders_cancellation_saga_follows_from_status",
+            ),
+            # What the API's documentation promises.
+            models.CheckConstraint(
+                condition=models.Q(idempotency_key__regex=r"^.{1,255}$"),
+                name="orders_cancellation_key_has_a_length",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"cancellation of order {self.order_id}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided."""
+        return self.decided_at is None
 
 
 class IdempotencyKey(models.Model):

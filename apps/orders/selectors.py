@@ -5,11 +5,19 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from apps.contracts.plan import Plan
 from apps.messaging.database import Database
-from apps.orders.models import Order, OrderEvent, OrderLine, OrderStatus
+from apps.orders.models import (
+    Cancellation,
+    CancellationStatus,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderStatus,
+)
+from apps.orders.prospects import Prospect, prospect_of
 
 
 class Refusal(NamedTuple):
@@ -53,6 +61,43 @@ class OrderSummary(NamedTuple):
     ended_at: datetime | None
 
 
+class CancellationFact(NamedTuple):
+    """A wish to cancel that a saga of its own decides, as the conservation check reads it."""
+
+    placed_by: UUID  # the order's saga
+    saga_id: UUID
+    status: CancellationStatus
+    order_status: OrderStatus
+    begun_at: datetime  # at the earliest
+
+
+class WishUnlikeOrder(NamedTuple):
+    """A wish to cancel whose order stands otherwise than the wish says."""
+
+    number: str
+    status: CancellationStatus
+    order_status: OrderStatus
+
+
+# The wishes that some sagas carry out, or whose orders some sagas have placed.
+CANCELLATIONS_OF_SAGAS = """
+SELECT o.saga_id, wish.saga_id, wish.status, o.status,
+  greatest(wish.requested_at, o.ended_at)
+FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
+WHERE wish.saga_id = ANY(%b::uuid[])
+   OR wish.saga_id IS NOT NULL AND o.saga_id = ANY(%b::uuid[])
+"""
+
+# Wishes that say one thing while their orders say another; none in a sound database.
+WISHES_UNLIKE_ORDERS = """
+SELECT o.number, wish.status, o.status
+FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
+WHERE o.status <> CASE
+  WHEN wish.status IN ('requested', 'accepted', 'waiting') THEN 'placed'
+  WHEN wish.status = 'cancelled' THEN 'cancelled' ELSE 'confirmed' END
+ORDER BY o.number
+"""
+
 # Every order with what the laws of the conservation check compare, oldest first.
 FACTS = """
 SELECT o.id, o.saga_id, o.number, o.customer_id, o.status, o.total_cents,
@@ -77,6 +122,7 @@ FACTS_OF_SAGAS = FACTS.replace("ORDER BY o.id", "WHERE o.saga_id = ANY(%b::uuid[
 # The same of the next orders behind one, so many at once.
 FACTS_BEHIND = FACTS.replace("ORDER BY o.id", "WHERE o.id > %b::uuid ORDER BY o.id LIMIT %b")
 PAGE = 1000
+HANDED_OVER = "ShipmentHandedOver"  # the type of the event on the timeline
 NUMBERS_BEGIN = "SP-"  # as services.number_of makes them
 
 
@@ -91,32 +137,56 @@ def orders_of(customer_id: int, *, limit: int, after: UUID | None = None) -> lis
 def order_of(customer_id: int, order_id: UUID) -> Order | None:
     """One order with its lines and timeline; None where it is not this customer's."""
     orders = Order.objects.filter(customer_id=customer_id, id=order_id)
+    orders = orders.select_related("cancellation")
     lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
     return _with_events(orders).prefetch_related(lines).first()
 
 
 def read_whole(order: Order) -> Order:
-    """The same order with its lines and its timeline, each in order. Two statements."""
+    """The same order with its lines and its timeline, each in order, and the wish to cancel it.
+    Three statements."""
     lines = Prefetch("lines", queryset=OrderLine.objects.order_by("position"))
-    prefetch_related_objects([order], lines, events_in_order())
+    prefetch_related_objects([order], lines, events_in_order(), "cancellation")
     return order
 
 
+def cancellation_of(order: Order) -> Cancellation | None:
+    """The customer's wish to cancel it; None where there is none."""
+    return getattr(order, "cancellation", None)
+
+
+def prospect_of_order(order: Order) -> Prospect:
+    """Whether it can be cancelled now, and how. Reads the order's prefetched events."""
+    wish = cancellation_of(order)
+    has_left = any(each.type == HANDED_OVER for each in order.events.all())
+    status = CancellationStatus(wish.status) if wish else None
+    return prospect_of(OrderStatus(order.status), status, has_left=has_left)
+
+
+def placed_by(saga_id: UUID) -> UUID:
+    """The saga that placed the order which a saga takes back; of any other the saga itself."""
+    taken_back = Order.objects.filter(cancellation__saga_id=saga_id)
+    return taken_back.values_list("saga_id", flat=True).first() or saga_id
+
+
 def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
-    """The order of a saga; None where orders knows none."""
-    found = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
+    """The order that a saga places or takes back; None where orders knows none."""
+    orders = Order.objects.filter(Q(saga_id=saga_id) | Q(cancellation__saga_id=saga_id))
+    found = orders.values_list(*OrderSummary._fields).first()
     return OrderSummary(*found) if found else None
 
 
 def sagas_named(term: str) -> list[UUID]:
-    """The saga of the order with this number, in whatever case, or with this id."""
+    """The sagas of the order with this number, in whatever case, or with this id: the one that
+    placed it, and the one that takes it back."""
     try:
         named = Order.objects.filter(id=UUID(term))
     except ValueError:
         if not term.upper().startswith(NUMBERS_BEGIN):
             return []
         named = Order.objects.filter(number=term.upper())
-    return list(named.values_list("saga_id", flat=True))
+    sagas = named.values_list("saga_id", "cancellation__saga_id")
+    return [each for pair in sagas for each in pair if each]
 
 
 def refusal_of(order: Order) -> Refusal | None:
@@ -125,6 +195,11 @@ def refusal_of(order: Order) -> Refusal | None:
         return None
     refused = [each for each in order.events.all() if "reason" in each.facts]
     return _refusal(refused[-1]) if refused else None
+
+
+def has_left(order: Order) -> bool:
+    """Whether orders has heard that the carrier has the parcel."""
+    return OrderEvent.objects.filter(order=order, type=HANDED_OVER).exists()
 
 
 def events_in_order() -> Prefetch:
@@ -141,6 +216,22 @@ def facts_of_sagas(saga_ids: Collection[UUID]) -> list[OrderFact]:
     """The orders of these sagas, in the caller's transaction if there is one."""
     rows = Database("orders").fetch(FACTS_OF_SAGAS, [list(saga_ids)])
     return [*map(OrderFact._make, rows)]
+
+
+def cancellations_of_sagas(saga_ids: Collection[UUID]) -> list[CancellationFact]:
+    """The wishes that these sagas carry out, and those to take back what these sagas placed."""
+    rows = Database("orders").fetch(CANCELLATIONS_OF_SAGAS, [[*saga_ids], [*saga_ids]])
+    return [*map(CancellationFact._make, rows)]
+
+
+def wish_count() -> int:
+    """How many wishes to cancel there are."""
+    return Cancellation.objects.count()
+
+
+def wishes_unlike_orders() -> list[WishUnlikeOrder]:
+    """Open wishes of ended orders, granted ones of orders that are not cancelled, and so on."""
+    return [*map(WishUnlikeOrder._make, Database("orders").fetch(WISHES_UNLIKE_ORDERS))]
 
 
 def all_order_facts() -> Iterator[OrderFact]:

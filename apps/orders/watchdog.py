@@ -23,13 +23,14 @@ PATIENCE_SECONDS = 60  # until a start is told again; each time twice as long
 MOST_ORDERS = 100  # in one turn
 LEASE_SECONDS = 15
 
-# Placed orders of which nothing was heard for so long, with their start as it was told, locked.
+# Placed orders of which nothing was heard for so long, with their start as it was told, locked. The
+# customer's wish to cancel, and what is answered to it, is no progress: the start is still missing.
 LATE_STARTS = f"""
 {STARTS}
 WHERE placed.status = 'placed' AND placed.start_told <= %b
   AND placed.start_told_at < now() - make_interval(secs => %b * 2 ^ (placed.start_told - 1))
   AND NOT EXISTS (SELECT FROM orders_orderevent AS heard
-                  WHERE heard.order_id = placed.id AND heard.step <> log.step)
+                  WHERE heard.order_id = placed.id AND heard.step NOT IN (log.step, 'cancel_order'))
 ORDER BY placed.start_told_at LIMIT %b FOR UPDATE OF placed SKIP LOCKED
 """
 

@@ -11,6 +11,7 @@ from apps.messaging.database import Database, columns
 from apps.messaging.handling import Task, Workspace
 from apps.orders.errors import OrderHasEnded, UnknownOrder
 from apps.orders.models import OrderStatus
+from apps.orders.taking_back import follow_cancelled, follow_confirmed
 
 # The orders of some sagas, locked in key order; a timeline may still refer to them meanwhile.
 LOCK_ORDERS = """
@@ -35,13 +36,17 @@ WITH ended AS (
 SELECT count(*) FROM ended
 """
 
-# Put facts on the timelines of the orders they belong to; the first telling of a fact stays.
+# Put facts on the timelines of the orders they belong to, whether the saga that places an order
+# tells them or the one that takes it back; the first telling of a fact stays.
 TELL = """
 INSERT INTO orders_orderevent AS known (order_id, step, type, at, facts)
 SELECT o.id, fact.step, fact.type, fact.at, fact.facts::jsonb
 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::text[])
   AS fact (saga_id, step, type, at, facts)
-JOIN orders_order o USING (saga_id)
+JOIN LATERAL (
+  SELECT id FROM orders_order WHERE saga_id = fact.saga_id
+  UNION ALL SELECT order_id FROM orders_cancellation WHERE saga_id = fact.saga_id
+) AS o ON true
 ORDER BY o.id, fact.step, fact.type
 ON CONFLICT (order_id, step, type) DO UPDATE SET at = excluded.at, facts = excluded.facts
   WHERE excluded.at < known.at
@@ -99,6 +104,11 @@ class Orders(Workspace):
             return
         [(ended,)] = self.database.fetch(END_ORDERS, columns(self._endings, 5))
         assert ended == len(self._endings), "an order that was locked as placed is placed"
+        follow_cancelled(self.database, self._ended(OrderStatus.CANCELLED))
+        follow_confirmed(self.database, self._ended(OrderStatus.CONFIRMED))
+
+    def _ended(self, status: OrderStatus) -> list[UUID]:
+        return [each.saga_id for each in self._endings if each.status is status]
 
 
 class Fact(NamedTuple):

@@ -19,6 +19,11 @@ class AlreadyCaptured(PaymentsError):
     """A capture was asked for a payment that is captured; compare saga log and ledger."""
 
 
+class GatewayKeepsMoney(PaymentsError):
+    """The gateway will not refund what is owed to the customer: give it back another way, then
+    record with evidence that it happened."""
+
+
 class NoAccountToCredit(PaymentsError):
     """Store credit should stand in for a refund, but the customer has no account in this currency:
     give it one, then retry."""

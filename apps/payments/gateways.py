@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.messaging.handling import Call
+from apps.payments.errors import GatewayKeepsMoney
 
 LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
 
@@ -66,6 +67,18 @@ def authorize(call: Call) -> GatewayAnswer:
 def capture(call: Call) -> GatewayAnswer:
     """Take what is held on the card."""
     return _known().capture(call)
+
+
+def return_taken(call: Call) -> GatewayAnswer:
+    """Refund what was taken for an order that is cancelled after its end.
+
+    It is owed, so a gateway that will not is asked again, under the same key, until it does or a
+    person has given the money back another way. Raises GatewayKeepsMoney.
+    """
+    answer = _known().give_back(call)
+    if not answer.ok:
+        raise GatewayKeepsMoney(UUID(call.subject), answer.code)
+    return answer
 
 
 def give_back(call: Call) -> GatewayAnswer:

@@ -6,6 +6,7 @@ wants a call, and what the gateway answers is recorded by the functions below.
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from apps.contracts.base import Event
 from apps.contracts.payments import (
@@ -18,7 +19,9 @@ from apps.contracts.payments import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentReturned,
     RefundPayment,
+    ReturnPayment,
 )
 from apps.contracts.steps import UndoRefused
 from apps.contracts.values import PaymentMethod
@@ -80,6 +83,15 @@ def credit_instead(command: CreditInstead, accounts: Accounts) -> PaymentRefunde
     return PaymentRefunded(amount_cents=payment.refunded_cents)
 
 
+def return_payment(command: ReturnPayment, accounts: Accounts) -> PaymentReturned | CallOutside:
+    """Give back what was taken for an order that is cancelled after its end."""
+    payment = accounts.captured_payment(command.placed_by)
+    if payment.by_card:
+        return _call(RETURN, payment)
+    accounts.give_back(payment)
+    return PaymentReturned(amount_cents=payment.amount_cents)
+
+
 def _to_refund(accounts: Accounts) -> PaymentRow:
     payment = accounts.payment()
     if payment is None:
@@ -99,7 +111,7 @@ def _declined(
 
 # --- cards
 
-AUTHORIZE, CAPTURE, GIVE_BACK = "authorize", "capture", "give_back"
+AUTHORIZE, CAPTURE, GIVE_BACK, RETURN = "authorize", "capture", "give_back", "return"
 
 
 def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutside | PaymentDeclined:
@@ -159,6 +171,15 @@ def give_back_answered(
     return PaymentRefunded(amount_cents=payment.amount_cents)
 
 
+def return_answered(
+    call: Call, outcome: GatewayAnswer | ByHand, accounts: Accounts
+) -> PaymentReturned:
+    """What was taken is given back, by the gateway or, on evidence, by a person."""
+    payment = accounts.captured_payment(UUID(call.subject))
+    accounts.give_card_back(payment)
+    return PaymentReturned(amount_cents=payment.amount_cents)
+
+
 def _reference(outcome: GatewayAnswer | ByHand) -> str:
     return outcome.reference if isinstance(outcome, GatewayAnswer) else outcome.evidence
 
@@ -183,9 +204,11 @@ COMMANDS = {
     CapturePayment: Handler(capture_payment, Accounts),
     RefundPayment: Handler(refund_payment, Accounts),
     CreditInstead: Handler(credit_instead, Accounts),
+    ReturnPayment: Handler(return_payment, Accounts),
 }
 CALLS = {
     AUTHORIZE: _outside("authorize_payment", gateways.authorize, authorization_answered),
     CAPTURE: _outside("capture_payment", gateways.capture, capture_answered),
     GIVE_BACK: _outside("authorize_payment", gateways.give_back, give_back_answered),
+    RETURN: _outside("return_payment", gateways.return_taken, return_answered),
 }

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from apps.contracts.payments import AuthorizePayment
+from apps.contracts.payments import AuthorizePayment, ReturnPayment
 from apps.contracts.values import PaymentMethod
 from apps.messaging.database import Database, columns
 from apps.messaging.errors import RivalMovedFirst
-from apps.messaging.handling import Task, Workspace
+from apps.messaging.handling import Call, Task, Workspace
 from apps.payments.errors import NoAccountToCredit, NothingToRefund
 from apps.payments.gateways import CardCharge
 from apps.payments.ledger import AccountKey, Entry, LockedAccount, lock_accounts, write_entries
@@ -154,6 +154,14 @@ class Accounts(Workspace):
             raise NothingToRefund(self.request.saga_id, "it has no payment")
         return payment
 
+    def captured_payment(self, saga_id: UUID) -> PaymentRow:
+        """The payment of a saga, which was taken. Raises NothingToRefund where none was."""
+        payment = self._payments.get(saga_id)
+        if payment is None or payment.status != PaymentStatus.CAPTURED:
+            found = f"its payment is {payment.status}" if payment else "it has no payment"
+            raise NothingToRefund(saga_id, found)
+        return payment
+
     def open_card_payment(self, charge: CardCharge, reference: str) -> None:
         """The gateway holds the amount."""
         payment = PaymentRow(
@@ -210,8 +218,14 @@ class Accounts(Workspace):
 
 
 def _lock_payments(database: Database, tasks: Sequence[Task]) -> dict[UUID, PaymentRow]:
-    sagas = [
-        task.request.saga_id for task in tasks if not isinstance(task.message, AuthorizePayment)
-    ]
+    sagas = [_placed_by(task) for task in tasks if not isinstance(task.message, AuthorizePayment)]
     rows = database.fetch(LOCK_PAYMENTS, [sagas]) if sagas else []
     return {row[0]: PaymentRow(*row) for row in rows}
+
+
+def _placed_by(task: Task) -> UUID:
+    """The saga whose payment a task is about: its own, or the one that it takes back."""
+    message = task.message
+    if isinstance(message, Call):
+        return UUID(message.subject)
+    return message.placed_by if isinstance(message, ReturnPayment) else task.request.saga_id

@@ -5,7 +5,9 @@ from apps.contracts.pricing import (
     PriceFreezeFailed,
     PriceFrozen,
     PriceUnfrozen,
+    PriceWithdrawn,
     UnfreezePrice,
+    WithdrawPrice,
 )
 from apps.messaging.handling import Handler
 from apps.pricing.workspaces import PriceList
@@ -21,10 +23,16 @@ def freeze_price(command: FreezePrice, prices: PriceList) -> PriceFrozen | Price
 
 def unfreeze_price(command: UnfreezePrice, prices: PriceList) -> PriceUnfrozen:
     """Take the promise back; says how much it was."""
-    return PriceUnfrozen(total_cents=prices.unfreeze())
+    return PriceUnfrozen(total_cents=prices.unfreeze(prices.request.saga_id))
+
+
+def withdraw_price(command: WithdrawPrice, prices: PriceList) -> PriceWithdrawn:
+    """Take back what was promised to an order that is cancelled after its end."""
+    return PriceWithdrawn(total_cents=prices.unfreeze(command.placed_by))
 
 
 COMMANDS = {
     FreezePrice: Handler(freeze_price, PriceList),
     UnfreezePrice: Handler(unfreeze_price, PriceList),
+    WithdrawPrice: Handler(withdraw_price, PriceList),
 }

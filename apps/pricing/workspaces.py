@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.contracts.pricing import FreezePrice
+from apps.contracts.pricing import FreezePrice, WithdrawPrice
 from apps.contracts.values import PriceChange, PricedLine
 from apps.messaging.database import Database, columns
 from apps.messaging.handling import Task, Workspace
@@ -90,9 +90,8 @@ class PriceList(Workspace):
         self._freezes.append(Freeze(self.request.saga_id, order_id, currency, total, document))
         return total
 
-    def unfreeze(self) -> int:
-        """Take back what was promised to the saga; the total. Raises NothingFrozen."""
-        saga_id = self.request.saga_id
+    def unfreeze(self, saga_id: UUID) -> int:
+        """Take back what was promised to a saga; the total. Raises NothingFrozen."""
         if saga_id not in self._frozen:
             raise NothingFrozen(saga_id)
         self._unfreezes.append(saga_id)
@@ -133,7 +132,13 @@ def _products_to_price(tasks: Sequence[Task]) -> set[str]:
 
 
 def _sagas_to_unfreeze(tasks: Sequence[Task]) -> list[UUID]:
-    return [task.request.saga_id for task in tasks if not isinstance(task.message, FreezePrice)]
+    return [_placed_by(task) for task in tasks if not isinstance(task.message, FreezePrice)]
+
+
+def _placed_by(task: Task) -> UUID:
+    """The saga whose promise a task is about: its own, or the one that it takes back."""
+    message = task.message
+    return message.placed_by if isinstance(message, WithdrawPrice) else task.request.saga_id
 
 
 def _frozen_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, int]:

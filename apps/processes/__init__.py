@@ -1,10 +1,11 @@
 """Sagas as data: what the steps are, in which order, and how each is undone."""
 
+from apps.processes.cancel_order import CANCEL_ORDER
 from apps.processes.definition import Kind, OnRefusal, Patience, Process, Step
 from apps.processes.place_order import PLACE_ORDER
 from apps.processes.registry import LIVE, inputs_from, process
 
 __all__ = [
-    "LIVE", "PLACE_ORDER", "Kind", "OnRefusal", "Patience", "Process", "Step",
+    "CANCEL_ORDER", "LIVE", "PLACE_ORDER", "Kind", "OnRefusal", "Patience", "Process", "Step",
     "inputs_from", "process",
 ]  # fmt: skip

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from apps.contracts.plan import Plan
+from apps.processes.cancel_order import CANCEL_ORDER
 from apps.processes.definition import Process
 from apps.processes.errors import DefinitionError, UnknownProcess
 from apps.processes.place_order import PLACE_ORDER
 
-LIVE = (PLACE_ORDER,)
+LIVE = (PLACE_ORDER, CANCEL_ORDER)
 
 
 def by_name_and_version(definitions: Iterable[Process]) -> dict[tuple[str, int], Process]:

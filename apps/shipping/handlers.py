@@ -1,28 +1,36 @@
 """What shipping does: wrap, book, undo both, and hand over what is confirmed."""
 
 from collections.abc import Iterable
+from uuid import UUID
+
+from django.conf import settings
 
 from apps.contracts.orders import OrderConfirmed
 from apps.contracts.shipping import (
     CancelShipment,
     CreateShipment,
+    GiftUnpacked,
     GiftUnwrapped,
     GiftWrapped,
     GiftWrapUnavailable,
+    RecallShipment,
     ShipmentCancelled,
     ShipmentCreated,
     ShipmentHandedOver,
+    ShipmentNotRecalled,
+    ShipmentRecalled,
     ShipmentRefused,
+    UnpackGift,
     UnwrapGift,
     WrapGift,
 )
 from apps.contracts.values import Line
-from apps.messaging.handling import Handler, Reaction
+from apps.messaging.handling import Handler, Heard, Listener, Outgoing, Reaction
 from apps.shipping.carriers import Carrier, InHouseCarrier
 from apps.shipping.errors import GiftNotWrapped, ShipmentHasLeft, ShipmentNotBooked
 from apps.shipping.gift_boxes import MOST_GIFT_PIECES, boxes_for
 from apps.shipping.models import GiftStatus, ShipmentStatus
-from apps.shipping.workspaces import GiftDesk, Parcel, Parcels
+from apps.shipping.workspaces import HAND_OVER, GiftDesk, Parcel, Parcels, Pickups
 
 CARRIER: Carrier = InHouseCarrier()
 
@@ -70,19 +78,55 @@ def cancel_shipment(command: CancelShipment, parcels: Parcels) -> ShipmentCancel
     return ShipmentCancelled(reference=parcel.reference)
 
 
-def hand_over(event: OrderConfirmed, parcels: Parcels) -> ShipmentHandedOver:
-    """Give the carrier what is booked for a confirmed order."""
-    parcel = _parcel(parcels)
+def recall_shipment(
+    command: RecallShipment, parcels: Parcels
+) -> ShipmentRecalled | ShipmentNotRecalled:
+    """Keep a confirmed order's parcel in the house. The row's lock decides between the carrier and
+    the customer: whoever comes second finds what the first one did."""
+    parcel = _parcel(parcels, command.placed_by)
+    if parcel.status == ShipmentStatus.HANDED_OVER:
+        return ShipmentNotRecalled(carrier=parcel.carrier, reference=parcel.reference)
     if parcel.status != ShipmentStatus.BOOKED:
         raise ShipmentNotBooked(parcel.saga_id, parcel.status)
+    parcels.move(parcel, ShipmentStatus.RECALLED)
+    return ShipmentRecalled(reference=parcel.reference)
+
+
+def unpack_gift(command: UnpackGift, desk: GiftDesk) -> GiftUnpacked:
+    """Take the gift out of its boxes. None may be wrapped: an operator let the order go on without
+    it."""
+    gift = desk.gift(command.placed_by)
+    if gift is None or gift.status != GiftStatus.WRAPPED:
+        return GiftUnpacked(boxes=0)
+    desk.unwrap(gift)
+    return GiftUnpacked(boxes=gift.boxes)
+
+
+def hand_over(event: OrderConfirmed, parcels: Parcels) -> ShipmentHandedOver | None:
+    """Give the carrier what is booked for a confirmed order; nothing where it was recalled, or
+    waits for the carrier's hour (then the watchdog gives it)."""
+    parcel = _parcel(parcels)
+    if parcel.status == ShipmentStatus.RECALLED:
+        return None
+    if parcel.status != ShipmentStatus.BOOKED:
+        raise ShipmentNotBooked(parcel.saga_id, parcel.status)
+    if settings.HAND_OVER_AFTER:
+        return None
     parcels.move(parcel, ShipmentStatus.HANDED_OVER)
     return ShipmentHandedOver(carrier=parcel.carrier, reference=parcel.reference)
 
 
-def _parcel(parcels: Parcels) -> Parcel:
-    parcel = parcels.parcel()
+def hear_confirmed(heard: Heard, pickups: Pickups) -> Iterable[Outgoing]:
+    """Remember when the carrier comes for the parcel, where that is not at once."""
+    if settings.HAND_OVER_AFTER:
+        pickups.wait(heard)
+    return ()
+
+
+def _parcel(parcels: Parcels, saga_id: UUID | None = None) -> Parcel:
+    parcel = parcels.parcel(saga_id)
     if parcel is None:
-        raise ShipmentNotBooked(parcels.request.saga_id)
+        raise ShipmentNotBooked(saga_id or parcels.request.saga_id)
     return parcel
 
 
@@ -96,7 +140,12 @@ COMMANDS = {
     UnwrapGift: Handler(unwrap_gift, GiftDesk),
     CreateShipment: Handler(create_shipment, Parcels),
     CancelShipment: Handler(cancel_shipment, Parcels),
+    RecallShipment: Handler(recall_shipment, Parcels),
+    UnpackGift: Handler(unpack_gift, GiftDesk),
 }
 REACTIONS = {
-    OrderConfirmed: Reaction("hand_over", hand_over, Parcels),
+    OrderConfirmed: Reaction(HAND_OVER, hand_over, Parcels),
+}
+LISTENERS = {
+    OrderConfirmed: Listener(hear_confirmed, Pickups),
 }

@@ -21,6 +21,7 @@ class ShipmentStatus(models.TextChoices):
     BOOKED = "booked"  # nothing has left the house
     HANDED_OVER = "handed_over"  # booked -> handed_over: the carrier has it; final
     CANCELLED = "cancelled"  # booked -> cancelled: the order was undone; final
+    RECALLED = "recalled"  # booked -> recalled: the customer cancelled the confirmed order; final
 
 
 class GiftWrap(models.Model):
@@ -99,7 +100,7 @@ class Shipment(models.Model):
                     cancelled_at=None,
                 )
                 | Q(
-                    status=ShipmentStatus.CANCELLED,
+                    status__in=[ShipmentStatus.CANCELLED, ShipmentStatus.RECALLED],
                     handed_over_at=None,
                     cancelled_at__isnull=False,
                 ),
@@ -109,6 +110,20 @@ class Shipment(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class Pickup(models.Model):
+    """A confirmed order's parcel that waits for its carrier's hour. Gone when that has come."""
+
+    saga_id = models.UUIDField(primary_key=True)
+    due_at = models.DateTimeField(db_index=True)
+    # What the hand-over is told with: the saga's plan and trace, and the event that led to it.
+    plan = models.TextField()
+    traceparent = models.TextField()
+    causation_id = models.TextField()
+
+    def __str__(self) -> str:
+        return f"pickup for saga {self.saga_id}"
 
 
 class SagaLog(messaging.SagaLog):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.shipping.models import GiftStatus, GiftWrap, Shipment, ShipmentStatus
+from apps.shipping.models import GiftStatus, GiftWrap, Pickup, Shipment, ShipmentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,11 @@ def shipment_of_saga(saga_id: UUID) -> ShipmentSummary | None:
     return ShipmentSummary(*found) if found else None
 
 
+def pickup_of_saga(saga_id: UUID) -> datetime | None:
+    """When the carrier comes for a saga's parcel; None where nothing waits for it."""
+    return Pickup.objects.filter(saga_id=saga_id).values_list("due_at", flat=True).first()
+
+
 def gift_effects() -> Iterator[GiftEffects]:
     """What was done with each gift, by saga."""
     rows = GiftWrap.objects.order_by("saga_id").values_list("saga_id", "status")
@@ -96,7 +101,7 @@ def shipment_effects() -> Iterator[ShipmentEffects]:
         yield ShipmentEffects(
             saga_id,
             booked=1,
-            cancelled=int(status == ShipmentStatus.CANCELLED),
+            cancelled=int(status in (ShipmentStatus.CANCELLED, ShipmentStatus.RECALLED)),
             handed_over=int(status == ShipmentStatus.HANDED_OVER),
         )
 

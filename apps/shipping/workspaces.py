@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from apps.contracts.shipping import CreateShipment, WrapGift
+from django.conf import settings
+
+from apps.contracts.shipping import CreateShipment, RecallShipment, UnpackGift, WrapGift
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.errors import RivalMovedFirst
-from apps.messaging.handling import Task, Workspace
+from apps.messaging.handling import Heard, Task, Workspace
 from apps.shipping.carriers import Booking
 from apps.shipping.models import GiftStatus, ShipmentStatus
+
+HAND_OVER = "hand_over"  # the reaction's row in the saga log
 
 # Lock gifts, in key order.
 LOCK_GIFTS = """
@@ -45,12 +49,12 @@ SELECT *, 'booked' FROM unnest(
   %b::text[], %b::text[], %b::int[], %b::int[])
 """
 
-# Hand over or cancel shipments, changing them from booked.
+# Hand over, cancel or recall shipments, changing them from booked.
 MOVE_SHIPMENTS = """
 UPDATE shipping_shipment AS shipment
 SET status = moved.status,
     handed_over_at = CASE moved.status WHEN 'handed_over' THEN statement_timestamp() END,
-    cancelled_at = CASE moved.status WHEN 'cancelled' THEN statement_timestamp() END
+    cancelled_at = CASE WHEN moved.status <> 'handed_over' THEN statement_timestamp() END
 FROM unnest(%b::uuid[], %b::text[]) AS moved (saga_id, status)
 WHERE shipment.saga_id = moved.saga_id AND shipment.status = 'booked'
 """
@@ -79,9 +83,9 @@ class GiftDesk(Workspace):
         rows = _lock(database, LOCK_GIFTS, tasks, unless=WrapGift)
         return cls(database, {row[0]: Gift(*row) for row in rows})
 
-    def gift(self) -> Gift | None:
-        """The gift of the request's saga, if there is one."""
-        return self._gifts.get(self.request.saga_id)
+    def gift(self, saga_id: UUID | None = None) -> Gift | None:
+        """The gift of a saga, the request's if none is named; None where there is none."""
+        return self._gifts.get(saga_id or self.request.saga_id)
 
     def wrap(self, order_id: UUID, pieces: int, boxes: int) -> None:
         """Wrap a gift for the request's saga."""
@@ -123,9 +127,9 @@ class Parcels(Workspace):
         rows = _lock(database, LOCK_SHIPMENTS, tasks, unless=CreateShipment)
         return cls(database, {row[0]: Parcel(*row) for row in rows})
 
-    def parcel(self) -> Parcel | None:
-        """What is booked for the request's saga, if anything."""
-        return self._parcels.get(self.request.saga_id)
+    def parcel(self, saga_id: UUID | None = None) -> Parcel | None:
+        """What is booked for a saga, the request's if none is named; None where nothing is."""
+        return self._parcels.get(saga_id or self.request.saga_id)
 
     def book(self, command: CreateShipment, carrier: str, booking: Booking, pieces: int) -> None:
         """Keep a carrier's booking for the request's saga."""
@@ -144,7 +148,7 @@ class Parcels(Workspace):
         )
 
     def move(self, parcel: Parcel, status: ShipmentStatus) -> None:
-        """Hand over or cancel a booked parcel."""
+        """Hand over, cancel or recall a booked parcel."""
         parcel.status = status
         self._moved.append((parcel.saga_id, status.value))
 
@@ -158,10 +162,50 @@ class Parcels(Workspace):
 
 def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:
     """Rows of the tasks' sagas, but for those tasks that make their row only now."""
-    sagas = [task.request.saga_id for task in tasks if not isinstance(task.message, unless)]
+    sagas = [_placed_by(task) for task in tasks if not isinstance(task.message, unless)]
     return database.fetch(statement, [sagas]) if sagas else []
+
+
+def _placed_by(task: Task) -> UUID:
+    """The saga whose rows a task is about: its own, or the one that it takes back."""
+    message = task.message
+    if isinstance(message, RecallShipment | UnpackGift):
+        return message.placed_by
+    return task.request.saga_id
 
 
 def _expect(decided: int, written: int) -> None:
     if decided != written:
         raise RivalMovedFirst(decided=decided, written=written)
+
+
+# Parcels wait for their carrier's hour; one that waits already goes on waiting for its own.
+WAIT_FOR_CARRIER = """
+INSERT INTO shipping_pickup (saga_id, due_at, plan, traceparent, causation_id)
+SELECT saga_id, now() + make_interval(secs => %b), plan, traceparent, causation_id
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[])
+  AS waiting (saga_id, plan, traceparent, causation_id)
+ORDER BY saga_id ON CONFLICT (saga_id) DO NOTHING
+"""
+
+
+class Pickups(Workspace):
+    """The parcels that wait for their carrier. Nothing is read to write there."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._waiting: dict[UUID, tuple[UUID, str, str, str]] = {}
+
+    @classmethod
+    def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
+        return cls(database)
+
+    def wait(self, heard: Heard) -> None:
+        """The carrier comes for this order's parcel HAND_OVER_AFTER seconds from now."""
+        saga_id = heard.request.saga_id
+        self._waiting[saga_id] = (saga_id, heard.plan, heard.traceparent, str(heard.message_id))
+
+    def save(self) -> None:
+        if self._waiting:
+            after = float(settings.HAND_OVER_AFTER)
+            self.database.execute(WAIT_FOR_CARRIER, (after, *columns(self._waiting.values(), 4)))

@@ -17,12 +17,14 @@ CURRENCY = "USD"
 TIMEOUT = (3.0, 30.0)  # seconds to connect, and to wait for an answer
 PATIENCE = 60.0  # seconds of trying, before a platform counts as gone
 LONGEST_PAUSE = 2.0
+DECIDED = ("cancelled", "refused")  # what becomes of a wish to cancel
 
 
 class Refused(Exception):
     """A request that the API refuses (4xx): trying it again would change nothing."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
         self.kind = str(problem.get("type", f"HTTP {status}")).rpartition(":")[2]
         super().__init__(f"{status} {self.kind}: {problem.get('detail', 'no problem document')}")
 
@@ -39,13 +41,15 @@ class OrderSeen:
     status: str
     ended_at: datetime | None
     refusal: str | None  # the refusing event's type
+    wish: str | None = None  # the status of the customer's wish to cancel, if there is one
 
     @property
     def is_over(self) -> bool:
-        """Whether it ended and, if undone, says why (that may be heard a moment later)."""
-        return self.ended_at is not None and (
-            self.status == "confirmed" or self.refusal is not None
-        )
+        """Whether it ended and, if undone, says why (that may be heard a moment later); and a wish
+        to cancel it is decided."""
+        if self.ended_at is None or self.wish not in (None, *DECIDED):
+            return False
+        return self.status == "confirmed" or self.refusal is not None or self.wish == "cancelled"
 
 
 class ShopClient:
@@ -63,15 +67,23 @@ class ShopClient:
         answer = self._ask("POST", "/api/v1/orders", token, headers=headers, json=order_of(basket))
         return str(answer["id"])
 
+    def cancel(self, order_id: str, *, token: str, key: str) -> None:
+        """Wish to cancel an order. Raises Refused or Unreachable."""
+        headers = {"Idempotency-Key": key}
+        self._ask(
+            "POST", f"/api/v1/orders/{order_id}/cancellations", token, headers=headers, json={}
+        )
+
     def look(self, order_id: str, *, token: str) -> OrderSeen:
         """Read an order. Raises Refused or Unreachable."""
         answer = self._ask("GET", f"/api/v1/orders/{order_id}", token)
-        ended_at = answer["ended_at"]
+        ended_at, wish = answer["ended_at"], answer["cancellation"]["wish"]
         return OrderSeen(
             id=order_id,
             status=answer["status"],
             ended_at=datetime.fromisoformat(ended_at) if ended_at else None,
             refusal=answer["refusal"]["code"] if answer["refusal"] else None,
+            wish=wish["status"] if wish else None,
         )
 
     def _ask(self, method: str, path: str, token: str, **request: Any) -> Any:

@@ -1,6 +1,8 @@
 """Places baskets as their households through a platform's REST API, and waits for each order."""
 
+import random
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +15,8 @@ from sagaplatform.shop.progress import Progress
 from sagaplatform.shop.result import Result
 from sagaplatform.shop.watch import OrdersHang, Placed, Watch
 
+CANCEL_WITHIN = 2.0  # seconds after the order was placed
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -21,6 +25,7 @@ class Settings:
     run: str  # part of each Idempotency-Key: the same run places no basket twice
     concurrency: int = 16  # requests at once
     rate: float | None = None  # orders per second at most; None: as fast as they are accepted
+    cancel: int = 0  # percent of the orders that their customers wish to cancel
     stall: float = 60.0  # seconds without any order's end after which the replay gives up
 
 
@@ -75,7 +80,18 @@ class Replay:
             return
         self.result.add_placed(order)
         self._progress.placed()
+        if changes_mind(key, self._settings.cancel):
+            self._cancel(order, key)
         self._watch.add(order)
+
+    def _cancel(self, order: Placed, key: str) -> None:
+        """At a random moment; the platform says what comes of it."""
+        time.sleep(random.uniform(0, CANCEL_WITHIN))  # noqa: S311
+        self.result.add_wish()
+        try:
+            self._client.cancel(order.order_id, token=order.token, key=key)
+        except Refused as refusal:
+            self.result.add_turned_down(refusal)
 
     def _look(self, order: Placed) -> OrderSeen:
         return self._client.look(order.order_id, token=order.token)
@@ -83,6 +99,11 @@ class Replay:
     def _over(self, order: Placed, seen: OrderSeen) -> None:
         self.result.add_over(order, seen)
         self._progress.ended()
+
+
+def changes_mind(key: str, percent: int) -> bool:
+    """Whether a customer wishes to cancel; the same order of the same run always does."""
+    return zlib.crc32(key.encode()) % 100 < percent
 
 
 def paced(baskets: Iterable[Basket], rate: float | None) -> Iterator[Basket]:

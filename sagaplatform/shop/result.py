@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from sagaplatform.shop.client import OrderSeen, Refused
@@ -20,6 +21,7 @@ REASONS = {
     "ShipmentRefused": "shipment refused",
     "CaptureFailed": "capture failed",
 }
+AS_WISHED = "cancelled as wished"
 PERCENTILES = (50, 95, 99)
 
 
@@ -36,6 +38,9 @@ class Result:
     undone: Counter[str] = field(default_factory=Counter)  # by reason
     refused: Counter[str] = field(default_factory=Counter)  # requests, by problem type
     refusals: dict[str, str] = field(default_factory=dict)  # the first one of each type
+    wishes: int = 0  # to cancel
+    turned_down: Counter[str] = field(default_factory=Counter)  # at once, by problem type
+    decided: Counter[str] = field(default_factory=Counter)  # the others, by their status
     latencies: list[float] = field(default_factory=list)  # seconds
     first_sent: datetime | None = None
     last_ended: datetime | None = None
@@ -52,15 +57,31 @@ class Result:
             self.refused[refusal.kind] += 1
             self.refusals.setdefault(refusal.kind, str(refusal))
 
+    def add_wish(self) -> None:
+        with self._lock:
+            self.wishes += 1
+
+    def add_turned_down(self, refusal: Refused) -> None:
+        """A wish that the platform did not take. Only an honest conflict is that."""
+        with self._lock:
+            self.turned_down[refusal.kind] += 1
+            if refusal.status != HTTPStatus.CONFLICT:
+                self.refused[refusal.kind] += 1
+                self.refusals.setdefault(refusal.kind, str(refusal))
+
     def add_over(self, order: Placed, seen: OrderSeen) -> None:
         assert seen.ended_at is not None
         with self._lock:
             self.latencies.append((seen.ended_at - order.sent_at).total_seconds())
             self.last_ended = max(self.last_ended or seen.ended_at, seen.ended_at)
+            if seen.wish:
+                self.decided[seen.wish] += 1
             if seen.status == "confirmed":
                 self.confirmed += 1
+            elif seen.refusal is None:
+                self.undone[AS_WISHED] += 1
             else:
-                self.undone[REASONS.get(seen.refusal or "", str(seen.refusal))] += 1
+                self.undone[REASONS.get(seen.refusal, seen.refusal)] += 1
 
     @property
     def ended(self) -> int:
@@ -85,6 +106,11 @@ class Result:
             "confirmed": self.confirmed,
             "undone": dict(self.undone.most_common()),
             "refused_requests": dict(self.refused.most_common()),
+            "wishes_to_cancel": {
+                "asked": self.wishes,
+                "decided": dict(self.decided.most_common()),
+                "turned_down": dict(self.turned_down.most_common()),
+            },
             "latency_seconds": {
                 f"p{each}": round(percentile(self.latencies, each), 4) for each in PERCENTILES
             },

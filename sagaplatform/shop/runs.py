@@ -60,6 +60,7 @@ def replay(
         run=options["run"] or uuid4().hex,
         concurrency=options["concurrency"],
         rate=options["rate"],
+        cancel=options["cancel"],
         stall=options["stall"],
     )
     with lent_tokens() as tokens, progress_on(console, total) as progress:
@@ -83,6 +84,13 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     )
     modes = [str(each) for each in DemoMode]
     add("--mode", choices=modes, help="who drives the orders from now on; as it is set")
+    add(
+        "--cancel",
+        type=percent,
+        default=0,
+        metavar="PERCENT",
+        help="of the orders are wished to be cancelled, each at a random moment",
+    )
     add("--run", default="", metavar="NAME", help="the same name again places no basket twice")
 
 
@@ -93,6 +101,13 @@ def address(given: str | None) -> str:
     if port := os.environ.get("WEB_PORT"):
         return f"http://127.0.0.1:{port}"
     raise NoAddress(NoAddress.__doc__)
+
+
+def percent(text: str) -> int:
+    """An argument that is a whole number from 0 to 100."""
+    if not (text.isdecimal() and int(text) <= 100):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 100, not {text!r}")
+    return int(text)
 
 
 def positive_number(text: str) -> float:

@@ -45,6 +45,7 @@ def print_result(console: Console, result: Result) -> None:
         rows[f"  {reason}"] = _share(count, result.placed)
     if still := result.placed - result.ended:
         rows["not ended"] = f"{still:,}"
+    rows |= _wishes(result)
     for kind, count in result.refused.most_common():
         rows[f"refused requests: {kind}"] = f"{count:,}"
     for each in PERCENTILES:
@@ -55,6 +56,18 @@ def print_result(console: Console, result: Result) -> None:
         console.print(f"For example {refusal}", style="red", highlight=False)
     if result.hanging:
         console.print(result.hanging, style="red", highlight=False)
+
+
+def _wishes(result: Result) -> dict[str, str]:
+    """What became of the wishes to cancel; nothing where there were none."""
+    if not result.wishes:
+        return {}
+    rows = {"wished to cancel": _share(result.wishes, result.placed)}
+    for status, count in result.decided.most_common():
+        rows[f"  {status}"] = f"{count:,}"
+    for kind, count in result.turned_down.most_common():
+        rows[f"  turned down: {kind.replace('_', ' ')}"] = f"{count:,}"
+    return rows
 
 
 def print_memory(console: Console, memory: dict[str, int]) -> None:

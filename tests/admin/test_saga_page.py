@@ -192,12 +192,12 @@ def test_a_saga_without_an_order_can_be_read(support: Client, shop: Databases) -
 def test_an_orders_page_takes_as_many_statements_as_it_has_tables(
     support: Client, shop: Databases
 ) -> None:
-    """The order, its lines, its timeline, and the timeline again for the refusal."""
+    """The order, its lines, its timeline, the timeline again for the refusal, and the wish."""
     order = undone_saga(shop)
     with CaptureQueriesContext(connections["orders"]) as seen:
         support.get(f"/admin/orders/order/{order.id}/change/")
 
-    assert len(seen) == 4
+    assert len(seen) == 5
 
 
 # --- plan and timeline

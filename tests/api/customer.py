@@ -48,6 +48,13 @@ class Customer:
         """Place the order of BODY with some changes."""
         return self.post(BODY | changes, idempotency_key=key)
 
+    def cancel(self, order_id: str, body: object, key: str = "wish-1") -> HttpResponse:
+        """Wish to cancel an order."""
+        return Client(raise_request_exception=False).post(
+            f"/api/v1/orders/{order_id}/cancellations", json.dumps(body), "application/json",
+            headers=self._headers({"idempotency_key": key}),
+        )  # fmt: skip
+
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return {"Authorization": f"Token {self.token}"} | named

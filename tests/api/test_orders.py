@@ -170,6 +170,13 @@ def test_a_placed_order_can_be_read(ada: Customer) -> None:
         "address": BODY["address"],
         "lines": BODY["lines"],
         "timeline": [{"at": placed_at, "type": "OrderCreated"}],
+        "cancellation": {
+            "possible": True,
+            "how": "at_once",
+            "code": None,
+            "why_not": None,
+            "wish": None,
+        },
     }
 
 

@@ -53,6 +53,10 @@ def test_every_message_is_there() -> None:
         CreateShipment ShipmentCreated ShipmentRefused CancelShipment ShipmentCancelled
         ShipmentHandedOver SendConfirmation ConfirmationSent SagaEnded CreditInstead
         CaseOpened CompensationHeld CompensationFree CancelRequested CancelAccepted CancelTooLate
+        CancellationBegun RefuseCancellation CancellationRefused
+        RecallShipment ShipmentRecalled ShipmentNotRecalled UnpackGift GiftUnpacked
+        ReturnPayment PaymentReturned WithdrawPrice PriceWithdrawn FreeStock StockFreed
+        CancelConfirmedOrder ConfirmedOrderCancelled SendCancellation CancellationSent
         Fence Fenced Happened StepWaits UndoRefused PersonNeeded UndoneByHand ResolveOutside
         RecordHappened
         """.split()  # noqa: SIM905  a list of words reads better than a list of strings

@@ -6,7 +6,9 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from apps.contracts.inventory import (
+    FreeStock,
     ReleaseStock,
+    StockFreed,
     StockReleased,
     StockReservationFailed,
     StockReserved,
@@ -215,4 +217,33 @@ def test_a_hundred_long_baskets_are_one_batch() -> None:
 
     assert [type(each) for each in answers] == [StockReserved] * 99 + [StockReservationFailed]
     assert stock(*products) == dict.fromkeys(products, (0, 99, 0))
+    assert books_balance()
+
+
+def test_what_an_order_holds_is_free_again_when_it_is_cancelled_after_its_end() -> None:
+    saga_id, other = uuid7(), uuid7()
+    ask("inventory", reserve(line("apple", 4), line("bread", 1)), saga_id=saga_id)
+    ask("inventory", reserve(line("apple", 2)), saga_id=other)
+
+    answer = ask("inventory", FreeStock(placed_by=saga_id))
+
+    assert answer == StockFreed(lines=(line("apple", 4), line("bread", 1)))
+    assert stock("apple", "bread") == {"apple": (8, 2, 0), "bread": (3, 0, 0)}
+    assert selectors.stock_effects([saga_id]) == {saga_id: StockEffects(saga_id, 2, 2, 0)}
+    assert [each.saga_id for each in selectors.open_reservations()] == [other]
+    assert books_balance()
+
+
+def test_what_is_shipped_or_free_is_not_freed() -> None:
+    shipped, released = uuid7(), uuid7()
+    for saga_id in (shipped, released):
+        ask("inventory", reserve(line("apple", 2)), saga_id=saga_id)
+    react("inventory", HANDED_OVER, saga_id=shipped)
+    ask("inventory", FreeStock(placed_by=released))
+
+    for saga_id in (shipped, released, uuid7()):
+        with pytest.raises(NothingReserved):
+            ask("inventory", FreeStock(placed_by=saga_id))
+
+    assert stock("apple") == {"apple": (8, 0, 2)}
     assert books_balance()

@@ -10,7 +10,13 @@ from psycopg import errors
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
-from apps.contracts.notifications import ConfirmationSent, Delivery, SendConfirmation
+from apps.contracts.notifications import (
+    CancellationSent,
+    ConfirmationSent,
+    Delivery,
+    SendCancellation,
+    SendConfirmation,
+)
 from apps.notifications import selectors
 from apps.notifications.selectors import MessageEffects, Repeated
 from tests.handling import ask, ask_together
@@ -142,3 +148,25 @@ def test_the_checks_see_a_repetition_even_without_the_constraint(
             [uuid7(), order_id],
         )
     assert selectors.repeated() == [Repeated(twice, "confirmed", 2)]
+
+
+def test_the_customer_is_told_once_that_a_confirmed_order_is_cancelled(
+    notifications: psycopg.Connection,
+) -> None:
+    placed_by, saga_id, order_id = uuid7(), uuid7(), uuid7()
+    ask("notifications", confirm(order_id), saga_id=placed_by)
+    told = SendCancellation(order_id=order_id, customer_id=ANNA, currency="EUR", total_cents=12_05)
+
+    answers = [ask("notifications", told, saga_id=each) for each in (saga_id, uuid7())]
+
+    assert answers == [CancellationSent(delivery=Delivery.DELIVERED)] * 2
+    assert messages(notifications) == [
+        (placed_by, order_id, ANNA, "confirmed"),
+        (saga_id, order_id, ANNA, "cancelled"),
+    ]
+    message = selectors.inbox(ANNA)[0]
+    assert message.subject == "Your order is cancelled"
+    assert message.body == (
+        f"As you wished, your order {order_id} is cancelled. What you paid is given back the way"
+        " you paid it: 12.05 EUR."
+    )

@@ -13,6 +13,7 @@ from apps.inventory.services import set_stock
 from apps.messaging.consumer import carry_out
 from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
+from apps.orders.cancelling import request_cancellation
 from apps.orders.services import GIFT_WRAP, Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
@@ -58,6 +59,17 @@ def buy(
         answer=lambda order: Answer(202, "{}"),
     )
     return placement.order_id
+
+
+def cancel(order_id: UUID) -> None:
+    """The customer wishes to cancel an order."""
+    request_cancellation(
+        customer_id=CUSTOMER,
+        order_id=order_id,
+        reason="",
+        idempotency_key=f"wish-{next(keys)}",
+        request_hash=b"x",
+    )
 
 
 def deliver(owners: Owners, rounds: int = 1000) -> None:

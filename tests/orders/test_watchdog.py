@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from uuid_utils.compat import uuid7
 
 from apps.contracts.inventory import StockReserved
+from apps.contracts.sagas import CancelAccepted
 from apps.messaging.audit import Actor
 from apps.orders.errors import NoStartToTell
 from apps.orders.services import tell_start_again
@@ -17,6 +18,7 @@ from apps.orders.starts import MOST_TELLINGS
 from apps.orders.watchdog import Watchdog
 from tests.orders.shop import place, saga_of
 from tests.orders.test_timeline import hear, heard
+from tests.orders.wishes import wish
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -61,6 +63,18 @@ def test_a_start_of_which_nothing_is_heard_is_told_again_as_it_was(
 
     assert told(orders) == [start]
     assert Watchdog().turn() == 0  # its next wait has begun, twice as long
+
+
+def test_a_wish_to_cancel_is_no_sign_that_the_order_is_taken_on(orders: psycopg.Connection) -> None:
+    order_id = place().order_id
+    [start] = told(orders)
+    wish(order_id)
+    hear(heard(saga_of(orders, order_id), "cancel_order", CancelAccepted()))
+    told(orders)
+    time_passes(orders)
+
+    assert Watchdog().turn() == 1
+    assert told(orders) == [start]
 
 
 def test_after_the_last_telling_a_person_is_asked_once(orders: psycopg.Connection) -> None:

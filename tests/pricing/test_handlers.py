@@ -6,7 +6,9 @@ from apps.contracts.pricing import (
     PriceFreezeFailed,
     PriceFrozen,
     PriceUnfrozen,
+    PriceWithdrawn,
     UnfreezePrice,
+    WithdrawPrice,
 )
 from apps.pricing import selectors
 from apps.pricing.errors import EmptyBasket, NotAQuantity, NothingFrozen
@@ -191,3 +193,22 @@ def test_each_basket_of_a_batch_is_decided_by_itself() -> None:
         undone: FreezeEffect(undone, "unfrozen", 255),
     }
     assert selectors.totals_against_lines() == []
+
+
+def test_a_promise_is_withdrawn_when_its_order_is_cancelled_after_its_end() -> None:
+    saga_id, other = uuid7(), uuid7()
+    for each in (saga_id, other):
+        ask("pricing", freeze(line("apple", 3, 100)), saga_id=each)
+
+    answer = ask("pricing", WithdrawPrice(placed_by=saga_id))
+
+    assert answer == PriceWithdrawn(total_cents=300)
+    assert {
+        key: each.status for key, each in selectors.freeze_effects([saga_id, other]).items()
+    } == {
+        saga_id: "unfrozen",
+        other: "frozen",
+    }
+    for each in (saga_id, uuid7()):
+        with pytest.raises(NothingFrozen):
+            ask("pricing", WithdrawPrice(placed_by=each))

@@ -7,7 +7,7 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
 from apps.contracts.orders import OrderConfirmed
-from apps.contracts.shipping import CancelShipment, CreateShipment, WrapGift
+from apps.contracts.shipping import CancelShipment, CreateShipment, RecallShipment, WrapGift
 from apps.contracts.values import Address, Line
 from tests.handling import ask, react
 
@@ -59,3 +59,11 @@ def shipment(owner: psycopg.Connection, saga_id: UUID) -> tuple[str, bool, bool]
 BOOKED = ("booked", False, False)
 HANDED_OVER = ("handed_over", True, False)
 CANCELLED = ("cancelled", False, True)
+
+
+def recall(saga_id: UUID) -> Event:
+    """A saga of its own takes back the order that this one placed."""
+    return ask("shipping", RecallShipment(placed_by=saga_id))
+
+
+RECALLED = ("recalled", False, True)

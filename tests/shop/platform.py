@@ -23,6 +23,8 @@ class FakePlatform:
         self.tokens: dict[str, str] = {}  # by Idempotency-Key
         self.answer_to: Callable[[str], Answer | None] = lambda key: None
         self.end_of: Callable[[str], str | None] = lambda key: "confirmed"
+        self.cancel: Callable[[str], Answer] = lambda key: (202, {"status": "requested"})
+        self.wish_of: Callable[[str], str | None] = lambda key: None
         self.lock = threading.Lock()
 
     def place(self, key: str, token: str, body: dict[str, Any]) -> Answer:
@@ -35,12 +37,13 @@ class FakePlatform:
         return 202, {"id": key, "status": "placed"}
 
     def look(self, key: str) -> Answer:
-        end = self.end_of(key)
+        end, wish = self.end_of(key), self.wish_of(key)
         confirmed = end == "confirmed"
         return 200, {
             "status": ("confirmed" if confirmed else "cancelled") if end else "placed",
             "ended_at": datetime.now(UTC).isoformat() if end else None,
             "refusal": None if confirmed or not end else {"code": end, "reason": "No."},
+            "cancellation": {"wish": {"status": wish} if wish else None},
         }
 
 
@@ -55,6 +58,9 @@ def fake_platform() -> Iterator[FakePlatform]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             token = self.headers["Authorization"]
+            if self.path.endswith("/cancellations"):
+                self._answer(*platform.cancel(self.path.split("/")[-2]))
+                return
             self._answer(*platform.place(self.headers["Idempotency-Key"], token, body))
 
         def do_GET(self) -> None:

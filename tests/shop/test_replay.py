@@ -1,14 +1,15 @@
 """Replaying baskets over real HTTP."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from sagaplatform.shop.baskets import Basket, BasketLine
-from sagaplatform.shop.client import ShopClient, Unreachable
+from sagaplatform.shop.client import OrderSeen, ShopClient, Unreachable
 from sagaplatform.shop.progress import LineProgress
-from sagaplatform.shop.replay import Replay, Settings, paced
+from sagaplatform.shop.replay import Replay, Settings, changes_mind, paced
 from sagaplatform.shop.result import percentile
 from tests.shop.platform import fake_platform
 
@@ -21,9 +22,9 @@ def platform():
         yield platform
 
 
-def replay(platform, *, stall=30.0, patience=30.0, baskets=BASKETS):
+def replay(platform, *, stall=30.0, patience=30.0, baskets=BASKETS, cancel=0):
     client = ShopClient(platform.url, patience)
-    settings = Settings(run="run", concurrency=4, stall=stall)
+    settings = Settings(run="run", concurrency=4, stall=stall, cancel=cancel)
     progress = LineProgress(Console(quiet=True), len(baskets))
     return Replay(client, settings, progress).run(baskets, "token-{}".format)
 
@@ -98,6 +99,71 @@ def test_a_platform_that_is_gone_is_reported(platform):
     platform.url = "http://127.0.0.1:9"
     with pytest.raises(Unreachable, match=r"gave no usable answer for 0 seconds.*make up"):
         replay(platform, patience=0.3)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch):
+    monkeypatch.setattr("sagaplatform.shop.replay.CANCEL_WITHIN", 0.0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_wishes_to_cancel_are_counted_by_what_becomes_of_them(platform):
+    conflict = {"type": "urn:sagaplatform:problem:already_shipped", "detail": "It has left."}
+    wishes = {"run-1": "cancelled", "run-2": "refused"}
+    platform.cancel = lambda key: (202, {}) if key in wishes else (409, conflict)
+    platform.wish_of = wishes.get
+    result = replay(platform, cancel=100)
+    assert (result.wishes, result.decided) == (20, {"cancelled": 1, "refused": 1})
+    assert result.turned_down == {"already_shipped": 18}
+    assert result.is_good
+    assert result.as_json()["wishes_to_cancel"] == {
+        "asked": 20,
+        "decided": {"cancelled": 1, "refused": 1},
+        "turned_down": {"already_shipped": 18},
+    }
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_an_answer_to_a_wish_that_is_no_conflict_is_a_refused_request(platform):
+    problem = {"type": "urn:sagaplatform:problem:invalid_request", "detail": "No."}
+    platform.cancel = lambda key: (400, problem)
+    result = replay(platform, cancel=100, baskets=BASKETS[:1])
+    assert (result.refused, result.is_good) == ({"invalid_request": 1}, False)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_an_order_is_waited_for_until_the_wish_is_decided(platform):
+    done = time.monotonic() + 0.6
+    platform.wish_of = lambda key: "refused" if time.monotonic() > done else "returning"
+    result = replay(platform, cancel=100, baskets=BASKETS[:1])
+    assert (result.decided, result.confirmed) == ({"refused": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "wish", "over"),
+    [
+        ("confirmed", None, None, True),
+        ("confirmed", None, "returning", False),
+        ("confirmed", None, "refused", True),
+        ("cancelled", None, "cancelled", True),
+        ("cancelled", None, None, False),
+        ("cancelled", "PaymentDeclined", "accepted", False),
+        ("cancelled", "PaymentDeclined", "cancelled", True),
+    ],
+)
+def test_an_order_is_over_when_end_and_wish_are_known(status, refusal, wish, over):
+    seen = OrderSeen("x", status, datetime.now(UTC), refusal, wish)
+    assert seen.is_over is over
+    assert OrderSeen("x", status, None, refusal, wish).is_over is False
+
+
+def test_the_share_of_those_who_change_their_minds():
+    changed = {
+        percent: sum(changes_mind(f"run-{n}", percent) for n in range(1000))
+        for percent in (0, 20, 100)
+    }
+    assert (changed[0], changed[100]) == (0, 1000)
+    assert 150 < changed[20] < 250
 
 
 def test_a_rate_is_kept():

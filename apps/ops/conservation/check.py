@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from apps.ops.conservation.laws import LAWS_OF_VIEWS, laws_of_sagas
+from apps.ops.conservation.laws import LAWS_OF_VIEWS, laws_of_sagas, laws_of_taking_back
 from apps.ops.conservation.messages import parked_messages, reaction_steps
 from apps.ops.conservation.proof import (
     Patience,
@@ -16,7 +16,7 @@ from apps.ops.conservation.proof import (
     View,
     look_twice,
 )
-from apps.ops.conservation.sagas_seen import ended_sagas
+from apps.ops.conservation.sagas_seen import CANCEL_ORDER, ended_sagas
 from apps.ops.conservation.snapshot import snapshots
 from apps.sagas import selectors as sagas
 
@@ -63,12 +63,14 @@ def look(patience: Patience) -> Sight:
 def look_at_sagas(view: View) -> tuple[Tallies, int]:
     """The laws that each ended saga obeys, and how many are left out as not settled."""
     reactions = reaction_steps()
-    laws = laws_of_sagas(reactions)
-    tallies, unsettled = {law: Tally() for law in laws}, 0
+    placing, taking_back = laws_of_sagas(reactions), laws_of_taking_back()
+    tallies, unsettled = {law: Tally() for law in placing}, 0
     for saga in ended_sagas(view.settled_before):
-        if saga.ended_at >= view.shipped_before and not saga.has_settled(reactions):
+        late = saga.ended_at < view.shipped_before
+        if saga.in_hand or not (late or saga.has_settled(reactions)):
             unsettled += 1
             continue
+        laws = taking_back if saga.process == CANCEL_ORDER else placing
         for law, check in laws.items():
             tallies[law].look(f"saga {saga.saga_id}", check(saga))
     return tallies, unsettled

@@ -3,6 +3,7 @@
 from apps.inventory import selectors as inventory
 from apps.ops.conservation.messages import outbox_size, overdue_messages
 from apps.ops.conservation.proof import Fault, Tally, View
+from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.pricing import selectors as pricing
 from apps.sagas import selectors as sagas
@@ -83,6 +84,14 @@ def outbox(view: View, tally: Tally) -> None:
     tally.faults += [
         Fault(f"message {each.message_id}", f"of {each.context}, waits for {each.topic}")
         for each in overdue_messages(view.overdue_before)
+    ]
+
+
+def wishes(view: View, tally: Tally) -> None:
+    tally.checked = orders.wish_count()
+    tally.faults += [
+        Fault(f"order {each.number}", f"is {each.order_status}, but its wish is {each.status}")
+        for each in orders.wishes_unlike_orders()
     ]
 
 

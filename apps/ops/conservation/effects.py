@@ -85,13 +85,11 @@ def of_shipment(row: shipping.ShipmentEffects) -> Effects:
     }
 
 
-def confirmations() -> Iterator[notifications.MessageEffects]:
-    """What customers were sent by `send_confirmation`."""
-    return (each for each in notifications.effects() if each.kind == "confirmed")
+SENT_BY = {"confirmed": "send_confirmation", "cancelled": "send_cancellation"}  # by kind
 
 
 def of_messages(row: notifications.MessageEffects) -> Effects:
-    return {"send_confirmation": Effect(row.sent)}
+    return {SENT_BY[row.kind]: Effect(row.sent)}
 
 
 def of_order(order: OrderSeen) -> Effects:

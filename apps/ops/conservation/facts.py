@@ -51,10 +51,19 @@ class PaymentSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class WishSeen:
+    """The wish that a saga carries out, as orders has it."""
+
+    status: str  # returning, cancelled, refused
+    order_status: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndedSaga:
     """One saga that ended, with what each context has of it."""
 
     saga_id: UUID
+    process: str
     confirmed: bool  # otherwise undone
     ended_at: datetime
     steps: tuple[str, ...]  # its plan
@@ -66,6 +75,14 @@ class EndedSaga:
     skipped: frozenset[str] = frozenset()  # steps that it went on without
     on_desk: frozenset[str] = frozenset()  # steps whose undoing stood on the desk
     by_events: bool = False  # events drove it at first, which are heard in any order
+    taken_back: bool = False  # after its confirmed end, by a saga of its own
+    in_hand: bool = False  # a saga that takes it back is under way: nothing is said of it yet
+    wish: WishSeen | None = None  # of a saga that takes an order back
+
+    @property
+    def stands(self) -> bool:
+        """Whether the order that it placed is to be had, paid and shipped."""
+        return self.confirmed and not self.taken_back
 
     @property
     def rows(self) -> Mapping[str, LogRow]:
@@ -74,7 +91,7 @@ class EndedSaga:
 
     def has_settled(self, reactions: Collection[str]) -> bool:
         """Whether all that follows its end has happened."""
-        return not self.confirmed or self.rows.keys() >= set(reactions)
+        return not self.stands or self.wish is not None or self.rows.keys() >= set(reactions)
 
     @property
     def last_answers(self) -> Mapping[str, Outcome]:

@@ -27,6 +27,7 @@ REACTIONS = Law("I6", "what is confirmed is handed over and shipped, nothing els
 OUTBOX = Law("I6", "no message waits in an outbox for too long")
 ORDERS = Law("I7", "every accepted order has its saga, and one idempotency key")
 SAGAS = Law("I7", "every saga has its order")
+WISHES = Law("I1", "a wish to cancel stands as its order does")
 CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
 AUDIT = Law("I9", "everything that a person did to a saga is in the audit")
 REVERSE = Law("I8", "steps are undone in reverse, each once")
@@ -44,13 +45,25 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     OUTBOX: database_laws.outbox,
     ORDERS: platform_laws.accepted_orders,
     SAGAS: platform_laws.sagas_of_orders,
+    WISHES: database_laws.wishes,
     CASES: database_laws.cases,
     AUDIT: database_laws.audit,
 }
 
 
+def laws_of_taking_back() -> Mapping[Law, SagaCheck]:
+    """What every ended saga obeys that takes a confirmed order back. It has no reactions."""
+    return {
+        ENDS: saga_laws.carries_out_its_wish,
+        IN_PLAN: lambda saga: saga_laws.log_is_in_plan(saga, frozenset()),
+        HISTORY: saga_laws.log_equals_history,
+        REVERSE: saga_laws.compensations_run_in_reverse,
+    }
+
+
 def laws_of_sagas(reactions: frozenset[str]) -> Mapping[Law, SagaCheck]:
-    """What every ended saga obeys; `reactions` are the steps that are in no plan."""
+    """What every ended saga obeys that places an order; `reactions` are the steps that are in no
+    plan."""
     return {
         ENDS: saga_laws.ends_one_way,
         DUE: saga_laws.money_is_due,

@@ -1,6 +1,7 @@
 """The laws across databases that do not go saga by saga."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from uuid import UUID
 
 from apps.inventory import selectors as inventory
 from apps.ops.conservation.proof import Tally, View
@@ -21,9 +22,19 @@ def open_things(view: View, tally: Tally) -> None:
         *((each.saga_id, "a booking") for each in shipping.open_bookings()),
     )
     for chunk in chunks(things):
-        standings = sagas.facts_of({saga_id for saga_id, _ in chunk})
+        saga_ids = {saga_id for saga_id, _ in chunk}
+        standings, in_hand = sagas.facts_of(saga_ids), _taken_back_now(saga_ids)
         for saga_id, thing in chunk:
+            if saga_id in in_hand:
+                tally.checked += 1
+                continue
             tally.look(f"saga {saga_id}", _held_for_nothing(thing, standings.get(saga_id), view))
+
+
+def _taken_back_now(saga_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these sagas whose orders are being taken back: step by step they let go."""
+    found = orders.cancellations_of_sagas(saga_ids)
+    return {each.placed_by for each in found if each.status == "returning"}
 
 
 def _held_for_nothing(thing: str, standing: sagas.SagaFacts | None, view: View) -> Iterator[str]:
@@ -63,6 +74,17 @@ def accepted_orders(view: View, tally: Tally) -> None:
         for each in chunk:
             if each.placed_at < view.overdue_before or each.saga_id in known:
                 tally.look(f"order {each.number}", _half_accepted(each, each.saga_id in known))
+        wishes_without_saga(view, tally, [each.saga_id for each in chunk])
+
+
+def wishes_without_saga(view: View, tally: Tally, saga_ids: Collection[UUID]) -> None:
+    """Of the orders that these sagas placed, those that are said to be taken back by none."""
+    wishes = orders.cancellations_of_sagas(saga_ids)
+    known = sagas.facts_of([each.saga_id for each in wishes])
+    for each in wishes:
+        if each.begun_at < view.overdue_before or each.saga_id in known:
+            faults = [] if each.saga_id in known else ["is taken back by no saga"]
+            tally.look(f"the order of saga {each.placed_by}", iter(faults))
 
 
 def _half_accepted(order: orders.OrderFact, has_saga: bool) -> Iterator[str]:
@@ -77,5 +99,6 @@ def _half_accepted(order: orders.OrderFact, has_saga: bool) -> Iterator[str]:
 def sagas_of_orders(view: View, tally: Tally) -> None:
     for chunk in chunks(each.saga_id for each in sagas.sagas_by_id()):
         known = {each.saga_id for each in orders.facts_of_sagas(chunk)}
+        known |= {each.saga_id for each in orders.cancellations_of_sagas(chunk)}
         for saga_id in chunk:
             tally.look(f"saga {saga_id}", iter([] if saga_id in known else ["has no order"]))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
+from django.conf import settings
+
 EXAMPLES = 5
 
 
@@ -80,8 +82,14 @@ class Patience:
 
     moment: timedelta = timedelta(seconds=3)  # after a saga's end, before it is looked at
     overdue: timedelta = timedelta(seconds=30)  # in an outbox, before a message is overdue
-    shipping: timedelta = timedelta(minutes=5)  # after a confirmed end; late is not lost
+    # After a confirmed end until the parcel has left; late is not lost.
+    shipping: timedelta = field(default_factory=lambda: timedelta(seconds=_hand_over_by()))
     second_look: float = 2.0  # seconds until the second look at what differs
+
+
+def _hand_over_by() -> int:
+    """Seconds: five minutes after the carrier's hour."""
+    return int(settings.HAND_OVER_AFTER) + 300
 
 
 class Unfinished(NamedTuple):

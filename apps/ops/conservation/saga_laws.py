@@ -18,9 +18,15 @@ ROWS_AFTER = {
 }
 
 
+# What a cancellation after the end leaves as it was, and what it has moved on or come before.
+KEPT = frozenset({"capture_payment", "send_confirmation"})
+MOVED_ON = frozenset({"confirm_order", "hand_over"})
+
+
 def ends_one_way(saga: EndedSaga) -> Iterator[str]:
-    """I1: confirmed with every step done but skipped ones, or undone with nothing left of any."""
-    wanted = "confirmed" if saga.confirmed else "cancelled"
+    """I1: confirmed with every step done but skipped ones, or undone with nothing left of any; of
+    one that was taken back afterwards there is left that it was once paid and confirmed."""
+    wanted = "confirmed" if saga.stands else "cancelled"
     if saga.order is None:
         yield f"its saga ended {_end(saga)}, but there is no order"
     elif saga.order.status != wanted:
@@ -28,13 +34,28 @@ def ends_one_way(saga: EndedSaga) -> Iterator[str]:
     for step in saga.steps:
         effect = saga.effects.get(step, NONE)
         left = effect.done - effect.undone
-        if left != (saga.confirmed and step not in saga.skipped):
+        whole = saga.stands or (saga.taken_back and step in KEPT)
+        if left != (whole and step not in saga.skipped):
             yield f"its saga ended {_end(saga)}, but {step} stands {left} times"
+
+
+def carries_out_its_wish(saga: EndedSaga) -> Iterator[str]:
+    """I1: a saga that takes an order back has cancelled it and told so, or has left it alone. What
+    became of each step's effect is said of the saga that placed the order."""
+    wanted = ("cancelled", "cancelled") if saga.confirmed else ("refused", "confirmed")
+    if saga.wish is None:
+        yield f"its saga ended {_end(saga)}, but there is no wish to cancel"
+    elif (saga.wish.status, saga.wish.order_status) != wanted:
+        found = f"the wish is {saga.wish.status} and the order {saga.wish.order_status}"
+        yield f"its saga ended {_end(saga)}, but {found}"
+    told = saga.effects.get("send_cancellation", NONE).done
+    if told != saga.confirmed:
+        yield f"its saga ended {_end(saga)}, but the customer was told {_times(told)}"
 
 
 def money_is_due(saga: EndedSaga) -> Iterator[str]:
     """I2: a confirmed order has paid its total once; of an undone one nothing is kept or held."""
-    due = saga.order.total_cents if saga.confirmed and saga.order else 0
+    due = saga.order.total_cents if saga.stands and saga.order else 0
     payment = saga.payment
     taken = payment.captured - payment.refunded if payment else 0
     if taken != due:
@@ -66,18 +87,24 @@ def log_equals_history(saga: EndedSaga) -> Iterator[str]:
 
 
 def effects_happened_once(saga: EndedSaga) -> Iterator[str]:
-    """I6: a DONE row has one effect, an UNDONE one an effect and its reversal, others none."""
-    wanted = {Status.DONE: (1, 0), Status.UNDONE: (1, 1)}
+    """I6: a DONE row has one effect, an UNDONE one an effect and its reversal, others none. What
+    was taken back afterwards is reversed as well."""
     rows = saga.rows
     for step in {*rows, *saga.effects}:
         status = rows[step].status if step in rows else "absent"
         effect = saga.effects.get(step, NONE)
-        done, undone = wanted.get(Status(status), (0, 0)) if step in rows else (0, 0)
-        if (effect.done, effect.undone) != (done, undone):
+        if (effect.done, effect.undone) != _due_effect(saga, step, status):
             yield (
                 f"the row of {step} is {status}, but it was done {_times(effect.done)} and undone "
                 f"{_times(effect.undone)}"
             )
+
+
+def _due_effect(saga: EndedSaga, step: str, status: str) -> tuple[int, int]:
+    """How often a step must have been done and undone, by what its row says."""
+    if status == Status.DONE and saga.taken_back and step not in KEPT:
+        return (0, 0) if step in MOVED_ON else (1, 1)
+    return {Status.DONE.value: (1, 0), Status.UNDONE.value: (1, 1)}.get(status, (0, 0))
 
 
 def reactions_follow(saga: EndedSaga, reactions: frozenset[str]) -> Iterator[str]:
@@ -85,10 +112,10 @@ def reactions_follow(saga: EndedSaga, reactions: frozenset[str]) -> Iterator[str
     rows = saga.rows
     for step in sorted(reactions):
         status = rows[step].status if step in rows else "absent"
-        if saga.confirmed and status != Status.DONE:
+        if saga.stands and status != Status.DONE:
             yield f"it was confirmed, but {step} is {status}"
-        elif not saga.confirmed and step in rows:
-            yield f"it was undone, but {step} is {status}"
+        elif not saga.stands and step in rows and not (saga.taken_back and step in MOVED_ON):
+            yield f"it was {_end(saga)}, but {step} is {status}"
 
 
 def compensations_run_in_reverse(saga: EndedSaga) -> Iterator[str]:
@@ -107,4 +134,6 @@ def _times(count: int) -> str:
 
 
 def _end(saga: EndedSaga) -> str:
+    if saga.taken_back:
+        return "taken back"
     return "confirmed" if saga.confirmed else "undone"

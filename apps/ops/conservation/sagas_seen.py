@@ -8,9 +8,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from apps.contracts.plan import Mode, Plan
+from apps.notifications import selectors as notifications
 from apps.ops.conservation import effects
 from apps.ops.conservation.effects import Column, Effects
-from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen, Told
+from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen, Told, WishSeen
 from apps.ops.conservation.messages import log_rows
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
@@ -19,12 +20,13 @@ from apps.sagas.state import Outcome, Status
 from apps.shipping import selectors as shipping
 
 CHUNK = 1000
+CANCEL_ORDER = "cancel_order"  # the process that takes a confirmed order back
 Each = TypeVar("Each")
 
 
 def ended_sagas(before: datetime) -> Iterator[EndedSaga]:
     """Every saga that ended before that time, in the order of ids."""
-    columns = Columns()
+    columns = Columns(before)
     for chunk in chunks(sagas.sagas_by_id(ended_before=before)):
         yield from columns.lay_over(chunk)
 
@@ -32,12 +34,13 @@ def ended_sagas(before: datetime) -> Iterator[EndedSaga]:
 class Columns:
     """The contexts that tell their rows saga by saga, read along once."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: datetime) -> None:
+        self._before = before
         self._payments = Column(payments.payment_facts())
         self._entries = Column(payments.effects())
         self._gifts = Column(shipping.gift_effects())
         self._shipments = Column(shipping.shipment_effects())
-        self._messages = Column(effects.confirmations())
+        self._messages = Column(notifications.effects())
 
     def lay_over(self, ended: Sequence[sagas.SagaFacts]) -> Iterator[EndedSaga]:
         """The facts of one chunk of sagas, which come after those before."""
@@ -47,11 +50,16 @@ class Columns:
         paid = {saga_id: _payment(row) for saga_id, row in self._payments.of(saga_ids).items()}
         done = self._effects(saga_ids, placed)
         desk = sagas.steps_on_desk(saga_ids)
+        wishes = orders.cancellations_of_sagas(saga_ids)
+        carried_out = {each.saga_id: _wish(each) for each in wishes}
+        taken_back, in_hand = self._taken_back(wishes)
         for each in ended:
             assert each.ended_at is not None
-            saga_id, plan = each.saga_id, Plan.from_header(each.plan)
+            saga_id = each.saga_id
+            plan = Plan.from_header(each.plan)
             yield EndedSaga(
                 saga_id=saga_id,
+                process=plan.process,
                 confirmed=each.status == Status.CONFIRMED,
                 ended_at=each.ended_at,
                 steps=plan.steps,
@@ -63,7 +71,22 @@ class Columns:
                 skipped=each.skipped,
                 on_desk=frozenset(desk.get(saga_id, ())),
                 by_events=plan.mode is Mode.CHOREOGRAPHED,
+                taken_back=saga_id in taken_back,
+                in_hand=saga_id in in_hand,
+                wish=carried_out.get(saga_id),
             )
+
+    def _taken_back(self, wishes: Sequence[orders.CancellationFact]) -> tuple[set[UUID], set[UUID]]:
+        """The sagas whose orders were taken back, and those of which that is under way."""
+        known = sagas.facts_of([each.saga_id for each in wishes])
+        taken_back, in_hand = set(), set()
+        for each in wishes:
+            standing = known.get(each.saga_id)
+            if standing is None or standing.ended_at is None or standing.ended_at >= self._before:
+                in_hand.add(each.placed_by)
+            elif standing.status == Status.CONFIRMED:
+                taken_back.add(each.placed_by)
+        return taken_back, in_hand
 
     def _effects(
         self, saga_ids: Sequence[UUID], placed: dict[UUID, OrderSeen]
@@ -100,6 +123,10 @@ def chunks(each: Iterable[Each]) -> Iterator[list[Each]]:
 
 def _order(fact: orders.OrderFact) -> OrderSeen:
     return OrderSeen(fact.id, fact.status, fact.total_cents, fact.lines)
+
+
+def _wish(fact: orders.CancellationFact) -> WishSeen:
+    return WishSeen(fact.status, fact.order_status)
 
 
 def _payment(fact: payments.PaymentFacts) -> PaymentSeen:

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 from django.urls import reverse
 
-from apps.orders.models import Order, OrderEvent, OrderLine, OrderStatus
-from apps.orders.selectors import is_wrapped, refusal_of
+from apps.orders.models import Cancellation, Order, OrderEvent, OrderLine, OrderStatus
+from apps.orders.selectors import cancellation_of, is_wrapped, prospect_of_order, refusal_of
 from apps.orders.services import Answer, NewOrder
 
 
@@ -52,6 +52,36 @@ def detail(order: Order) -> dict[str, Any]:
         },
         "lines": [_line(each) for each in order.lines.all()],
         "timeline": [_event(each) for each in order.events.all()],
+        "cancellation": _prospect(order),
+    }
+
+
+def cancellation(wish: Cancellation) -> dict[str, Any]:
+    """A customer's wish to cancel an order, as it stands."""
+    return {
+        "status": wish.status,
+        "reason": wish.reason or None,
+        "why_not": wish.why_not or None,
+        "requested_at": wish.requested_at,
+        "decided_at": wish.decided_at,
+        "links": {"self": cancellations_of(wish.order_id), "order": url_of(wish.order_id)},
+    }
+
+
+def cancellations_of(order_id: UUID) -> str:
+    """Where the wish to cancel an order can be read."""
+    return reverse("cancellations", args=[order_id])
+
+
+def _prospect(order: Order) -> dict[str, Any]:
+    """What can still be cancelled, how, and if not why; and what became of the wish to."""
+    prospect, wish = prospect_of_order(order), cancellation_of(order)
+    return {
+        "possible": prospect.possible,
+        "how": prospect.how,
+        "code": prospect.code or None,
+        "why_not": prospect.why_not or None,
+        "wish": cancellation(wish) if wish else None,
     }
 
 

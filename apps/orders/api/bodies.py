@@ -77,6 +77,20 @@ class OrderBody(
     address: AddressBody
 
 
+class CancellationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/v1/orders/{id}/cancellations`."""
+
+    reason: Text = ""
+
+
+def read_cancellation(data: Any) -> CancellationBody:
+    """What a client says of its wish. Raises InvalidRequest naming everything that is wrong."""
+    try:
+        return msgspec.convert(data, CancellationBody)
+    except msgspec.ValidationError:
+        raise InvalidRequest(errors=list(faults(data, CancellationBody))) from None
+
+
 def read_order(data: Any) -> OrderBody:
     """The order that a client asks for. Raises InvalidRequest naming everything that is wrong."""
     try:

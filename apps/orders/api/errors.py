@@ -53,3 +53,14 @@ class OrderNotFound(Problem):
     title = "There is no such order"
     default_code = "order_not_found"
     default_detail = "You have no order with this id; GET /api/v1/orders lists yours."
+
+
+class OrderNotCancellable(Problem):
+    """Its code and detail say why: those of `cancellation` in the order's representation."""
+
+    status_code = 409
+    title = "The order cannot be cancelled"
+
+    def __init__(self, code: str, why_not: str) -> None:
+        super().__init__(why_not)
+        self.default_code = code

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from apps.orders.api.views import OrdersView, OrderView
+from apps.orders.api.views import CancellationsView, OrdersView, OrderView
 
 urlpatterns = [
     path("orders", OrdersView.as_view(), name="orders"),
     path("orders/<uuid:order_id>", OrderView.as_view(), name="order"),
+    path("orders/<uuid:order_id>/cancellations", CancellationsView.as_view(), name="cancellations"),
 ]

@@ -13,16 +13,19 @@ from rest_framework.views import APIView
 
 from apps.messaging.tracing import tracer
 from apps.orders.api import answers
-from apps.orders.api.bodies import OrderBody, read_order
+from apps.orders.api.bodies import read_cancellation, read_order
 from apps.orders.api.errors import (
     IdempotencyKeyMissing,
     IdempotencyKeyTooLong,
     IdempotencyKeyUsed,
     InvalidRequest,
+    OrderNotCancellable,
     OrderNotFound,
 )
-from apps.orders.errors import IdempotencyKeyReused
-from apps.orders.selectors import order_of, orders_of
+from apps.orders.cancelling import request_cancellation
+from apps.orders.errors import CannotBeCancelled, IdempotencyKeyReused, NoSuchOrder
+from apps.orders.models import Cancellation
+from apps.orders.selectors import cancellation_of, order_of, orders_of
 from apps.orders.services import Placement, place_order
 
 LONGEST_KEY = 255
@@ -72,7 +75,48 @@ class OrderView(APIView):
         return Response(answers.detail(order))
 
 
-def hash_of(body: OrderBody) -> bytes:
+class CancellationsView(APIView):
+    """`POST`: wish to cancel one of one's own orders. `GET`: what became of the wish; an order has
+    one at most."""
+
+    def post(self, request: Request, order_id: UUID) -> Response:
+        body = read_cancellation(request.data)
+        try:
+            replayed = request_cancellation(
+                customer_id=_customer(request),
+                order_id=order_id,
+                reason=body.reason,
+                idempotency_key=_idempotency_key(request),
+                request_hash=hash_of(body),
+                traceparent=_traceparent(request),
+            )
+        except NoSuchOrder as error:
+            raise OrderNotFound from error
+        except IdempotencyKeyReused as error:
+            raise IdempotencyKeyUsed from error
+        except CannotBeCancelled as error:
+            raise OrderNotCancellable(error.code, error.why_not) from error
+        wish = _wish_of(request, order_id)
+        assert wish, "it was written just now"
+        headers = {"Location": answers.cancellations_of(order_id)}
+        if replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return Response(answers.cancellation(wish), status=202, headers=headers)
+
+    def get(self, request: Request, order_id: UUID) -> Response:
+        wish = _wish_of(request, order_id)
+        return Response({"cancellations": [answers.cancellation(wish)] if wish else []})
+
+
+def _wish_of(request: Request, order_id: UUID) -> Cancellation | None:
+    """The wish to cancel one of one's own orders. Another customer's order does not exist."""
+    order = order_of(_customer(request), order_id)
+    if order is None:
+        raise OrderNotFound
+    return cancellation_of(order)
+
+
+def hash_of(body: msgspec.Struct) -> bytes:
     """SHA-256 of what was asked: the order of members, blanks and defaults make no difference."""
     return hashlib.sha256(msgspec.json.encode(body)).digest()
 
