@@ -11,6 +11,7 @@ from typing import NamedTuple
 from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import Action
 from apps.processes.course import Course, course_of
+from apps.processes.definition import Process
 from apps.processes.registry import LIVE
 from apps.processes.step import Step
 
@@ -54,11 +55,11 @@ def asked_on(course: Course, step: str, action: Action, event: type[Message]) ->
 
 
 @lru_cache(maxsize=32)
-def events_beside(context: str) -> frozenset[type[Event]]:
+def events_beside(context: str, definitions: tuple[Process, ...] = LIVE) -> frozenset[type[Event]]:
     """The events by which the steps of a context are asked: those of their neighbours in any plan
-    of the live definitions."""
+    of these definitions."""
     found: set[type[Event]] = set()
-    for definition in LIVE:
+    for definition in definitions:
         for earlier, later in neighbours(definition.steps):
             if later.command and context_of(later.command) == context:
                 found.add(earlier.success)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from apps.sagas.course import lay_out
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
@@ -13,6 +12,7 @@ from apps.contracts.sagas import Outcome, SagaEnded
 from apps.contracts.shipping import RecallShipment, ShipmentNotRecalled
 from apps.messaging.request import Request
 from apps.processes import CANCEL_ORDER, LIVE, Kind, inputs_from, process
+from apps.processes.course import lay_out
 from apps.sagas.decide import decide
 from apps.sagas.state import Answer, Decision, SagaState
 

@@ -83,7 +83,8 @@ def test_a_plan_of_a_version_that_is_not_here_is_told() -> None:
     ],
 )  # fmt: skip
 def test_a_context_hears_its_neighbours_only(context: str, events: set[str]) -> None:
-    assert {each.__name__ for each in events_beside(context)} == events
+    found = events_beside(context, (PLACE_ORDER,))
+    assert {each.__name__ for each in found} == events
 
 
 def test_whatever_asks_is_heard_by_whom_it_asks() -> None:
