@@ -21,6 +21,7 @@ from apps.orders.selectors import has_left
 from apps.orders.taking_back import Confirmed, begin
 
 CANCEL_ORDER = "cancel_order"  # in no plan of an order: what the wish is told with
+BY_THE_CUSTOMER = "The customer cancelled the order"
 
 # Write the wish down, with its row on the order's timeline.
 WISH = """
@@ -58,7 +59,7 @@ def request_cancellation(
             return True
         _refuse_what_cannot_be(order, wish)
         database.execute(WISH, (order_id, reason, idempotency_key, request_hash))
-        _ask(database, order, reason, traceparent)
+        _ask(database, order, traceparent)
     return False
 
 
@@ -78,19 +79,20 @@ def _refuse_what_cannot_be(order: Order, wish: Cancellation | None) -> None:
         raise CannotBeCancelled(prospect.code, prospect.why_not, order_id=order.id)
 
 
-def _ask(database: Database, order: Order, reason: str, traceparent: str | None) -> None:
+def _ask(database: Database, order: Order, traceparent: str | None) -> None:
     """Ask the saga that is under way, or begin one."""
     if order.status == OrderStatus.PLACED:
-        publish(database, [_wish(order, reason, traceparent or new_traceparent())])
+        publish(database, [_wish(order, traceparent or new_traceparent())])
         return
     facts = (order.customer_id, order.currency, order.total_cents, order.plan)
     begin(database, Confirmed(order.id, order.saga_id, *facts), traceparent)
 
 
-def _wish(order: Order, reason: str, traceparent: str) -> Envelope:
+def _wish(order: Order, traceparent: str) -> Envelope:
+    """The wish as the saga hears it: the customer's own words stay here, they may be personal."""
     event = CancelRequested(
         order_id=order.id, customer_id=order.customer_id, total_cents=order.total_cents,
-        currency=order.currency, reason=reason,
+        currency=order.currency, reason=BY_THE_CUSTOMER,
     )  # fmt: skip
     mode = Plan.from_header(order.plan).mode
     request = Request(order.saga_id, CANCEL_ORDER, Action.DO, 1, mode)

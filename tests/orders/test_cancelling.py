@@ -82,7 +82,7 @@ def test_while_the_saga_lives_the_wish_is_told_to_it(orders: psycopg.Connection)
     assert headers["plan"] == plan
     assert payload == {
         "order_id": str(order_id), "customer_id": 7, "total_cents": 2199, "currency": "GBP",
-        "reason": "changed my mind",
+        "reason": "The customer cancelled the order",
     }  # fmt: skip
     assert [each[1] for each in timeline_of(orders, order_id)] == [
         "OrderCreated",

@@ -32,12 +32,8 @@ FULL = {
     "by events, turned back by people": Configuration(
         by_events=True, cancel=True, compensate=True, retries=1),
     "by events, undo refused": Configuration(by_events=True, declines=True, raises=1),
-    "by events, sparing network": Configuration(by_events=True, cancel=True, sparing=True),
     "by events, long plan": Configuration(
         by_events=True, long=True, cancel=True, compensate=True, retries=1, declines=True),
-    "by events, every hand": Configuration(
-        by_events=True, waits=True, retries=1, raises=1, cancel=True, compensate=True,
-        parking=True, skip=True, pause=True, by_hand=True, declines=True),
     "by events, parked": Configuration(
         by_events=True, cancel=True, compensate=True, retries=1, parking=True, attempts=2),
     "every hand at the desk": Configuration(
