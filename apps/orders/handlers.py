@@ -3,19 +3,14 @@
 from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
-from apps.contracts.inventory import StockReservationFailed, StockReserved
+from apps.contracts.inventory import StockReserved
 from apps.contracts.orders import CancelOrder, ConfirmOrder, OrderCancelled, OrderConfirmed
-from apps.contracts.payments import (
-    CaptureFailed,
-    PaymentCaptured,
-    PaymentDeclined,
-    PaymentRefunded,
-)
-from apps.contracts.pricing import PriceFreezeFailed
-from apps.contracts.shipping import GiftWrapUnavailable, ShipmentHandedOver, ShipmentRefused
+from apps.contracts.payments import PaymentCaptured, PaymentRefunded
+from apps.contracts.shipping import ShipmentHandedOver
 from apps.messaging.handling import Handler, Heard, Listener, Outgoing
 from apps.orders.models import OrderStatus
 from apps.orders.workspaces import Orders, Timeline
+from apps.processes import refusals
 
 
 def confirm_order(command: ConfirmOrder, orders: Orders) -> OrderConfirmed:
@@ -71,21 +66,12 @@ def _tell(heard: Heard, timeline: Timeline, **facts: object) -> Iterable[Outgoin
     return ()
 
 
-REFUSALS: tuple[type[Event], ...] = (
-    StockReservationFailed,
-    PriceFreezeFailed,
-    PaymentDeclined,
-    GiftWrapUnavailable,
-    ShipmentRefused,
-    CaptureFailed,
-)
-
 COMMANDS = {
     ConfirmOrder: Handler(confirm_order, Orders),
     CancelOrder: Handler(cancel_order, Orders),
 }
 LISTENERS: dict[type[Event], Listener] = {
-    **{refusal: Listener(hear_refusal, Timeline) for refusal in REFUSALS},
+    **{refusal: Listener(hear_refusal, Timeline) for refusal in refusals()},
     StockReserved: Listener(hear_reservation, Timeline),
     PaymentCaptured: Listener(hear_capture, Timeline),
     PaymentRefunded: Listener(hear_refund, Timeline),

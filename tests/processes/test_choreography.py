@@ -77,11 +77,18 @@ def test_a_plan_of_a_version_that_is_not_here_is_told() -> None:
     ("context", "events"),
     [
         ("inventory", {"OrderCreated", "PriceFreezeFailed", "PriceUnfrozen"}),
-        ("pricing", {"StockReserved", "PaymentDeclined", "PaymentRefunded"}),
+        (
+            "pricing",
+            {
+                "StockReserved", "FraudSuspected", "FraudCheckLifted", "PaymentDeclined",
+                "PaymentRefunded",
+            },
+        ),
+        ("fraud", {"PriceFrozen", "PaymentDeclined", "PaymentRefunded"}),
         (
             "payments",
             {
-                "PriceFrozen", "ShipmentCreated",
+                "PriceFrozen", "FraudCleared", "ShipmentCreated",
                 "GiftWrapUnavailable", "GiftUnwrapped", "ShipmentRefused", "ShipmentCancelled",
             },
         ),
