@@ -137,6 +137,8 @@ def fill_every_table(databases: Databases) -> None:
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
     databases["sagas"].execute(LOGGED, [order.saga_id])
+    checked = LOGGED.replace("sagas_sagalog", "fraud_sagalog")
+    databases["fraud"].execute(checked, [order.saga_id])
     Group.objects.create(name="interns")
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)

@@ -25,7 +25,7 @@ from apps.messaging.context import context
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Outgoing
 from apps.messaging.wiring import wiring
-from apps.processes import PLACE_ORDER
+from apps.processes import LIVE
 from apps.sagas.errors import UnknownSaga
 from apps.sagas.handlers import LISTENERS
 from tests.sagas.listening import created, hear, news, order
@@ -374,9 +374,10 @@ def test_the_history_is_never_changed(
 
 
 def test_the_engine_hears_every_answer_of_the_definitions_and_wishes() -> None:
-    answers = {each.success for each in PLACE_ORDER.steps}
-    answers |= {each.refusal for each in PLACE_ORDER.steps if each.refusal}
-    answers |= {each.compensation.answer for each in PLACE_ORDER.steps if each.compensation}
+    steps = [step for definition in LIVE for step in definition.steps]
+    answers = {each.success for each in steps}
+    answers |= {each.refusal for each in steps if each.refusal}
+    answers |= {each.compensation.answer for each in steps if each.compensation}
 
     of_any_step = {Fenced, Happened, StepWaits, UndoRefused, UndoneByHand, PersonNeeded}
     assert set(LISTENERS) == answers | of_any_step | {CancelRequested}
@@ -385,6 +386,7 @@ def test_the_engine_hears_every_answer_of_the_definitions_and_wishes() -> None:
 
 def test_the_engine_reads_the_events_of_all_participants() -> None:
     assert wiring("sagas").topics == (
+        "fraud-events",
         "inventory-events",
         "notification-events",
         "order-events",
