@@ -22,7 +22,7 @@ secret() {
     echo "WEB_PORT=8000"
     echo "SECRET_KEY=$(secret)$(secret)"
     echo "POSTGRES_PASSWORD=$(secret)"
-    for context in DEFAULT ORDERS INVENTORY PRICING PAYMENTS SHIPPING NOTIFICATIONS SAGAS; do
+    for context in DEFAULT ORDERS INVENTORY PRICING PAYMENTS SHIPPING NOTIFICATIONS FRAUD SAGAS; do
         echo "${context}_OWNER_PASSWORD=$(secret)"
         echo "${context}_APP_PASSWORD=$(secret)"
     done

@@ -100,6 +100,11 @@ BUSINESS: list[Item] = [
         page("shipping.shipment", "Shipments", "local_shipping"),
         page("shipping.giftwrap", "Gifts", "redeem"),
     ),
+    pages(
+        "Fraud",
+        page("fraud.review", "Reviews", "policy"),
+        page("fraud.assessment", "Checks", "verified_user"),
+    ),
     pages("Messages", page("notifications.customermessage", "To customers", "mail")),
 ]
 # The tables that every context has: a tab each.

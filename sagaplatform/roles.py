@@ -25,6 +25,7 @@ TABLES = {
     "payments": ("payment", "account", "intent", "ledgerentry"),
     "shipping": ("shipment", "giftwrap"),
     "notifications": ("customermessage",),
+    "fraud": ("assessment", "review", "intent"),
     "sagas": ("saga", "case"),
 }
 OF_EVERY_CONTEXT = ("outboxmessage", "deadletter", "barriernote", "sagaloglisting")
@@ -49,6 +50,7 @@ MOVE = (
     rights("sagas", "close", "case")
     | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
     | rights("sagas", "view", "approval")
+    | rights("fraud", "decide", "review")
     | in_every_context("replay edit discard reveal", "deadletter")
 )
 SWITCH = (

@@ -10,6 +10,7 @@ EVENT_TOPICS = {
     "payments": "payment-events",
     "shipping": "shipping-events",
     "notifications": "notification-events",
+    "fraud": "fraud-events",
     "sagas": "saga-events",
 }
 CONTEXTS = tuple(EVENT_TOPICS)

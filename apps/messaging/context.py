@@ -20,6 +20,11 @@ class ContextConfig(AppConfig):
     def database(self) -> Database:
         return Database(self.label)
 
+    def lacks(self, database: Database) -> str:
+        """What its rows need that this code has not, in words for who deploys; empty: nothing.
+        Consumer and watchdog do not start then, and the readiness check tells it."""
+        return ""
+
 
 def context(label: str) -> ContextConfig:
     """The installed context of that name. Raises LookupError naming those that are."""

@@ -81,6 +81,11 @@ class TopicsMissing(MessagingError):
     are that they belong to."""
 
 
+class CodeLacks(MessagingError):
+    """This code lacks what rows of its context still need. It did not start, and nothing was
+    changed. Deploy the code that has it, beside this or in its place."""
+
+
 class SessionTimeoutTooLong(MessagingError):
     """The broker lets a dead consumer keep its partitions for longer than half a minute: set
     group.consumer.session.timeout.ms (and .min.) to 6000 and the heartbeat interval to 1500."""

@@ -13,7 +13,7 @@ from django.db import connections, router
 from django.db.migrations.loader import MigrationLoader
 
 from apps.messaging.asking import answers, asker, patiently
-from apps.messaging.context import configured_databases, variable_of
+from apps.messaging.context import configured_databases, contexts, variable_of
 from apps.messaging.database import Database
 from apps.messaging.kafka import standing_client
 from apps.messaging.topics import own_topics, topic_name
@@ -90,12 +90,23 @@ def doors() -> frozenset[str]:
 
 
 def look_at_database(alias: str) -> Finding:
-    """Whether all of its migrations are applied. Raises the database's error."""
+    """Whether all of its migrations are applied, and this code has what its rows need. Raises the
+    database's error."""
     missing = needed_migrations(alias) - patiently(alias, applied_migrations)
     if not missing:
-        return Finding(OK)
+        return what_is_lacking(alias)
     text = f"migrations to be run: {len(missing)}. Run `manage.py migrate_all` as the owner."
     return Finding(text, hinders=True)
+
+
+def what_is_lacking(alias: str) -> Finding:
+    """Whether this code has what the rows of a context need. Raises the database's error."""
+    own = [each for each in contexts() if each.label == alias]
+    found = "; ".join(filter(None, (patiently(alias, each.lacks) for each in own)))
+    if not found:
+        return Finding(OK)
+    text = f"needs what this code lacks: {found}. Deploy the code that has it."
+    return Finding(text, hinders=alias in doors())
 
 
 def applied_migrations(database: Database) -> frozenset[Migration]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from apps.fraud import selectors as fraud
 from apps.inventory import selectors as inventory
 from apps.messaging.display import label, moment, money
 from apps.notifications import selectors as notifications
@@ -33,9 +34,10 @@ HEADERS = ("Service", "What", "Status", "Since", "Settled")
 
 
 def holdings_of(saga_id: UUID) -> Iterator[Holding]:
-    """In the order of the steps; nothing of a service that never acted. Six statements."""
+    """In the order of the steps; nothing of a service that never acted. Eight statements."""
     yield from _stock(saga_id)
     yield from _prices(saga_id)
+    yield from _checks(saga_id)
     yield from _payment(saga_id)
     yield from _gift(saga_id)
     yield from _parcel(saga_id)
@@ -52,6 +54,11 @@ def _prices(saga_id: UUID) -> Iterator[Holding]:
     if found := pricing.frozen_for(saga_id):
         what = f"total {money(found.total_cents, found.currency)}"
         yield Holding("pricing", what, found.status, found.frozen_at, found.unfrozen_at)
+
+
+def _checks(saga_id: UUID) -> Iterator[Holding]:
+    for each in fraud.checks_of_saga(saga_id):
+        yield Holding("fraud", each.by, each.status, each.since, each.settled)
 
 
 def _payment(saga_id: UUID) -> Iterator[Holding]:

@@ -26,6 +26,7 @@ WHO = {
     "create_order": "the shop",
     "reserve_stock": "the stock",
     "freeze_price": "pricing",
+    "check_fraud": "the fraud desk",
     "authorize_payment": "the payment",
     "wrap_gift": "the gift desk",
     "create_shipment": "the carrier",
@@ -45,6 +46,7 @@ WHO = {
 DOING = {
     "reserve_stock": "the goods to be set aside",
     "freeze_price": "the prices to be promised",
+    "check_fraud": "the order to be checked for fraud",
     "authorize_payment": "the money to be held",
     "wrap_gift": "the gift to be wrapped",
     "create_shipment": "the parcel to be booked",
@@ -63,6 +65,7 @@ UNDOING = {
     "create_order": "the order to be cancelled",
     "reserve_stock": "the goods to be put back",
     "freeze_price": "the promised prices to be taken back",
+    "check_fraud": "the check for fraud to be lifted",
     "authorize_payment": "the money to be given back",
     "wrap_gift": "the gift to be unwrapped",
     "create_shipment": "the booking to be cancelled",
@@ -163,6 +166,13 @@ SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
     ),
     "PriceFreezeFailed": _changed,
     "PriceUnfrozen": lambda facts, speech: "The promised prices were taken back.",
+    "FraudCleared": lambda facts, speech: (
+        "A person looked at the order and cleared it."
+        if facts["by_person"]
+        else "Nothing speaks against the order: no fraud is suspected."
+    ),
+    "FraudSuspected": lambda facts, speech: "The order was not taken: fraud is suspected.",
+    "FraudCheckLifted": lambda facts, speech: "The check for fraud was lifted.",
     "PaymentAuthorized": lambda facts, speech: f"{speech.money(facts['amount_cents'])} were held.",
     "PaymentDeclined": _declined,
     "PaymentRefunded": lambda facts, speech: (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
-from apps.contracts.inventory import StockReservationFailed, StockReserved
+from apps.contracts.inventory import StockReserved
 from apps.contracts.orders import (
     CancelConfirmedOrder,
     CancellationRefused,
@@ -14,26 +14,14 @@ from apps.contracts.orders import (
     OrderConfirmed,
     RefuseCancellation,
 )
-from apps.contracts.payments import (
-    CaptureFailed,
-    PaymentCaptured,
-    PaymentDeclined,
-    PaymentRefunded,
-    PaymentReturned,
-)
-from apps.contracts.pricing import PriceFreezeFailed
+from apps.contracts.payments import PaymentCaptured, PaymentRefunded, PaymentReturned
 from apps.contracts.sagas import CancelAccepted, CancelTooLate
-from apps.contracts.shipping import (
-    GiftWrapUnavailable,
-    ShipmentHandedOver,
-    ShipmentNotRecalled,
-    ShipmentRecalled,
-    ShipmentRefused,
-)
+from apps.contracts.shipping import ShipmentHandedOver, ShipmentNotRecalled, ShipmentRecalled
 from apps.messaging.handling import Handler, Heard, Listener, Outgoing
 from apps.orders.cancellations import AnsweredWishes, Cancellations
 from apps.orders.models import CancellationStatus, OrderStatus
 from apps.orders.workspaces import Orders, Timeline
+from apps.processes import refusals
 
 
 def confirm_order(command: ConfirmOrder, orders: Orders) -> OrderConfirmed:
@@ -137,15 +125,6 @@ def _tell(heard: Heard, timeline: Timeline, **facts: object) -> Iterable[Outgoin
     return ()
 
 
-REFUSALS: tuple[type[Event], ...] = (
-    StockReservationFailed,
-    PriceFreezeFailed,
-    PaymentDeclined,
-    GiftWrapUnavailable,
-    ShipmentRefused,
-    CaptureFailed,
-)
-
 COMMANDS = {
     ConfirmOrder: Handler(confirm_order, Orders),
     CancelOrder: Handler(cancel_order, Orders),
@@ -153,7 +132,7 @@ COMMANDS = {
     RefuseCancellation: Handler(refuse_cancellation, Cancellations),
 }
 LISTENERS: dict[type[Event], Listener] = {
-    **{refusal: Listener(hear_refusal, Timeline) for refusal in REFUSALS},
+    **{refusal: Listener(hear_refusal, Timeline) for refusal in refusals()},
     StockReserved: Listener(hear_reservation, Timeline),
     PaymentCaptured: Listener(hear_capture, Timeline),
     PaymentRefunded: Listener(hear_refund, Timeline),

@@ -1,6 +1,6 @@
 """What starts from a door: placing an order, telling its start again, reading its address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -20,8 +20,9 @@ from apps.messaging.starting import start_saga
 from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder
 from apps.orders.modes import mode_for
 from apps.orders.starts import STARTS, start_of
-from apps.processes.place_order import PLACE_ORDER
+from apps.processes import newest
 
+PROCESS = "place_order"
 GIFT_WRAP = "gift_wrap"  # the wish and the switch have one name
 
 # Write the order with its key, lines and first row of its timeline, unless the customer has used
@@ -138,7 +139,7 @@ def place_order(
     key = (customer_id, idempotency_key, request_hash)
     claim = Claim(*key, created.order_id, given.status, given.body)
     saga_id = uuid7()
-    plan = plan_for(saga_id, gift_wrap=gift_wrap)
+    plan = plan_for(saga_id, {GIFT_WRAP: gift_wrap})
     return _place_once(claim, created, saga_id, plan, traceparent)
 
 
@@ -164,14 +165,18 @@ def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
         )  # fmt: skip
 
 
-def plan_for(saga_id: UUID, *, gift_wrap: bool) -> Plan:
-    """The plan of a new order: wrapped if wished and the switch `gift_wrap` is on; driven as the
-    mode of this saga says.
+def plan_for(saga_id: UUID, wished: Mapping[str, bool]) -> Plan:
+    """The plan of a new order: of the newest version, with the optional steps whose switch, of the
+    wish's name, is on; driven as the mode of this saga says.
 
-    Reads switch and mode, so it is called before the order's transaction opens.
+    `wished` says of each thing that a customer may wish whether this one does. An optional step
+    that is no customer's wish hangs on its switch alone, and needs no line here. Reads switches and
+    mode, so it is called before the order's transaction opens.
     """
-    wishes = {GIFT_WRAP} if gift_wrap and waffle.switch_is_active(GIFT_WRAP) else set()
-    return PLACE_ORDER.plan(wishes, mode_for(PLACE_ORDER.name, saga_id))
+    definition = newest(PROCESS)
+    possible = {each for each in definition.wishes if wished.get(each, True)}
+    wishes = {each for each in possible if waffle.switch_is_active(each)}
+    return definition.plan(wishes, mode_for(PROCESS, saga_id))
 
 
 def _place_once(

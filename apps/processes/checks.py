@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, get_args, get_origin
 
+from msgspec import Struct
 from msgspec.structs import FieldInfo, fields
 
 from apps.contracts.base import Message, Refusal, Undone, context_of
@@ -195,10 +196,21 @@ def fits(given: Any, needed: Any) -> bool:
     if given == needed:
         return True
     if isinstance(given, type) and isinstance(needed, type):
-        return issubclass(given, needed)
+        return issubclass(given, needed) or has_the_fields(given, needed)
     ours, theirs = get_args(given), get_args(needed)
     same_shape = get_origin(given) == get_origin(needed) and len(ours) == len(theirs)
     return bool(ours) and same_shape and all(map(fits, ours, theirs))
+
+
+def has_the_fields(given: type, needed: type) -> bool:
+    """Whether a struct has all that another sees of it, as a reader of JSON has it."""
+    if not (issubclass(given, Struct) and issubclass(needed, Struct)):
+        return False
+    there = {each.name: each.type for each in fields(given)}
+    return all(
+        fits(there[each.name], each.type) if each.name in there else not each.required
+        for each in fields(needed)
+    )
 
 
 def _fields_of(message: type[Message] | None) -> tuple[FieldInfo, ...]:

@@ -5,7 +5,7 @@ fields, and those that a later step `gives` with its success.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.contracts.base import Event
 from apps.contracts.headers import PLAN, longest
@@ -54,6 +54,13 @@ class Process:
             if each.name == name:
                 return each
         raise UnknownStep(self.name, name)
+
+    def next_version(self, *, step: Step, behind: str) -> "Process":
+        """The same of the version after this one, with one step more. Raises UnknownStep and
+        DefinitionError."""
+        at = self.steps.index(self.step(behind)) + 1
+        steps = (*self.steps[:at], step, *self.steps[at:])
+        return replace(self, version=self.version + 1, steps=steps)
 
     def plan(self, wishes: Collection[str], mode: Mode) -> Plan:
         """The steps that one saga takes, with the optional ones among `wishes`.

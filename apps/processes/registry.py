@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from apps.contracts.base import Refusal
 from apps.contracts.plan import Plan
 from apps.processes.cancel_order import CANCEL_ORDER
 from apps.processes.definition import Process
 from apps.processes.errors import DefinitionError, UnknownProcess
 from apps.processes.place_order import PLACE_ORDER
+from apps.processes.place_order_2 import PLACE_ORDER_2
 
-LIVE = (PLACE_ORDER, CANCEL_ORDER)
+LIVE = (PLACE_ORDER, PLACE_ORDER_2, CANCEL_ORDER)
 
 
 def by_name_and_version(definitions: Iterable[Process]) -> dict[tuple[str, int], Process]:
@@ -27,6 +29,21 @@ def process(name: str, version: int) -> Process:
         return BY_NAME_AND_VERSION[name, version]
     except KeyError:
         raise UnknownProcess(name, version) from None
+
+
+def newest(name: str) -> Process:
+    """The version that new sagas begin with. Raises UnknownProcess."""
+    versions = [each for each in LIVE if each.name == name]
+    if not versions:
+        raise UnknownProcess(name, 1)
+    return max(versions, key=lambda each: each.version)
+
+
+def refusals() -> frozenset[type[Refusal]]:
+    """What any step of a live definition may be refused with."""
+    return frozenset(
+        step.refusal for definition in LIVE for step in definition.steps if step.refusal
+    )
 
 
 @lru_cache(maxsize=4096)

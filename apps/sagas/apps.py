@@ -1,6 +1,8 @@
 from django.core.checks import register
 
 from apps.messaging.context import ContextConfig
+from apps.messaging.database import Database
+from apps.sagas.versions import lacking
 
 
 class SagasConfig(ContextConfig):
@@ -12,3 +14,7 @@ class SagasConfig(ContextConfig):
         from apps.sagas.checks import waits_fit  # noqa: PLC0415  the handlers need the models
 
         register(waits_fit)
+
+    def lacks(self, database: Database) -> str:
+        """The versions that live sagas began with, where no definition here is of that version."""
+        return lacking(database)

@@ -9,7 +9,7 @@ run_psql() {
     psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" "$@"
 }
 
-for context in default orders inventory pricing payments shipping notifications sagas; do
+for context in default orders inventory pricing payments shipping notifications fraud sagas; do
     for password in "${context^^}_OWNER_PASSWORD" "${context^^}_APP_PASSWORD"; do
         [ -n "${!password:-}" ] || { echo "Error: $password is not set." >&2; exit 1; }
     done

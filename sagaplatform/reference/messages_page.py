@@ -97,7 +97,7 @@ def _kind(message: type[Message]) -> str:
 
 def _places(message: type[Message]) -> Iterator[str]:
     """The steps that it belongs to, and who hears it."""
-    if steps := list(_roles(message)):
+    if steps := dict.fromkeys(_roles(message)):  # two versions of a process share most
         yield "; ".join(steps)
     if heard := [each for each in EVENT_TOPICS if _hears(each, message)]:
         yield f"heard by {codes(heard)}"

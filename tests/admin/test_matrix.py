@@ -76,6 +76,8 @@ PAGES: dict[str, Page] = {
 }
 PAGES |= {
     "sagas_saga_resume": Page(("sagas.view_saga", "sagas.pause_saga")),
+    "fraud_review_clear": Page(("fraud.view_review", "fraud.decide_review")),
+    "fraud_review_refuse": Page(("fraud.view_review", "fraud.decide_review")),
     "sagas_saga_export": Page(("sagas.view_saga",), post=200, args=()),
     "sagas_saga_live": Page(("sagas.view_saga",), post=200),
     "sagas_saga_messages": Page(("sagas.view_saga",), post=200),

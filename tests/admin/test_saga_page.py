@@ -151,7 +151,7 @@ def test_the_page_takes_few_statements(support: Client, shop: Databases, part: s
     # Statements that are written by hand go past Django's log: they are counted where they pass.
     assert counted == {
         "orders": 1, "inventory": 0, "pricing": 0, "payments": 1, "shipping": 2,
-        "notifications": 1, "sagas": {"change": 5, "live": 4}[part],
+        "notifications": 1, "fraud": 2, "sagas": {"change": 5, "live": 4}[part],
     }  # fmt: skip
 
 

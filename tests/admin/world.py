@@ -80,6 +80,17 @@ INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, s
 VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '{}', 'x',
   'settled', now(), '{}', now(), now())
 """
+QUESTION = CALL.replace("payments_intent", "fraud_intent")
+REVIEWED = """
+INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
+  reasons, status)
+VALUES (gen_random_uuid(), %s, %s, 7, 'USD', 900, 'US', '["It is dear"]', 'open')
+"""
+CHECKED = """
+INSERT INTO fraud_assessment (saga_id, order_id, customer_id, currency, total_cents, country,
+  status, decided_by)
+VALUES (%s, %s, 7, 'USD', 900, 'US', 'cleared', 'rules')
+"""
 CASE = """
 INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at, closed_at,
   closed_by)
@@ -120,9 +131,14 @@ def fill_every_table(databases: Databases) -> None:
     order = confirmed_saga(databases)
     call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
+    databases["fraud"].execute(QUESTION, [order.saga_id])
+    databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
+    databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
     databases["sagas"].execute(LOGGED, [order.saga_id])
+    checked = LOGGED.replace("sagas_sagalog", "fraud_sagalog")
+    databases["fraud"].execute(checked, [order.saga_id])
     Group.objects.create(name="interns")
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)

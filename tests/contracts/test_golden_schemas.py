@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import fields
 
 from apps.contracts.base import Command, Compensation, Event, Message, Undone
 from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, TOPICS, topic_of
@@ -47,6 +48,7 @@ def test_every_message_is_there() -> None:
         OrderCreated CancelOrder OrderCancelled ConfirmOrder OrderConfirmed
         ReserveStock StockReserved StockReservationFailed ReleaseStock StockReleased
         FreezePrice PriceFrozen PriceFreezeFailed UnfreezePrice PriceUnfrozen
+        CheckFraud FraudCleared FraudSuspected LiftFraudCheck FraudCheckLifted
         AuthorizePayment PaymentAuthorized PaymentDeclined RefundPayment PaymentRefunded
         CapturePayment PaymentCaptured CaptureFailed
         WrapGift GiftWrapped GiftWrapUnavailable UnwrapGift GiftUnwrapped
@@ -97,9 +99,15 @@ def test_a_compensation_needs_nothing_and_can_answer_that_there_was_nothing(
     assert msgspec.json.decode(msgspec.json.encode(answer), type=type(answer)) == answer
 
 
-def test_only_orders_and_shipping_hear_addresses() -> None:
-    told = {name for name, _ in MESSAGES if "address" in MESSAGES[name, 1].__struct_fields__}
-    assert told == {"OrderCreated", "CreateShipment"}
+def test_only_orders_and_shipping_hear_addresses_and_fraud_the_country() -> None:
+    told = {
+        name: field.type.__struct_fields__
+        for (name, _), message_type in MESSAGES.items()
+        for field in fields(message_type)
+        if field.name == "address"
+    }
+    whole = ("name", "street", "postal_code", "city", "country")
+    assert told == {"OrderCreated": whole, "CreateShipment": whole, "CheckFraud": ("country",)}
 
 
 if __name__ == "__main__":

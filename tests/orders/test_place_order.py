@@ -57,7 +57,7 @@ def test_an_order_is_written_with_its_lines_its_key_and_the_start_of_its_saga(
             "GBP",
             "credit",
             False,
-            f"place_order/1/orchestrated/{STEPS}",
+            f"place_order/2/orchestrated/{STEPS}",
             "Ada Lovelace",
             "12 St James's Square",
             "SW1Y 4JH",
@@ -89,7 +89,7 @@ def test_order_created_carries_what_the_later_steps_need(databases: Databases) -
         "version": "1",
         "generation": "1",
         "mode": "orchestrated",
-        "plan": f"place_order/1/orchestrated/{STEPS}",
+        "plan": f"place_order/2/orchestrated/{STEPS}",
         "causation_id": message_id,
         "traceparent": trace,
         "baggage": f"saga_id={saga_id}",
@@ -133,8 +133,20 @@ def test_a_gift_is_wrapped_if_it_is_wished_and_the_switch_is_on(
     place(gift_wrap=wished)
 
     assert databases["orders"].execute("SELECT gift_wrap, plan FROM orders_order").fetchall() == [
-        (wished, f"place_order/1/orchestrated/{steps}")
+        (wished, f"place_order/2/orchestrated/{steps}")
     ]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_step_that_no_customer_wishes_hangs_on_its_switch_alone(
+    databases: Databases, on: bool
+) -> None:
+    Switch.objects.create(name="check_fraud", active=on)
+
+    place(gift_wrap=False)
+
+    [(plan,)] = databases["orders"].execute("SELECT plan FROM orders_order").fetchall()
+    assert ("freeze_price,check_fraud,authorize_payment" in plan) == on
 
 
 def test_the_same_key_and_request_give_the_first_answer_and_one_order(

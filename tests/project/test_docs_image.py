@@ -37,7 +37,7 @@ def of_dockerfile(word: str) -> list[str]:
 def test_the_compose_file_runs_the_processes_of_the_local_stack() -> None:
     ours = set(services()) - FOREIGN - ONCE
     assert ours == {each.name for each in PLATFORM}
-    assert len(ours) == 12
+    assert len(ours) == 13
     for process in PLATFORM:
         wanted = "" if process is WEB else process.command
         assert command_of(process.name) == wanted, process.name

@@ -386,6 +386,7 @@ def test_the_engine_hears_every_answer_of_the_definitions_and_wishes() -> None:
 
 def test_the_engine_reads_the_events_of_all_participants() -> None:
     assert wiring("sagas").topics == (
+        "fraud-events",
         "inventory-events",
         "notification-events",
         "order-events",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from apps.fraud import selectors as fraud
 from apps.inventory import selectors as inventory
 from apps.notifications import selectors as notifications
 from apps.ops.conservation.facts import Effect, OrderSeen
@@ -72,6 +73,10 @@ def of_payment(row: payments.PaymentEffects) -> Effects:
         "authorize_payment": Effect(row.held, row.given_back),
         "capture_payment": Effect(row.settled),
     }
+
+
+def of_check(row: fraud.CheckEffects) -> Effects:
+    return {"check_fraud": Effect(row.cleared, row.lifted)}
 
 
 def of_gift(row: shipping.GiftEffects) -> Effects:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from apps.contracts.plan import Mode, Plan
+from apps.fraud import selectors as fraud
 from apps.notifications import selectors as notifications
 from apps.ops.conservation import effects
 from apps.ops.conservation.effects import Column, Effects
@@ -38,6 +39,7 @@ class Columns:
         self._before = before
         self._payments = Column(payments.payment_facts())
         self._entries = Column(payments.effects())
+        self._checks = Column(fraud.check_effects())
         self._gifts = Column(shipping.gift_effects())
         self._shipments = Column(shipping.shipment_effects())
         self._messages = Column(notifications.effects())
@@ -96,6 +98,7 @@ class Columns:
             *effects.of_inventory(saga_ids, placed).items(),
             *effects.of_pricing(saga_ids).items(),
             *((key, effects.of_payment(row)) for key, row in self._entries.of(saga_ids).items()),
+            *((key, effects.of_check(row)) for key, row in self._checks.of(saga_ids).items()),
             *((key, effects.of_gift(row)) for key, row in self._gifts.of(saga_ids).items()),
             *((key, effects.of_shipment(row)) for key, row in self._shipments.of(saga_ids).items()),
             *((key, effects.of_messages(row)) for key, row in self._messages.of(saga_ids).items()),

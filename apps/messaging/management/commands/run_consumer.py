@@ -12,6 +12,7 @@ from apps.messaging.failpoints import arm
 from apps.messaging.kafka import admin_client
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.topics import LONGEST_SESSION_TIMEOUT_MS, missing_topics, session_timeout_ms
+from apps.messaging.versions import refuse_to_lack
 from apps.messaging.wiring import wiring
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         label = options["context"]
         try:
+            refuse_to_lack([label])
             check_cluster(label)
         except (KafkaException, MessagingError) as error:
             raise CommandError(str(error)) from error

@@ -9,11 +9,13 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 from apps.messaging.context import context_name, contexts
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
+from apps.messaging.errors import MessagingError
 from apps.messaging.failpoints import arm
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.relay import relay
 from apps.messaging.retry import is_passing
 from apps.messaging.stopping import on_stop_signal
+from apps.messaging.versions import refuse_to_lack
 
 log = structlog.get_logger()
 
@@ -41,6 +43,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is nothing to watch over in {', '.join(idle)}.")
         if not labels:
             raise CommandError("No context that is installed here has something to watch over.")
+        try:
+            refuse_to_lack(labels)
+        except MessagingError as error:
+            raise CommandError(str(error)) from error
         arm()
         serve_metrics()
         Rounds(labels).run()
