@@ -46,6 +46,7 @@ FAULTS = {
     "long jump": 0.004,  # past the deadline of all that lives
     "operator": 0.04,
     "replay": 0.1,  # of a parked message
+    "wish to cancel": 0.06,  # a customer's
     "second post": 0.1,  # the customer sends the same order again
 }
 CLIMATES = (0.0, 0.5, 1.0, 3.0)

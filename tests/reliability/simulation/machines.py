@@ -10,6 +10,7 @@ from apps.messaging.intents import IntentTable
 from apps.messaging.wiring import wiring
 from apps.orders import watchdog as starts
 from apps.sagas import watchdog as sagas
+from apps.shipping import watchdog as parcels
 from tests.reliability.simulation.bus import Broker, Committed, Consumer, Ears
 from tests.reliability.simulation.patches import attribute
 
@@ -90,10 +91,13 @@ class WorkerMachine(Machine):
         return claimed is not None
 
 
-class WatchMachine(Machine):
-    """Both watchdogs, as `run_watchdog` has them, one alias each."""
+OF_OTHERS = {"orders": starts.Watchdog, "shipping": parcels.Watchdog}
 
-    watchdog: sagas.Watchdog | starts.Watchdog
+
+class WatchMachine(Machine):
+    """The watchdogs, as `run_watchdog` has them, one alias each."""
+
+    watchdog: sagas.Watchdog | starts.Watchdog | parcels.Watchdog
 
     def __init__(self, alias: str, broker: Broker) -> None:
         self.broker = broker
@@ -103,7 +107,7 @@ class WatchMachine(Machine):
         if self.alias == "sagas":
             self.watchdog = sagas.Watchdog(Ears(self.broker, "sagas", wiring("sagas").topics))
         else:
-            self.watchdog = starts.Watchdog()
+            self.watchdog = OF_OTHERS[self.alias]()
 
     def turn(self) -> None:
         self.watchdog.turn()

@@ -9,6 +9,8 @@ from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import receive_stock
 from apps.messaging.audit import Actor
 from apps.messaging.database import Database
+from apps.orders.cancelling import request_cancellation
+from apps.orders.errors import CannotBeCancelled
 from apps.orders.modes import set_share, share_of
 from apps.orders.services import Answer, place_order
 from apps.payments.services import set_credit
@@ -104,6 +106,18 @@ def post(wish: Wish) -> UUID:
         ).order_id
     finally:
         _correct_defaults()
+
+
+def cancel(customer: int, order_id: UUID) -> str:
+    """A customer wishes to cancel, as through the API; what came of it at once."""
+    try:
+        again = request_cancellation(
+            customer_id=customer, order_id=order_id, reason="", idempotency_key="cancel",
+            request_hash=b"x",
+        )  # fmt: skip
+    except CannotBeCancelled as refusal:
+        return refusal.code
+    return "told again" if again else "taken"
 
 
 def _correct_defaults() -> None:

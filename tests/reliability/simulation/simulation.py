@@ -34,7 +34,7 @@ from tests.reliability.simulation.machines import (
 )
 from tests.reliability.simulation.patches import attribute, everywhere
 from tests.reliability.simulation.people import People, live
-from tests.reliability.simulation.shop import Wish, drive, open_shop, post, wishes
+from tests.reliability.simulation.shop import Wish, cancel, drive, open_shop, post, wishes
 from tests.reliability.simulation.trace import Log, Trace
 
 LONGEST_WAIT = 400  # seconds: the longest wait for an answer, with its jitter
@@ -113,7 +113,9 @@ class Simulation:
     def _start(self) -> None:
         self.consumers = {name: ConsumerMachine(name) for name in CONTEXTS}
         self.workers = [WorkerMachine(f"worker {n}", "payments") for n in (1, 2)]
-        self.watches = [WatchMachine(alias, self.broker) for alias in ("sagas", "orders")]
+        self.watches = [
+            WatchMachine(alias, self.broker) for alias in ("sagas", "orders", "shipping")
+        ]
         self.web = Machine("web", "orders")
         self.desk = Machine("desk", "sagas")
         # Replays are sent by a process that has the context's database.
@@ -132,6 +134,7 @@ class Simulation:
     def installed(self) -> Iterator[None]:
         """In here bus, clock, chance and gateway are simulated."""
         held = self.chance.one_of((2, settings.WATCHDOG_FEWEST_LATE), (1, 4))
+        carrier = self.chance.one_of((0, 30, 300))
         with ExitStack() as stack:
             for original, stand_in in (
                 (uuid7, self.ids),
@@ -151,6 +154,7 @@ class Simulation:
                 (Batch, "_hear", self.faults.hear(Batch._hear)),
                 (Batch, "_write_notes", self.faults.write_notes(Batch._write_notes)),
                 (settings, "WATCHDOG_FEWEST_LATE", held),
+                (settings, "HAND_OVER_AFTER", carrier),
                 *((module, "log", Log(self.trace)) for module in _logging()),
                 (tracing, "secrets", self.ids),
             ):
@@ -225,6 +229,8 @@ class Simulation:
         if happens("replay"):
             context = self.chance.one_of(CONTEXTS)
             self.act(self.replayers[context], "", partial(self.people.replay_one, context))
+        if self.accepted and happens("wish to cancel"):
+            self._cancel(self.chance.one_of(sorted(self.accepted)))
         if fault("kill"):
             machine = self.chance.one_of(self.machines)
             self.trace.tell(f"{machine.name} is killed")
@@ -233,6 +239,15 @@ class Simulation:
             self.chance.one_of(list(self.consumers.values())).member.stall(30)
         if fault("partitions lost"):
             self.chance.one_of(list(self.consumers.values())).member.lose_partitions()
+
+    def _cancel(self, key: str) -> None:
+        """A customer wishes to cancel one of the orders that were accepted."""
+        [customer] = {each.customer for each in self.wishes if each.key == key}
+        told: list[str] = []
+        text = f"the customer wishes to cancel {key}"
+        order_id = self.accepted[key]
+        if self.act(self.web, text, lambda: told.append(cancel(customer, order_id))):
+            self.chance.counts[f"wish {told[0]}"] += 1
 
     def pass_time(self, seconds: float) -> None:
         self.clock.move(seconds * self.chance.between(1, 1.1))
