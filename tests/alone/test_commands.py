@@ -83,16 +83,16 @@ def with_prefix(client: AdminClient, prefix: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("context", "topics"),
+    ("context", "topics", "special"),
     [
-        ("inventory", ["inventory-commands", "inventory-events"]),
-        ("sagas", ["saga-alerts", "saga-events", "sagas-commands"]),
+        ("inventory", ["inventory-commands", "inventory-events"], []),
+        ("sagas", ["saga-alerts", "saga-events", "sagas-commands"], ["saga-state"]),
     ],
 )
 def test_a_deployment_creates_the_topics_that_are_its_own(
-    context: str, topics: list[str], prefix: str
+    context: str, topics: list[str], special: list[str], prefix: str
 ) -> None:
-    owned = sorted([*topics, *(f"{each}_dlq" for each in topics)])
+    owned = sorted([*topics, *(f"{each}_dlq" for each in topics), *special])
     environ = environment(context, KAFKA_TOPIC_PREFIX=prefix)
 
     assert manage(environ, "create_topics") == (
