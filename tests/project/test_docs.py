@@ -136,4 +136,4 @@ def test_the_hooks_run_what_make_test_runs() -> None:
         assert f".venv/bin/{tool}" in hooks
         assert f"$(VENV)/{tool}" in test
     assert "manage.py makemigrations --check --dry-run" in hooks
-    assert "manage.py makemigrations --check --dry-run" in test
+    assert "manage.py makemigrations --check --dry-run" in makefile
