@@ -132,7 +132,7 @@ def test_topics_that_are_missing_are_told(settings: Settings) -> None:
     status, is_ready, wrong = ready()
 
     assert (status, is_ready) == (200, True)
-    assert wrong == {"kafka": "topics to be created: 31. Run `manage.py create_topics`."}
+    assert wrong == {"kafka": "topics to be created: 32. Run `manage.py create_topics`."}
 
 
 def test_no_address_and_no_secret_is_told(settings: Settings) -> None:
