@@ -11,6 +11,8 @@ from apps.messaging import outbox
 from apps.messaging.consumer import ContextConsumer
 from apps.messaging.kafka import PRODUCER
 from apps.messaging.relay import Relay
+from apps.messaging.wiring import wiring
+from tests.kafka import empty
 from tests.messaging.kit import Shelf
 from tests.messaging.turning import turn_until
 
@@ -24,7 +26,8 @@ def shelf(databases: dict[str, psycopg.Connection]) -> Shelf:
 
 @pytest.fixture
 def consumer(shelf: Shelf, topics: None) -> Iterator[ContextConsumer]:
-    """A consumer that has read and committed all that earlier tests have left."""
+    """A consumer for which earlier tests have left nothing: it would act on their events."""
+    empty(*wiring("inventory").topics)
     opened = ContextConsumer("inventory")
     opened.open()
     turn_until(opened, lambda: bool(opened.consumer.assignment()))
