@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the platform beside its floor, in one run. See docs/benchmarks.md."""
+"""`python -m benchmarks`: the platform beside floor and peer. See docs/benchmarks.md."""
 
 import json
 import os

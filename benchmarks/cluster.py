@@ -10,7 +10,9 @@ from apps.contracts.catalogue import TOPICS
 from apps.messaging.kafka import CONSUMER, admin_client, topic_name
 
 TIMEOUT_SECONDS = 30.0
-ENDS_TOPIC = "saga-events"  # SagaEnded is told here
+ENDS_TOPIC = "notification-events"  # where the last step of a saga tells that it is done
+ONLY_MESSAGES = {"enable.partition.eof": False}  # and no news of where a topic ends
+END = b"ConfirmationSent"  # what it tells
 
 
 def platform_topic(topic: str) -> str:
@@ -18,9 +20,9 @@ def platform_topic(topic: str) -> str:
     return topic_name(topic)
 
 
-def floor_topic(topic: str) -> str:
-    """The floor's topic in place of a topic of the platform."""
-    return topic_name(f"floor-{topic}")
+def floor_topic(floor: str, topic: str) -> str:
+    """A floor's topic in place of a topic of the platform."""
+    return topic_name(f"{floor}-{topic}")
 
 
 def create(names: Iterable[str]) -> None:
@@ -96,7 +98,7 @@ def new_reader() -> Consumer:
     """A consumer in no group's balance: it is told its partitions."""
     group = f"{settings.KAFKA_TOPIC_PREFIX}benchmarks"
     options = {name: value for name, value in CONSUMER.items() if name != "group.protocol"}
-    return Consumer({**settings.KAFKA, **options, "group.id": group})
+    return Consumer({**settings.KAFKA, **options, **ONLY_MESSAGES, "group.id": group})
 
 
 def partitions(names: Sequence[str]) -> list[TopicPartition]:

@@ -37,13 +37,18 @@ def run_time_url(alias: str) -> str:
     return os.environ[f"DATABASE_URL_{alias.upper()}"]
 
 
+def owner_url(alias: str) -> str:
+    """The address of a database, in its owner's role."""
+    return os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"]
+
+
 @contextmanager
 def owners() -> Iterator[Owners]:
     """A connection of each database's owner. Raises NotForBenchmarks."""
     opened: dict[str, psycopg.Connection] = {}
     try:
         for alias in ALIASES:
-            url = os.environ[f"DATABASE_OWNER_URL_{alias.upper()}"]
+            url = owner_url(alias)
             refuse_real_data(url)
             opened[alias] = psycopg.connect(url, autocommit=True)
         yield opened

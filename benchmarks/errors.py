@@ -33,3 +33,14 @@ class SagasStandStill(BenchmarkError):
 
 class WrongOutcome(BenchmarkError):
     """What was measured is not what should have happened."""
+
+
+class PeerDied(BenchmarkError):
+    """A process of the peer ended before its sagas did."""
+
+    def __init__(self, log: object) -> None:
+        super().__init__(f"A process of the peer ended before its sagas did. Look at {log}.")
+
+
+class GotWorse(BenchmarkError):
+    """A ratio is below what it was, and some way."""

@@ -1,7 +1,8 @@
-"""The floor: schema, specs of its processes, and the door where its sagas start.
+"""The floor of each mode: schema, specs of its processes, and the door where its sagas start.
 
 It sends as many messages of the same size through the same number of processes and topics, and
-writes as many rows of the same size, as was measured of the platform; it decides nothing.
+writes as many rows of the same size, as was measured of the platform in that mode; it decides
+nothing.
 """
 
 import threading
@@ -14,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from apps.messaging.kafka import CONSUMER, PRODUCER
 from apps.messaging.wiring import wiring
-from benchmarks.cluster import floor_topic
+from benchmarks.cluster import ONLY_MESSAGES, floor_topic
 from benchmarks.environment import Owners, run_time_url
 from benchmarks.hop import Letter, Post, Spec
 from benchmarks.rows import CREATE_TABLE, MOVING_ROWS, Sent, Writer
@@ -22,65 +23,78 @@ from benchmarks.shape import Shape
 from sagaplatform.env import CONTEXTS
 from sagaplatform.settings import RUNTIME_ROLES
 
-DROP_SCHEMA = "DROP SCHEMA IF EXISTS floor CASCADE"
+DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 DOOR = "door"
 
 # A schema of the floor's own, which the run-time role may use.
-CREATE_SCHEMA = "CREATE SCHEMA floor"
+CREATE_SCHEMA = "CREATE SCHEMA {schema}"
 OPEN_SCHEMA = """
-GRANT USAGE ON SCHEMA floor TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA floor TO {role};
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
 """
 
 
-def spec_file(folder: Path, name: str) -> Path:
+def spec_file(folder: Path, floor: str, name: str) -> Path:
     """Where the spec of a context's process (or of the door) lies."""
-    return folder / f"floor-{name}.json"
+    return folder / f"{floor}-{name}.json"
 
 
-def drop_schemas(owners: Owners) -> None:
-    """Take the floor's tables away."""
+def schema_of(floor: str) -> str:
+    """The schema of a floor's tables, in each database."""
+    return floor.replace("-", "_")
+
+
+def drop_schemas(owners: Owners, floor: str) -> None:
+    """Take a floor's tables away."""
     for context in CONTEXTS:
         owners[context].execute("SET client_min_messages = warning")
-        owners[context].execute(DROP_SCHEMA)
+        owners[context].execute(DROP_SCHEMA.format(schema=schema_of(floor)))
 
 
-def create_schemas(owners: Owners, shape: Shape) -> None:
+def create_schemas(owners: Owners, floor: str, shape: Shape) -> None:
     """In each context's database a table for each that the platform writes, and an outbox."""
-    drop_schemas(owners)
+    drop_schemas(owners, floor)
+    schema = schema_of(floor)
     for context in CONTEXTS:
         names = {"outbox", *(rows.table for rows in shape.rows_of(context))}
-        owners[context].execute(CREATE_SCHEMA)
+        owners[context].execute(CREATE_SCHEMA.format(schema=schema))
         for name in sorted(names):
-            owners[context].execute(CREATE_TABLE.format(name=name, moving=MOVING_ROWS))
-        owners[context].execute(OPEN_SCHEMA.format(role=RUNTIME_ROLES[context]))
+            table = CREATE_TABLE.format(schema=schema, name=name, moving=MOVING_ROWS)
+            owners[context].execute(table)
+        owners[context].execute(OPEN_SCHEMA.format(schema=schema, role=RUNTIME_ROLES[context]))
 
 
-def write_specs(folder: Path, shape: Shape) -> None:
-    """What each process of the floor, and its door, are told."""
+def write_specs(folder: Path, floor: str, shape: Shape) -> None:
+    """What each process of a floor, and its door, are told."""
     for context in CONTEXTS:
         effects = {
-            type_name: [on_floor(each.letter) for each in sent]
+            type_name: [on_floor(floor, each.letter) for each in sent]
             for type_name, sent in shape.effects(context).items()
         }
-        spec = _spec(context, shape.per_hop(context), effects)
-        spec_file(folder, context).write_bytes(msgspec.json.encode(spec))
-    start = {"": [on_floor(shape.start.letter)]}
-    door = _spec("orders", shape.placing, start)
-    spec_file(folder, DOOR).write_bytes(msgspec.json.encode(door))
+        spec = _spec(floor, context, shape.per_hop(context), effects)
+        spec_file(folder, floor, context).write_bytes(msgspec.json.encode(spec))
+    start = {"": [on_floor(floor, shape.start.letter)]}
+    door = _spec(floor, "orders", shape.placing, start)
+    spec_file(folder, floor, DOOR).write_bytes(msgspec.json.encode(door))
 
 
-def on_floor(letter: Letter) -> Letter:
+def on_floor(floor: str, letter: Letter) -> Letter:
     """The same message on the floor's topic."""
-    return msgspec.structs.replace(letter, topic=floor_topic(letter.topic))
+    return msgspec.structs.replace(letter, topic=floor_topic(floor, letter.topic))
 
 
-def _spec(context: str, tables: list[Any], effects: dict[str, list[Letter]]) -> Spec:
+def _spec(floor: str, context: str, tables: list[Any], effects: dict[str, list[Letter]]) -> Spec:
     return Spec(
         url=run_time_url(context),
+        schema=schema_of(floor),
         producer={**settings.KAFKA, **PRODUCER},
-        consumer={**settings.KAFKA, **CONSUMER, "group.id": floor_topic(context)},
-        topics=[floor_topic(each) for each in wiring(context).topics],
+        consumer={
+            **settings.KAFKA,
+            **CONSUMER,
+            **ONLY_MESSAGES,
+            "group.id": floor_topic(floor, context),
+        },
+        topics=[floor_topic(floor, each) for each in wiring(context).topics],
         tables=tables,
         effects=effects,
     )
@@ -89,8 +103,9 @@ def _spec(context: str, tables: list[Any], effects: dict[str, list[Letter]]) -> 
 class FloorDoor:
     """Starts the floor's sagas: the rows of an order, then its first message."""
 
-    def __init__(self, folder: Path) -> None:
-        self.spec = msgspec.json.decode(spec_file(folder, DOOR).read_bytes(), type=Spec)
+    def __init__(self, folder: Path, floor: str) -> None:
+        spec = spec_file(folder, floor, DOOR)
+        self.spec = msgspec.json.decode(spec.read_bytes(), type=Spec)
         self.post = Post(self.spec.producer)
         self._own = threading.local()
         [self._letter] = self.spec.effects[""]
@@ -113,5 +128,5 @@ class FloorDoor:
     def _writer(self) -> Writer:
         """A connection for each thread, as Django has."""
         if not hasattr(self._own, "writer"):
-            self._own.writer = Writer(self.spec.url, self.spec.tables)
+            self._own.writer = Writer(self.spec.url, self.spec.schema, self.spec.tables)
         return self._own.writer

@@ -40,6 +40,7 @@ class Spec(msgspec.Struct, frozen=True):
     """What a process of the floor is told."""
 
     url: str
+    schema: str
     producer: dict[str, Any]
     consumer: dict[str, Any]
     topics: list[str]
@@ -83,7 +84,7 @@ class Hop:
 
     def __init__(self, spec: Spec) -> None:
         self.effects = spec.effects
-        self.writer = Writer(spec.url, spec.tables)
+        self.writer = Writer(spec.url, spec.schema, spec.tables)
         self.post = Post(spec.producer)
         self.consumer = Consumer(spec.consumer)
         self.consumer.subscribe(spec.topics)

@@ -13,9 +13,10 @@ from typing import Protocol
 
 import msgspec
 
-from benchmarks.cluster import reader_from_end
+from benchmarks.cluster import END, reader_from_end
 from benchmarks.errors import SagasStandStill
 
+OPEN = "open"  # throttle: no limit to what is in flight
 PLACERS = 8  # threads that start sagas; more would only wait for each other
 GENERATORS = 3  # processes that start sagas as fast as they can
 PATIENCE_SECONDS = 60.0
@@ -40,7 +41,7 @@ def new_ticket() -> str:
 
 
 class Ends(threading.Thread):
-    """Hears sagas end, from when it is made."""
+    """Hears sagas come to their end, from when it is made."""
 
     def __init__(self, topic: str, told: Callable[[], object] = lambda: None) -> None:
         super().__init__(name="ends", daemon=True)
@@ -56,7 +57,7 @@ class Ends(threading.Thread):
             if message is None or message.error():
                 continue
             headers = dict(message.headers() or ())
-            if headers["type"] == b"SagaEnded":
+            if headers["type"] == END:
                 self.at.setdefault(str(headers["traceparent"], "ascii"), time.monotonic())  # type: ignore[arg-type]
                 self._told()
 
@@ -88,32 +89,54 @@ class Flow:
         self.seconds = max(ends[ticket] for ticket in starts) - min(starts.values())
 
 
-def closed_loop(door: Door, topic: str, *, concurrency: int, sagas: int, logs: Path) -> Flow:
-    """Keep so many sagas in flight until all are started; the last ones run out alone."""
-    free = threading.Semaphore(concurrency)
-    ends, starts = Ends(topic, free.release), {}
-    left, failed = threading.Semaphore(sagas), threading.Event()
+class Load(Protocol):
+    """Sagas that are ready to be started, once."""
 
-    def start_sagas() -> None:
-        while left.acquire(blocking=False):
-            free.acquire()
-            if failed.is_set():
+    cpu_seconds: float  # that processes of its own used; known at the end
+
+    def run(self) -> Flow:
+        """Start them all, and wait until all have ended."""
+
+
+class ClosedLoop:
+    """So many sagas in flight until all are started; the last ones run out alone."""
+
+    cpu_seconds = 0.0
+
+    def __init__(self, door: Door, topic: str, concurrency: int, sagas: int, logs: Path) -> None:
+        self.door = door
+        self.topic = topic
+        self.concurrency = concurrency
+        self.sagas = sagas
+        self.logs = logs
+        self._free = threading.Semaphore(concurrency)
+        self._left = threading.Semaphore(sagas)
+        self._failed = threading.Event()
+        self._starts: dict[str, float] = {}
+
+    def run(self) -> Flow:
+        ends = Ends(self.topic, self._free.release)
+        with ThreadPoolExecutor(PLACERS) as pool:
+            placing = [pool.submit(self._start) for _ in range(min(self.concurrency, PLACERS))]
+            try:
+                ends.wait_for(self.sagas, self.logs, meanwhile=partial(raise_errors, placing))
+            except Exception:
+                self._failed.set()
+                self._free.release(PLACERS)  # those that wait for their turn end without it
+                raise
+        ends.stop()
+        self.door.close()
+        return Flow(self._starts, ends.at)
+
+    def _start(self) -> None:
+        while self._left.acquire(blocking=False):
+            self._free.acquire()
+            if self._failed.is_set():
                 return
             ticket = new_ticket()
-            starts[ticket] = time.monotonic()
-            door.place(ticket)
-        door.leave()
-
-    with ThreadPoolExecutor(PLACERS) as pool:
-        placing = [pool.submit(start_sagas) for _ in range(min(concurrency, PLACERS))]
-        try:
-            ends.wait_for(sagas, logs, meanwhile=partial(raise_errors, placing))
-        except Exception:
-            failed.set()
-            free.release(PLACERS)  # those that wait for their turn end without it
-            raise
-    ends.stop()
-    return Flow(starts, ends.at)
+            self._starts[ticket] = time.monotonic()
+            self.door.place(ticket)
+        self.door.leave()
 
 
 def raise_errors(futures: Sequence[Future[None]]) -> None:
@@ -166,10 +189,11 @@ class Report(msgspec.Struct):
 class Throttle:
     """Sagas started as fast as several processes can."""
 
-    def __init__(self, system: str, sagas: int, spec: Path) -> None:
+    def __init__(self, system: str, sagas: int, spec: Path, topic: str = "") -> None:
         shares = split(sagas, GENERATORS)
         self.sagas = sagas
-        self.cpu_seconds = 0.0  # of the generators, known at the end
+        self.cpu_seconds = 0.0
+        self._topic, self._logs = topic, spec
         self._generators = [
             Generator(number, system, share, spec) for number, share in enumerate(shares)
         ]
@@ -184,11 +208,10 @@ class Throttle:
         self.cpu_seconds = sum(report.cpu_seconds for report in reports)
         return {ticket: at for report in reports for ticket, at in report.starts.items()}
 
-    def run(self, topic: str, logs: Path) -> Flow:
-        """Open the throttle, and wait until all have ended."""
-        ends = Ends(topic)
+    def run(self) -> Flow:
+        ends = Ends(self._topic)
         starts = self.start_all()
-        ends.wait_for(self.sagas, logs)
+        ends.wait_for(self.sagas, self._logs)
         ends.stop()
         return Flow(starts, ends.at)
 

@@ -4,20 +4,39 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from benchmarks import cluster, cpu
+from benchmarks import cpu
 from benchmarks.cpu import Process
 from benchmarks.figures import Run
-from benchmarks.load import Flow, Throttle, closed_loop
-from benchmarks.systems import System
+from benchmarks.load import OPEN, Load
+from benchmarks.peer import PEER
 
-OPEN = "open"  # throttle: no limit to what is in flight
 GENERATOR = "load generator"
-WARM_UP = (40, 4)  # sagas, in flight
+PEERS_SHARE = 10
+WARM_UP = ("4", 40)  # in flight, sagas
 
 
-def sagas_at(point: str, most: int) -> int:
-    """How many sagas are enough at a concurrency: it is slower there, and steadier."""
+class Measured(Protocol):
+    """A system as it is measured."""
+
+    name: str
+
+    def load(self, point: str, sagas: int) -> Load:
+        """So many sagas, ready to be started."""
+
+    def processes(self) -> Mapping[str, Process]:
+        """What runs, by name, once a load is ready."""
+
+    def message_count(self) -> int:
+        """How many messages it has sent so far."""
+
+
+def sagas_at(name: str, point: str, most: int) -> int:
+    """How many sagas are enough at a concurrency: it is slower there, and steadier; so is the
+    peer."""
+    if name == PEER:
+        return max(100, most // PEERS_SHARE)
     return most if point == OPEN else min(most, 100 + 30 * int(point))
 
 
@@ -27,25 +46,22 @@ class Bench:
 
     servers: Mapping[str, Process]  # PostgreSQL and Kafka, where they are on this machine
 
-    def warm_up(self, system: System) -> int:
+    def warm_up(self, system: Measured) -> int:
         """Until all have joined, opened their connections and prepared their statements."""
-        sagas, concurrency = WARM_UP
-        self._closed(system, concurrency, sagas)
+        point, sagas = WARM_UP
+        system.load(point, sagas).run()
         return sagas
 
-    def measure(self, system: System, point: str, sagas: int) -> Run:
+    def measure(self, system: Measured, point: str, sagas: int) -> Run:
         """One run; nothing else of ours is at work meanwhile."""
-        generators = Throttle(system.name, sagas, system.folder) if point == OPEN else None
-        processes = self._processes(system)
-        messages, used = cluster.message_count(system.topics), cpu.read(processes, self.servers)
+        load = system.load(point, sagas)
+        processes = {**system.processes(), GENERATOR: Process(os.getpid())}
+        messages, used = system.message_count(), cpu.read(processes, self.servers)
         since = time.monotonic()
-        if generators:
-            flow = generators.run(system.ends_topic, system.folder)
-        else:
-            flow = self._closed(system, int(point), sagas)
+        flow = load.run()
         after, seconds = cpu.read(processes, self.servers), time.monotonic() - since
         by_process = after.since(used)
-        by_process[GENERATOR] += generators.cpu_seconds if generators else 0
+        by_process[GENERATOR] += load.cpu_seconds
         sent = _settled_count(system) - messages
         return Run(
             sagas,
@@ -57,24 +73,12 @@ class Bench:
             sum(by_process.values()) / (seconds * cpu.CORES),
         )
 
-    def _closed(self, system: System, concurrency: int, sagas: int) -> Flow:
-        door = system.door()
-        flow = closed_loop(
-            door, system.ends_topic, concurrency=concurrency, sagas=sagas, logs=system.folder
-        )
-        door.close()
-        return flow
 
-    def _processes(self, system: System) -> dict[str, Process]:
-        consumers = {name: Process(each.pid) for name, each in system.processes.items()}
-        return {**consumers, GENERATOR: Process(os.getpid())}
-
-
-def _settled_count(system: System) -> int:
-    """How many messages lie in the topics once no more come: reactions outlast their saga."""
-    count = cluster.message_count(system.topics)
+def _settled_count(system: Measured) -> int:
+    """How many messages there are once no more come: reactions outlast their saga."""
+    count = system.message_count()
     while True:
         time.sleep(0.5)
-        if (now := cluster.message_count(system.topics)) == count:
+        if (now := system.message_count()) == count:
             return count
         count = now

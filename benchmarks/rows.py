@@ -15,20 +15,20 @@ MOVING_ROWS = 2000  # that lie there to be updated
 
 # The floor's tables: one for each that the platform writes, and rows in it to be updated.
 CREATE_TABLE = """
-CREATE TABLE floor.{name} (
+CREATE TABLE {schema}.{name} (
   id uuid PRIMARY KEY, saga_id uuid NOT NULL, at timestamptz NOT NULL DEFAULT now(), body bytea
 );
-CREATE TABLE floor.{name}_moving (id int PRIMARY KEY, body bytea);
-INSERT INTO floor.{name}_moving SELECT n, '' FROM generate_series(0, {moving} - 1) AS n;
+CREATE TABLE {schema}.{name}_moving (id int PRIMARY KEY, body bytea);
+INSERT INTO {schema}.{name}_moving SELECT n, '' FROM generate_series(0, {moving} - 1) AS n;
 """
 
-DELETE_ACKNOWLEDGED = "DELETE FROM floor.outbox WHERE id = ANY(%b::uuid[])"
+DELETE_ACKNOWLEDGED = "DELETE FROM outbox WHERE id = ANY(%b::uuid[])"
 INSERT = """
-INSERT INTO floor.{name} (id, saga_id, body)
+INSERT INTO {name} (id, saga_id, body)
 SELECT id, saga_id, body FROM unnest(%b::uuid[], %b::uuid[], %b::bytea[]) AS new (id, saga_id, body)
 """
 UPDATE = """
-UPDATE floor.{name}_moving AS moving SET body = new.body
+UPDATE {name}_moving AS moving SET body = new.body
 FROM unnest(%b::int[], %b::bytea[]) AS new (id, body) WHERE moving.id = new.id
 """
 
@@ -60,8 +60,9 @@ class Sent:
 class Writer:
     """Writes the rows of hops, the outbox included, and commits: one statement, one commit."""
 
-    def __init__(self, url: str, tables: Sequence[Rows]) -> None:
-        self.connection = psycopg.connect(url, autocommit=True)
+    def __init__(self, url: str, schema: str, tables: Sequence[Rows]) -> None:
+        options = f"-c search_path={schema}"
+        self.connection = psycopg.connect(url, autocommit=True, options=options)
         self._inserting = [(each, Quota(each.inserted)) for each in tables if each.inserted]
         self._updating = [(each, Quota(each.updated)) for each in tables if each.updated]
         self._moved = 0

@@ -1,13 +1,14 @@
 """Measuring the shape: a sample of orders is placed and carried out, and all of it is counted."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from django.conf import settings
 
 from apps.contracts.catalogue import CONTEXTS
+from apps.contracts.plan import Mode
 from benchmarks.check import wait_until_settled
 from benchmarks.environment import Owners
+from benchmarks.modes import drive_by
 from benchmarks.shape import (
     SAMPLE,
     Shape,
@@ -20,22 +21,20 @@ from benchmarks.shape import (
 from benchmarks.systems import Platform
 
 
-def measure_shape(owners: Owners, folder: Path) -> Shape:
-    """Place the sample while no consumer runs, then let them carry it out; count after each."""
-    platform = Platform(folder)
+def measure_shape(owners: Owners, mode: Mode, folder: Path, placed: int) -> Shape:
+    """Place the sample while no consumer runs, then let them carry it out; count after each.
+
+    `placed` orders were placed and carried out before."""
+    platform = Platform(mode, folder)
+    drive_by(mode)
     before = counted_until(owners, counted(owners), ("orders", "orders_order"), 0)
-    place_sample(folder)
-    placed = counted_until(owners, before, ("orders", "orders_order"), SAMPLE)
-    carry_out(platform, owners)
-    done = counted_until(owners, placed, ("sagas", "sagas_saga"), SAMPLE)
-    return Shape(
-        placing=rows_between(owners, before, placed, "orders"),
-        carrying={each: rows_between(owners, placed, done, each) for each in CONTEXTS},
-        trace=one_trace(settings.KAFKA_TOPIC_PREFIX, platform.topics, SAMPLE),
-    )
-
-
-def carry_out(platform: AbstractContextManager[object], owners: Owners) -> None:
-    """Run the consumers until nothing is under way."""
+    place_sample(mode, folder)
+    after_placing = counted_until(owners, before, ("orders", "orders_order"), SAMPLE)
     with platform:
-        wait_until_settled(owners, SAMPLE)
+        wait_until_settled(owners, placed + SAMPLE)
+    done = counted_until(owners, after_placing, ("sagas", "sagas_saga"), SAMPLE)
+    return Shape(
+        placing=rows_between(owners, before, after_placing, "orders"),
+        carrying={each: rows_between(owners, after_placing, done, each) for each in CONTEXTS},
+        trace=one_trace(settings.KAFKA_TOPIC_PREFIX, platform.topics, mode, SAMPLE),
+    )

@@ -1,4 +1,4 @@
-"""What one saga of the platform is made of, measured: its rows, its messages, and what led to what.
+"""What one saga of a mode is made of, measured: its rows, its messages, and what led to what.
 
 The floor is built from it, so that nothing about the floor is guessed.
 """
@@ -12,12 +12,14 @@ from pathlib import Path
 from psycopg.sql import SQL, Identifier
 
 from apps.contracts.catalogue import CONTEXTS, EVENT_TOPICS, command_topic
+from apps.contracts.plan import Mode
 from apps.messaging.wiring import wiring
 from benchmarks import cluster
 from benchmarks.environment import Owners
 from benchmarks.errors import WrongOutcome
 from benchmarks.hop import Letter, text
 from benchmarks.load import Throttle
+from benchmarks.modes import is_driven_by
 from benchmarks.rows import Rows
 
 SAMPLE = 200  # sagas
@@ -133,13 +135,15 @@ def _width(owners: Owners, context: str, table: str) -> int:
 ORDINARY_SHARE = 0.9
 
 
-def one_trace(prefix: str, topics: Sequence[str], number: int) -> list[Traced]:
-    """All messages of one saga without a repetition. Raises WrongOutcome unless most are like it:
-    a few may have been answered again while the consumers were joining."""
+def one_trace(prefix: str, topics: Sequence[str], mode: Mode, number: int) -> list[Traced]:
+    """All messages of one saga of a mode without a repetition. Raises WrongOutcome unless most are
+    like it: a few may have been answered again while the consumers were joining."""
     sagas: dict[str, list[Traced]] = defaultdict(list)
     for message in cluster.messages(topics):
         headers = [(name, text(value)) for name, value in dict(message.headers() or ()).items()]
         known = dict(headers)
+        if not is_driven_by(mode, known["plan"]):
+            continue
         topic = (message.topic() or "").removeprefix(prefix)
         letter = Letter(topic, headers, message.value() or b"")
         sagas[known["saga_id"]].append(
@@ -163,6 +167,6 @@ def sender(topic: str) -> str:
 # --- the sample
 
 
-def place_sample(folder: Path) -> None:
+def place_sample(mode: Mode, folder: Path) -> None:
     """Place the sample's orders by processes that end afterwards, so that they are counted."""
-    Throttle("platform", SAMPLE, folder).start_all()
+    Throttle(mode, SAMPLE, folder).start_all()

@@ -4,7 +4,9 @@ import random
 from dataclasses import dataclass, field
 
 from django.db import connections
+from uuid_utils.compat import uuid7
 
+from apps.contracts.orders import OrderCreated
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import receive_stock
 from apps.orders.services import Answer, place_order
@@ -26,15 +28,20 @@ def price_of(number: int) -> int:
     return 100 + 7 * number
 
 
+def prices() -> dict[str, int]:
+    """All products, with their list prices in cents."""
+    return {f"product-{number:03}": price_of(number) for number in range(PRODUCTS)}
+
+
 def open_shop() -> None:
     """Stock, prices and credit for more orders than any run places."""
-    products = {number: f"product-{number:03}" for number in range(PRODUCTS)}
-    receive_stock(quantities=dict.fromkeys(products.values(), STOCK), reason="benchmark")
-    prices = {
-        name: NewListPrice(unit_price_cents=price_of(number), currency="USD", name=name)
-        for number, name in products.items()
+    listed = prices()
+    receive_stock(quantities=dict.fromkeys(listed, STOCK), reason="benchmark")
+    offers = {
+        name: NewListPrice(unit_price_cents=cents, currency="USD", name=name)
+        for name, cents in listed.items()
     }
-    set_list_prices(prices=prices)
+    set_list_prices(prices=offers)
     credit = dict.fromkeys(range(1, CUSTOMERS + 1), CREDIT_CENTS)
     set_credit(available=credit, currency="USD", reason="benchmark")
     connections.close_all()
@@ -42,7 +49,7 @@ def open_shop() -> None:
 
 @dataclass
 class Customers:
-    """Places orders as the API's view does; each is of three lines, paid with store credit."""
+    """Those who buy: three lines each, paid with store credit."""
 
     seed: int
     chance: random.Random = field(init=False)
@@ -51,9 +58,10 @@ class Customers:
         self.chance = random.Random(self.seed)  # noqa: S311 - what is bought is no secret
 
     def buy(self, ticket: str) -> None:
-        """Place an order; the ticket is the trace that all its messages carry."""
+        """Place an order as the API's view does; the ticket is the trace that all its messages
+        carry."""
         place_order(
-            customer_id=self.chance.randint(1, CUSTOMERS),
+            customer_id=self._somebody(),
             lines=self._basket(),
             currency="USD",
             payment_method=PaymentMethod.CREDIT,
@@ -64,6 +72,23 @@ class Customers:
             answer=lambda order: Answer(202, "{}"),
             traceparent=ticket,
         )
+
+    def order(self) -> OrderCreated:
+        """An order as such, for others than the platform to place."""
+        lines = self._basket()
+        return OrderCreated(
+            order_id=uuid7(),
+            customer_id=self._somebody(),
+            currency="USD",
+            lines=lines,
+            total_cents=sum(line.quantity * line.unit_price_cents for line in lines),
+            payment_method=PaymentMethod.CREDIT,
+            gift_wrap=False,
+            address=HOME,
+        )
+
+    def _somebody(self) -> int:
+        return self.chance.randint(1, CUSTOMERS)
 
     def _basket(self) -> tuple[PricedLine, ...]:
         return tuple(

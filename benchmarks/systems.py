@@ -1,4 +1,4 @@
-"""What is measured: the platform, and the floor beside it."""
+"""What is measured: the platform in each mode, and the floor beneath each."""
 
 import os
 import subprocess
@@ -11,31 +11,40 @@ from typing import Self
 
 from django.db import connections
 
+from apps.contracts.plan import Mode
 from apps.messaging.relay import relay
+from benchmarks import cluster
 from benchmarks.cluster import ENDS_TOPIC, PLAIN_TOPICS, floor_topic, platform_topic
+from benchmarks.cpu import Process
 from benchmarks.floor import FloorDoor, spec_file
-from benchmarks.load import Door
+from benchmarks.load import OPEN, ClosedLoop, Door, Load, Throttle
+from benchmarks.modes import drive_by
 from benchmarks.shop import Customers
 from sagaplatform.env import CONTEXTS
 
 PATIENCE_SECONDS = 30
 ROOT = Path(__file__).parent.parent
+FLOOR = "floor-"
+
+
+def floor_of(mode: str) -> str:
+    """The name of the floor beneath the platform in a mode."""
+    return FLOOR + mode
 
 
 class System:
     """Seven processes, one per context, that run while it is entered."""
 
-    name: str
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
         self.folder = folder  # of logs and specs
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
         for context in CONTEXTS:
             log = self._files.enter_context((self.folder / f"{self.name}-{context}.log").open("ab"))
-            self.processes[context] = subprocess.Popen(  # noqa: S603 - our own commands
+            self._running[context] = subprocess.Popen(  # noqa: S603 - our own commands
                 self.command(context), cwd=ROOT, stdout=log, stderr=log,
                 env={**os.environ, "LOG_FORMAT": "text"},
             )  # fmt: skip
@@ -47,11 +56,11 @@ class System:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for process in self.processes.values():
+        for process in self._running.values():
             process.terminate()
-        for process in self.processes.values():
+        for process in self._running.values():
             process.wait(PATIENCE_SECONDS)
-        self.processes.clear()
+        self._running.clear()
         self._files.close()
 
     def command(self, context: str) -> Sequence[str]:
@@ -66,23 +75,36 @@ class System:
     def topics(self) -> list[str]:
         return [self.topic(each) for each in PLAIN_TOPICS]
 
-    @property
-    def ends_topic(self) -> str:
-        return self.topic(ENDS_TOPIC)
+    def load(self, point: str, sagas: int) -> Load:
+        """So many sagas, ready to be started."""
+        ends = self.topic(ENDS_TOPIC)
+        if point == OPEN:
+            return Throttle(self.name, sagas, self.folder, ends)
+        door = door_of(self.name, self.folder)
+        return ClosedLoop(door, ends, int(point), sagas, self.folder)
 
-    def door(self) -> Door:
-        """Where its sagas are started."""
-        return door_of(self.name, self.folder)
+    def processes(self) -> dict[str, Process]:
+        """What runs, by name."""
+        return {name: Process(each.pid) for name, each in self._running.items()}
+
+    def message_count(self) -> int:
+        """How many messages it has sent so far."""
+        return cluster.message_count(self.topics)
 
 
 class Platform(System):
-    """The platform's own consumers."""
+    """The platform's own consumers; the mode of its sagas is its name."""
 
-    name = "platform"
-
-    def __init__(self, folder: Path, profiles: Mapping[str, Path] | None = None) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, mode: Mode, folder: Path, profiles: Mapping[str, Path] | None = None
+    ) -> None:
+        super().__init__(mode, folder)
+        self.mode = mode
         self.profiles = profiles or {}  # by context: where its profile is written when it ends
+
+    def __enter__(self) -> Self:
+        drive_by(self.mode)
+        return super().__enter__()
 
     def command(self, context: str) -> Sequence[str]:
         profile = self.profiles.get(context)
@@ -96,13 +118,15 @@ class Platform(System):
 class Floor(System):
     """The same hops by bare clients."""
 
-    name = "floor"
+    def __init__(self, mode: Mode, folder: Path) -> None:
+        super().__init__(floor_of(mode), folder)
 
     def command(self, context: str) -> Sequence[str]:
-        return [sys.executable, "-m", "benchmarks.hop", str(spec_file(self.folder, context))]
+        spec = spec_file(self.folder, self.name, context)
+        return [sys.executable, "-m", "benchmarks.hop", str(spec)]
 
     def topic(self, plain: str) -> str:
-        return floor_topic(plain)
+        return floor_topic(self.name, plain)
 
 
 class PlatformDoor:
@@ -126,4 +150,4 @@ class PlatformDoor:
 
 def door_of(system: str, folder: Path, seed: int = 0) -> Door:
     """The door of the system of that name."""
-    return PlatformDoor(seed) if system == Platform.name else FloorDoor(folder)
+    return FloorDoor(folder, system) if system.startswith(FLOOR) else PlatformDoor(seed)
