@@ -316,7 +316,7 @@ def duplicates_answered(action: Action) -> Patch:
 def no_fence() -> Iterator[None]:
     """Turning back undoes at once, from the step before the pivot on."""
 
-    def fence(course: Any, saga: Any, cause: Any) -> Any:
+    def fence(course: Any, saga: Any, cause: Any, *, by_hand: bool = False) -> Any:
         first = course.legs[course.pivot].previous
         return asking.turn_back(course, replace(saga, cause=cause), first, saga.pending)
 
