@@ -26,9 +26,12 @@ def answer_wish(course: Course, decision: Decision) -> Decision:
 
 
 def told_again(course: Course, saga: SagaState) -> Decision:
-    """A wish after the saga's end, or one that was decided already: the answer again."""
-    verdict = verdict_of(course, saga)
-    assert verdict  # what was told once, or ended, is decided
+    """A wish after the saga's end, or one that was decided already: the answer again.
+
+    What was granted stays so while the engine, which has taken over, fences the pivot: the saga
+    had turned back by itself, so the pivot cannot happen.
+    """
+    verdict = CancelTooLate(step=course.pivot) if is_past_pivot(course, saga) else CancelAccepted()
     return Decision(saga, sends=(Told(verdict, _of_the_order(course, saga)),))
 
 

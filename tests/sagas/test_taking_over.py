@@ -22,6 +22,7 @@ from apps.sagas.state import (
     Resume,
     Skip,
     Status,
+    Wish,
 )
 from tests.sagas.scenarios import (
     BY_EVENTS,
@@ -150,6 +151,13 @@ def test_what_turned_back_by_itself_is_taken_over_with_its_own_cause(how: str) -
     scenario.is_fenced().expects_undo_of("create_shipment")
     assert scenario.saga
     assert scenario.saga.cause == cause
+
+
+def test_a_wish_that_comes_again_while_the_pivot_is_fenced_is_granted_again() -> None:
+    scenario = tracked(BEFORE[:1]).happens("reserve_stock", REFUSALS["reserve_stock"])
+    scenario.wishes_to_cancel("A mistake").is_overdue().stands(Status.FENCING)
+
+    scenario.ignores(Wish("A mistake")).tells_who_wished(CancelAccepted(), CancelAccepted())
 
 
 def test_where_the_pivot_had_happened_the_awaited_step_is_asked_again_and_then_forward() -> None:
