@@ -27,8 +27,8 @@ def answer_wish(course: Course, decision: Decision) -> Decision:
 
 def told_again(course: Course, saga: SagaState) -> Decision:
     """A wish after the saga's end, or one that was decided already: the answer again."""
-    verdict = verdict_of(course, saga)
-    assert verdict  # what was told once, or ended, is decided
+    # Its pivot is fenced though that was told: it had turned back by itself, and was taken over.
+    verdict = verdict_of(course, saga) or CancelAccepted()
     return Decision(saga, sends=(Told(verdict, _of_the_order(course, saga)),))
 
 

@@ -152,6 +152,15 @@ def test_what_turned_back_by_itself_is_taken_over_with_its_own_cause(how: str) -
     assert scenario.saga.cause == cause
 
 
+def test_a_wish_that_was_granted_is_granted_again_while_the_pivot_is_fenced() -> None:
+    scenario = tracked(["create_order"]).happens("reserve_stock", REFUSALS["reserve_stock"])
+    scenario.wishes_to_cancel("A mistake").is_overdue().stands(Status.FENCING)
+
+    scenario.wishes_to_cancel("A mistake").stands(Status.FENCING)
+
+    scenario.tells_who_wished(CancelAccepted(), CancelAccepted())
+
+
 def test_where_the_pivot_had_happened_the_awaited_step_is_asked_again_and_then_forward() -> None:
     """What the steps between told is needed by those behind the pivot."""
     scenario = tracked(["create_order", "reserve_stock"]).compensates("A mess")
