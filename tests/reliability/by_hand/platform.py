@@ -24,7 +24,7 @@ from tests.reliability.simulation.gateway import SimulatedGateway
 from tests.reliability.simulation.harness import Owners, empty
 from tests.reliability.simulation.machines import WorkerMachine
 from tests.reliability.simulation.patches import attribute
-from tests.reliability.simulation.shop import drive, post
+from tests.reliability.simulation.shop import cancel, drive, post
 from tests.reliability.simulation.simulation import Simulation
 
 NEWS = (ALERTS, EVENT_TOPICS["sagas"])
@@ -54,13 +54,14 @@ class PostOffice(Broker):
 
     def start(self) -> None:
         self.told: dict[str, Told] = {}
+        self.hold = 0  # the number of the message that is held back of each saga that begins
 
-    def of(self, saga_id: UUID) -> Told:
-        return self.told.setdefault(str(saga_id), Told([]))
+    def of(self, saga_id: UUID | str) -> Told:
+        return self.told.setdefault(str(saga_id), Told([], self.hold))
 
     def write(self, topic: str, key: str, headers: Iterable[tuple[str, str]], value: bytes) -> None:
         names, write = dict(headers), super().write
-        told = self.told.setdefault(names[h.SAGA_ID], Told([]))
+        told = self.of(names[h.SAGA_ID])
         planned = names[h.STEP_ID] in Plan.from_header(names[h.PLAN]).steps
         if planned and plain_topic(topic) not in NEWS:
             told.said.append(Said(names[h.TYPE], names[h.STEP_ID], names[h.ACTION]))
@@ -115,6 +116,7 @@ class ByHand(Simulation):
         self.broker.start()
         self.gateway = Gateway(self.chance, self.clock, self.trace, self._meanwhile)
         self.gateway.start()
+        self.orders: dict[UUID, tuple[int, UUID]] = {}  # by saga: the customer and the order
 
     @contextmanager
     def at_work(self, owners: Owners, *, percent: int, carrier: int = 0) -> Iterator["ByHand"]:
@@ -136,14 +138,24 @@ class ByHand(Simulation):
             self._start()
             yield self
 
-    def order(self, kind: Kind, key: str) -> UUID:
-        """A customer sends an order; its saga, of which nothing is delivered yet."""
+    def order(self, kind: Kind, key: str, *, hold: int = 0) -> UUID:
+        """A customer sends an order; its saga, of which that message is held back, or none."""
         placed: list[UUID] = []
+        self.broker.hold = hold
         self.act(self.web, f"order {key}", lambda: placed.append(post(kind.wish(key))))
         [(saga_id,)] = Database("orders").fetch(SAGA_OF, [placed[0]])
+        self.broker.of(saga_id)
+        self.broker.hold = 0
+        self.orders[saga_id] = (kind.customer, placed[0])
         if kind.declined:
             self.gateway.declines[str(saga_id)] = kind.declined
         return UUID(str(saga_id))
+
+    def wish(self, saga_id: UUID) -> str:
+        """The customer wishes to cancel the order of a saga; what comes of it at once."""
+        told: list[str] = []
+        self.act(self.web, "a wish to cancel", lambda: told.append(cancel(*self.orders[saga_id])))
+        return told[0]
 
     def undisturbed(self, kind: Kind) -> list[Said]:
         """What the saga of such an order tells where nobody is in its way."""

@@ -81,8 +81,6 @@ def take_all_over(
 ) -> None:
     """Bring each saga to where it stands, take over, and deliver all that there is."""
     office = platform.broker
-    for saga_id, case in sagas.items():
-        office.release(saga_id, hold=case.known + 1)
     platform.drain()
     with platform.deaf("sagas"):
         for saga_id, case in sagas.items():
@@ -119,7 +117,7 @@ def check(kind: Kind, take_over: Callable[[ByHand], None], world: Owners, *, ful
         events = tuple(each.type for each in platform.undisturbed(kind))
         assert len(events) > 2
         found = cases(events, all_of_them=full)
-        sagas = {platform.order(kind, str(case)): case for case in found}
+        sagas = {platform.order(kind, str(each), hold=each.known + 1): each for each in found}
         take_all_over(platform, sagas, take_over)
         ends = {saga_id: end for saga_id, *end in Database("sagas").fetch(ENDS)}
         for saga_id, case in sagas.items():
