@@ -51,8 +51,8 @@ WHERE answer_type = ANY(%b::text[]) AND outcome <> 'nothing_to_undo'
 """
 ON_TIMELINES = """
 SELECT saga.saga_id, told.type FROM orders_orderevent AS told
-JOIN (SELECT id, saga_id FROM orders_order
-      UNION ALL SELECT order_id, saga_id FROM orders_cancellation) AS saga ON saga.id = told.order_id
+JOIN (SELECT id AS order_id, saga_id FROM orders_order
+      UNION ALL SELECT order_id, saga_id FROM orders_cancellation) AS saga USING (order_id)
 """
 
 
