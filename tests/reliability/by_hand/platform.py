@@ -15,6 +15,7 @@ from apps.contracts.plan import Plan
 from apps.messaging.database import Database
 from apps.messaging.handling import Call
 from apps.messaging.kafka import plain_topic
+from apps.sagas.watchdog import MOST_SAGAS
 from sagaplatform.env import CONTEXTS
 from tests.reliability.by_hand.orders import Kind, open_big_shop
 from tests.reliability.simulation import laws
@@ -24,6 +25,7 @@ from tests.reliability.simulation.gateway import SimulatedGateway
 from tests.reliability.simulation.harness import Owners, empty
 from tests.reliability.simulation.machines import WorkerMachine
 from tests.reliability.simulation.patches import attribute
+from tests.reliability.simulation.people import live
 from tests.reliability.simulation.shop import cancel, drive, post
 from tests.reliability.simulation.simulation import Simulation
 
@@ -159,7 +161,7 @@ class ByHand(Simulation):
 
     def undisturbed(self, kind: Kind) -> list[Said]:
         """What the saga of such an order tells where nobody is in its way."""
-        saga_id = self.order(kind, "undisturbed")
+        saga_id = self.order(kind, f"{kind}: undisturbed")
         self.finish()
         return list(self.broker.of(saga_id).said)
 
@@ -184,7 +186,8 @@ class ByHand(Simulation):
         assert watch.alias == "sagas"
         watch.watchdog.ears = Heard()  # type: ignore[union-attr]
         self.clock.move(seconds)
-        self.watch(watch)
+        for _ in range(len(live()) // MOST_SAGAS + 1):
+            self.watch(watch)
 
     def finish(self) -> None:
         """Everything comes to rest by itself, and adds up."""
