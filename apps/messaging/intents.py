@@ -76,12 +76,10 @@ WHERE intent.id = given.id
 
 # Claim the call that has been due for longest: due, unknown, waiting, or claimed under a lease that
 # has run out -> claimed. Of one subject only the oldest is to be had, and only while no other is
-# under way.
+# under way. It is chosen in a WITH, which is carried out once: a subquery that is joined may be
+# carried out once per row, and each time choose another call.
 CLAIM = """
-UPDATE {context}_intent AS intent
-SET status = 'claimed', lease = %b, leased_until = now() + make_interval(secs => %b),
-    attempt = attempt + 1, called_at = coalesce(intent.called_at, now()), changed_at = now()
-FROM (
+WITH chosen AS MATERIALIZED (
   SELECT id, called_at FROM {context}_intent AS candidate
   WHERE (status IN ('due', 'unknown', 'waiting') AND due_at <= now()
          OR status = 'claimed' AND leased_until <= now())
@@ -90,8 +88,11 @@ FROM (
       WHERE other.subject = candidate.subject AND other.id <> candidate.id
         AND (other.status IN ('claimed', 'unknown', 'waiting')
              OR other.status = 'due' AND other.id < candidate.id))
-  ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS chosen
-WHERE intent.id = chosen.id
+  ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+UPDATE {context}_intent AS intent
+SET status = 'claimed', lease = %b, leased_until = now() + make_interval(secs => %b),
+    attempt = attempt + 1, called_at = coalesce(intent.called_at, now()), changed_at = now()
+FROM chosen WHERE intent.id = chosen.id
 RETURNING intent.id, saga_id, step, action, generation, operation, subject, key, details, attempt,
           intent.called_at, chosen.called_at IS NOT NULL, undo, fence, request
 """

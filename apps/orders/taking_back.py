@@ -11,9 +11,10 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from apps.contracts.orders import CancellationBegun
-from apps.contracts.plan import Mode, Plan
+from apps.contracts.plan import Plan
 from apps.messaging.database import Database
 from apps.messaging.starting import start_saga
+from apps.orders.modes import mode_for
 from apps.processes import CANCEL_ORDER
 
 # requested, accepted, waiting -> cancelled: the orders of these sagas are undone.
@@ -80,14 +81,16 @@ def begin(database: Database, order: Confirmed, traceparent: str | None = None) 
         order_id=order.id, customer_id=order.customer_id, placed_by=order.saga_id,
         currency=order.currency, total_cents=order.total_cents,
     )  # fmt: skip
-    plan = plan_for(order)
+    plan = plan_for(order, saga_id)
     start_saga(
         label="orders", saga_id=saga_id, step=plan.steps[0], event=event, plan=plan,
         traceparent=traceparent,
     )  # fmt: skip
 
 
-def plan_for(order: Confirmed) -> Plan:
-    """What is taken back: a gift only if one was wrapped."""
+def plan_for(order: Confirmed, saga_id: UUID) -> Plan:
+    """What is taken back: a gift only if one was wrapped. It is driven as the mode of this process
+    says, however the order was placed."""
     wrapped = "wrap_gift" in Plan.from_header(order.plan).steps
-    return CANCEL_ORDER.plan({"gift_wrap"} if wrapped else set(), Mode.ORCHESTRATED)
+    mode = mode_for(CANCEL_ORDER.name, saga_id)
+    return CANCEL_ORDER.plan({"gift_wrap"} if wrapped else set(), mode)

@@ -4,7 +4,7 @@ import enum
 
 from apps.messaging.audit import Actor
 from apps.orders.modes import set_share, share_of
-from apps.processes import PLACE_ORDER
+from apps.processes import CANCEL_ORDER, PLACE_ORDER
 
 REPLAY = Actor(id=None, name="replay")
 
@@ -21,16 +21,18 @@ PERCENT = {DemoMode.ORCHESTRATED: 0, DemoMode.MIXED: 50, DemoMode.CHOREOGRAPHED:
 
 
 def drive(mode: DemoMode) -> None:
-    """Let the orders that are placed from now on be driven so. It stays until it is changed again.
+    """Let what is placed from now on be driven so, and what is taken back. It stays until it is
+    changed again.
 
     Raises ModeMoved where somebody changes it at the same moment.
     """
-    percent, version = share_of(PLACE_ORDER.name)
-    if percent != PERCENT[mode]:
-        set_share(
-            process=PLACE_ORDER.name,
-            percent=PERCENT[mode],
-            version=version,
-            actor=REPLAY,
-            reason=f"replay in mode {mode}",
-        )
+    for process in (PLACE_ORDER.name, CANCEL_ORDER.name):
+        percent, version = share_of(process)
+        if percent != PERCENT[mode]:
+            set_share(
+                process=process,
+                percent=PERCENT[mode],
+                version=version,
+                actor=REPLAY,
+                reason=f"replay in mode {mode}",
+            )

@@ -8,11 +8,12 @@ import psycopg
 import pytest
 from waffle.testutils import override_switch
 
+from apps.contracts.plan import Mode
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Patience
 from apps.orders.cancelling import request_cancellation
 from apps.orders.errors import CannotBeCancelled
-from tests.e2e.world import CUSTOMER, basket, buy, holdings
+from tests.e2e.world import CUSTOMER, basket, buy, drive, holdings
 from tests.orders.wishes import wish_of
 from tests.running import Platform
 
@@ -28,6 +29,25 @@ def patient(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pla
     yield platform
     for name in {"shipping", "watchdog"} & platform.processes.keys():
         platform.kill(name)
+
+
+@pytest.fixture(params=list(Mode))
+def returning(request: pytest.FixtureRequest, patient: Platform) -> Mode:
+    """Who drives the saga that takes the order back; the ends are the same."""
+    chosen: Mode = request.param
+    drive(chosen, "cancel_order")
+    return chosen
+
+
+def driver_of_return(databases: Databases) -> list[tuple[str]]:
+    return (
+        databases["sagas"]
+        .execute("SELECT driver FROM sagas_saga WHERE process = 'cancel_order'")
+        .fetchall()
+    )
+
+
+DRIVERS = {Mode.ORCHESTRATED: [("engine",)], Mode.CHOREOGRAPHED: [("events",)]}
 
 
 def confirmed(platform: Platform, owners: Databases, **wishes: bool) -> UUID:
@@ -71,7 +91,7 @@ def hand_over(platform: Platform) -> None:
 
 
 def test_a_confirmed_order_is_taken_back_and_everything_stands_as_before_it(
-    patient: Platform, databases: Databases
+    patient: Platform, databases: Databases, returning: Mode
 ) -> None:
     before = holdings(databases)
     with override_switch("gift_wrap", active=True):
@@ -83,6 +103,7 @@ def test_a_confirmed_order_is_taken_back_and_everything_stands_as_before_it(
     assert wait_until_decided(patient, databases, order_id) == "cancelled"
     recalled = {"shipments": [(1,)], "messages": [(2,)]}  # one of each kind
     assert holdings(databases) == before | recalled
+    assert driver_of_return(databases) == DRIVERS[returning]
     assert prove(Patience(moment=timedelta(0), second_look=0.5)).holds
 
 

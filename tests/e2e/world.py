@@ -34,12 +34,12 @@ def open_shop(*, stock: int = 1000, credit_cents: int = 10_000_000) -> None:
     set_credit(available={CUSTOMER: credit_cents}, currency="USD", reason="test")
 
 
-def drive(mode: Mode) -> None:
-    """Who drives the sagas that start from now on."""
+def drive(mode: Mode, process: str = "place_order") -> None:
+    """Who drives the sagas of a process that start from now on."""
     percent = 100 if mode is Mode.CHOREOGRAPHED else 0
-    version = share_of("place_order")[1]
+    version = share_of(process)[1]
     actor = Actor(id=None, name="test")
-    set_share(process="place_order", percent=percent, version=version, actor=actor, reason="test")
+    set_share(process=process, percent=percent, version=version, actor=actor, reason="test")
 
 
 def basket(**quantities: int) -> tuple[PricedLine, ...]:

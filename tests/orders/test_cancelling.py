@@ -15,6 +15,7 @@ from apps.contracts.orders import (
     OrderConfirmed,
 )
 from apps.contracts.payments import PaymentReturned
+from apps.contracts.plan import Mode
 from apps.contracts.sagas import CancelAccepted, CancelTooLate
 from apps.contracts.shipping import ShipmentHandedOver, ShipmentNotRecalled, ShipmentRecalled
 from apps.orders.errors import (
@@ -26,6 +27,7 @@ from apps.orders.errors import (
 from apps.orders.models import CancellationStatus, OrderStatus
 from apps.orders.prospects import How, Prospect, prospect_of
 from apps.orders.selectors import sagas_named, summary_of_saga
+from tests.e2e.world import drive
 from tests.handling import ask
 from tests.orders.shop import outbox, place, row_of, saga_of, timeline_of
 from tests.orders.test_timeline import hear, heard
@@ -119,6 +121,20 @@ def test_after_a_confirmed_end_a_saga_of_its_own_begins(orders: psycopg.Connecti
     assert summary is not None
     assert summary.id == order_id
     assert sagas_named(str(order_id)) == [saga_of(orders, order_id), saga_id]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_its_mode_is_that_of_its_own_process(orders: psycopg.Connection, mode: Mode) -> None:
+    other = Mode.CHOREOGRAPHED if mode is Mode.ORCHESTRATED else Mode.ORCHESTRATED
+    drive(other, "place_order")
+    drive(mode, "cancel_order")
+    order_id = confirmed(orders)
+
+    wish(order_id)
+
+    begun, placed = outbox(orders)[-1][1], outbox(orders)[0][1]
+    assert (placed["mode"], begun["mode"]) == (other, mode)
+    assert begun["plan"].startswith(f"cancel_order/1/{mode}/begin_cancellation,")
 
 
 def test_a_wrapped_gift_is_unpacked_too(orders: psycopg.Connection) -> None:

@@ -543,6 +543,22 @@ def test_a_claimed_call_is_nobody_else_s(till: Till) -> None:
     assert not [each for each in claims if isinstance(each, Exception)]
 
 
+def test_a_worker_claims_one_call_also_where_postgresql_believes_that_there_is_none(
+    till: Till,
+) -> None:
+    """Then it may plan to look for the call that is due longest once for each row."""
+    till.authorize()
+    till.owner.execute("DELETE FROM payments_intent")
+    till.owner.execute("ANALYZE payments_intent")
+    for _ in range(5):
+        till.saga_id = uuid7()
+        till.authorize()
+
+    assert IntentTable(Database("payments")).claim(57)
+
+    assert sorted(status for _, status, _ in till.intents()) == ["claimed", *["due"] * 4]
+
+
 def test_calls_about_one_payment_are_made_one_after_the_other(till: Till) -> None:
     till.authorize()
     work("payments")

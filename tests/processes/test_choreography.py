@@ -9,7 +9,7 @@ from apps.contracts.base import Message, context_of
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode
 from apps.contracts.steps import Fenced, StepWaits
-from apps.processes import PLACE_ORDER
+from apps.processes import CANCEL_ORDER, PLACE_ORDER, Process
 from apps.processes.choreography import Asked, asked_by, events_beside
 from apps.processes.errors import NoDefinition
 
@@ -18,11 +18,13 @@ PLAIN = PLACE_ORDER.plan((), Mode.CHOREOGRAPHED)
 WRAPPED = PLACE_ORDER.plan({"gift_wrap"}, Mode.CHOREOGRAPHED)
 
 
-def test_each_success_asks_the_following_step() -> None:
-    for earlier, later in pairwise(PLAIN.steps):
-        success, command = PLACE_ORDER.step(earlier).success, PLACE_ORDER.step(later).command
+@pytest.mark.parametrize("definition", [PLACE_ORDER, CANCEL_ORDER], ids=lambda each: each.name)
+def test_each_success_asks_the_following_step(definition: Process) -> None:
+    plan = definition.plan(definition.wishes, Mode.CHOREOGRAPHED)
+    for earlier, later in pairwise(plan.steps):
+        success, command = definition.step(earlier).success, definition.step(later).command
         assert command
-        assert asked_by(PLAIN.to_header(), earlier, DO, success) == Asked(later, DO, command)
+        assert asked_by(plan.to_header(), earlier, DO, success) == Asked(later, DO, command)
 
 
 def test_each_refusal_and_each_undoing_asks_the_step_before_to_be_undone() -> None:
@@ -87,10 +89,12 @@ def test_a_context_hears_its_neighbours_only(context: str, events: set[str]) -> 
     assert {each.__name__ for each in found} == events
 
 
-def test_whatever_asks_is_heard_by_whom_it_asks() -> None:
-    for plan in (PLAIN, WRAPPED):
+@pytest.mark.parametrize("definition", [PLACE_ORDER, CANCEL_ORDER], ids=lambda each: each.name)
+def test_whatever_asks_is_heard_by_whom_it_asks(definition: Process) -> None:
+    for wishes in ((), definition.wishes):
+        plan = definition.plan(wishes, Mode.CHOREOGRAPHED)
         for name in plan.steps:
-            step = PLACE_ORDER.step(name)
+            step = definition.step(name)
             undone = step.compensation.answer if step.compensation else None
             for event, action in ((step.success, DO), (step.refusal, DO), (undone, UNDO)):
                 asked = event and asked_by(plan.to_header(), name, action, event)

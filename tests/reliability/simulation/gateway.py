@@ -11,6 +11,7 @@ from tests.reliability.simulation.clock import Clock
 from tests.reliability.simulation.trace import Trace
 from tests.standin import Silence
 
+# What is owed for an order that was cancelled after its end ("return") is given back at last.
 REFUSALS = {"authorize": "declined", "capture": "declined", "give_back": "refused undo"}
 
 
@@ -62,13 +63,18 @@ class SimulatedGateway:
         return self.answers[call.key]
 
     def _may(self, call: Call) -> bool:
-        if call.unwanted or self.chance.fault(REFUSALS[call.operation], call.operation):
+        refusal = REFUSALS.get(call.operation)
+        if call.unwanted or (refusal and self.chance.fault(refusal, call.operation)):
             return False
         held = self.effects[call.subject, "authorize"] and not self.is_given_back(call.subject)
         return call.operation != "capture" or bool(held)
 
     def is_given_back(self, subject: str) -> bool:
         return subject in self.by_hand or self.effects[subject, "give_back"] > 0
+
+    def is_returned(self, subject: str) -> bool:
+        """Whether it was given back after it was captured."""
+        return self.effects[subject, "return"] > 0
 
     def give_back_by_hand(self, subject: str) -> None:
         """A person does it on the gateway's own pages."""

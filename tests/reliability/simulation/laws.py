@@ -50,8 +50,9 @@ SELECT saga_id, answer_type FROM sagas_sagastep
 WHERE answer_type = ANY(%b::text[]) AND outcome <> 'nothing_to_undo'
 """
 ON_TIMELINES = """
-SELECT placed.saga_id, told.type FROM orders_orderevent AS told
-JOIN orders_order AS placed ON placed.id = told.order_id
+SELECT saga.saga_id, told.type FROM orders_orderevent AS told
+JOIN (SELECT id AS order_id, saga_id FROM orders_order
+      UNION ALL SELECT order_id, saga_id FROM orders_cancellation) AS saga USING (order_id)
 """
 
 
@@ -176,7 +177,7 @@ def _unlike_the_gateway(
         theirs = {each: bool(gateway.effects[subject, each]) for each in ours}
         if UUID(subject) not in substituted:
             ours["give_back"] = bool(given_back)
-            theirs["give_back"] = gateway.is_given_back(subject)
+            theirs["give_back"] = gateway.is_given_back(subject) or gateway.is_returned(subject)
         if ours != theirs:
             yield f"I10: of {trace.saga(subject)} we say {ours}, the gateway {theirs}"
 

@@ -45,12 +45,13 @@ def open_shop() -> None:
 
 
 def drive(percent: int) -> None:
-    """Events drive so many percent of the orders."""
-    version = share_of("place_order")[1]
+    """Events drive so many percent of the orders, and of what takes them back."""
     actor = Actor(id=None, name="simulation")
-    set_share(
-        process="place_order", percent=percent, version=version, actor=actor, reason="simulation"
-    )
+    for process in ("place_order", "cancel_order"):
+        version = share_of(process)[1]
+        set_share(
+            process=process, percent=percent, version=version, actor=actor, reason="simulation"
+        )
 
 
 def wishes(chance: Chance, number: int) -> list[Wish]:

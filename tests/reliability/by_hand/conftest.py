@@ -1,0 +1,3 @@
+from tests.reliability.simulation.conftest import world
+
+__all__ = ["world"]
