@@ -104,6 +104,7 @@ BUSINESS: list[Item] = [
         "Fraud",
         page("fraud.review", "Reviews", "policy"),
         page("fraud.assessment", "Checks", "verified_user"),
+        page("fraud.intent", "Waiting for a decision", "hourglass_top"),
     ),
     pages("Messages", page("notifications.customermessage", "To customers", "mail")),
 ]

@@ -959,7 +959,7 @@ def test_one_page_has_the_groups_of_all_contexts(
 
     assert "1 ValueError: no such account AuthorizePayment authorize payment" in text
     assert "12 RuntimeError: the handler has a bug" in text
-    assert text.count("Nothing is parked.") == 5
+    assert text.count("Nothing is parked.") == 6
     here = opened(ada, f"{LIST}groups/")
     assert "no such account" not in here
 

@@ -122,7 +122,7 @@ def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> N
     assert (found["payments"].waiting[1].value, found["inventory"].waiting[1].value) == ("1", "0")
     assert found["payments"].waiting[1].note.startswith("for ")
     calls = {name: each.waiting[2].value for name, each in found.items()}
-    assert calls == dict.fromkeys(CONTEXTS, "-") | {"payments": "0"}
+    assert calls == dict.fromkeys(CONTEXTS, "-") | {"payments": "0", "fraud": "0"}
 
 
 def test_a_waiting_message_alarms_when_it_is_old(
@@ -148,7 +148,7 @@ def test_every_figure_leads_to_as_many_rows_as_it_says(
 
     behind = {address: len(support.get(address).context["cl"].result_list) for _, address in pairs}
     assert {address: count for count, address in pairs} == behind
-    assert len(pairs) == 8 + 3 + 1 + 15 + 24 + 2
+    assert len(pairs) == 8 + 3 + 1 + 18 + 24 + 2
 
 
 def test_how_old_the_last_proof_is(support: Client, day: dict[str, Order]) -> None:
@@ -240,4 +240,4 @@ def test_it_takes_as_many_statements_with_many_sagas(
     home = home_of(support)
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
-    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 3, "sagas": 3 + 7}
+    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 3, "fraud": 3, "sagas": 3 + 7}

@@ -301,7 +301,7 @@ def test_the_file_has_what_the_list_shows(support: Client, orders: dict[str, Ord
     assert exported(support, "?q=carrier") == [
         {
             "saga_id": str(order.saga_id), "order_id": str(order.id),
-            "order_number": order.number, "process": "place_order", "version": "1",
+            "order_number": order.number, "process": "place_order", "version": "2",
             "mode": "orchestrated", "status": "undone", "waits_for": "",
             "turned_back_at": "create_shipment", "error": "ShipmentRefused",
             "reason": "The carrier takes at most 60 pieces, the order has 100",

@@ -67,7 +67,7 @@ def test_passwords_are_random_and_made_once(tmp_path: Path) -> None:
     kept = Secrets.load(tmp_path / "one")
     assert Secrets.load(tmp_path / "one") == kept
     assert Secrets.load(tmp_path / "two").superuser != kept.superuser
-    assert len({kept.superuser, kept.secret_key, *kept.roles.values()}) == 18
+    assert len({kept.superuser, kept.secret_key, *kept.roles.values()}) == 20
 
 
 def test_the_stacks_own_addresses_are_no_strangers(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -
     programs = [supervision.platform_program(process, layout) for process in PLATFORM]
     supervision.write_config(layout, [], programs)
     text = layout.supervisor_config.read_text()
-    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 12
+    assert [f"[program:{process.name}]" in text for process in PLATFORM] == [True] * 13
     assert "100%% strange" in text
     assert "postgresql://" not in text
 
