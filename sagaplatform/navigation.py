@@ -104,7 +104,7 @@ BUSINESS: list[Item] = [
         "Fraud",
         page("fraud.review", "Reviews", "policy"),
         page("fraud.assessment", "Checks", "verified_user"),
-        page("fraud.intent", "Waiting for a decision", "hourglass_top"),
+        page("fraud.intent", "Questions to people", "contact_support"),
     ),
     pages("Messages", page("notifications.customermessage", "To customers", "mail")),
 ]
@@ -125,6 +125,7 @@ PEOPLE = pages(
     page("auth.user", "Users", "person"),
     page("auth.group", "Groups", "group"),
     page("waffle.switch", "Flags", "toggle_on"),
+    page("orders.modeshare", "Modes", "tune"),
     {
         "app": "ops",
         "title": "Audit",

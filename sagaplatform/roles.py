@@ -19,7 +19,7 @@ SUPPORT, OPERATIONS, APPROVER, AUDITOR = "support", "operations", "approver", "a
 # The tables of each context that are read to find out what happened. Not among them: what people
 # did by hand, and what they ask others to allow.
 TABLES = {
-    "orders": ("order", "orderline", "orderevent"),
+    "orders": ("order", "orderline", "orderevent", "modeshare"),
     "inventory": ("stock", "reservationlisting", "stockmovement"),
     "pricing": ("listprice", "promotion", "pricefreeze"),
     "payments": ("payment", "account", "intent", "ledgerentry"),
@@ -55,6 +55,7 @@ MOVE = (
 )
 SWITCH = (
     rights("waffle", "view change", "switch")
+    | rights("orders", "set", "mode")
     | rights("django_celery_beat", "view change", "periodictask")
     | rights("django_celery_beat", "view", "intervalschedule")
 )

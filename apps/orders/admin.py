@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -21,13 +22,16 @@ from apps.messaging.admin import (
     customer_named,
     uuid_of,
 )
-from apps.messaging.admin.pages import Page, Pages
+from apps.messaging.admin.acting import Acting
+from apps.messaging.admin.pages import Page, Pages, Section
 from apps.messaging.admin.revealing import Revealed, reveal
 from apps.messaging.audit import Actor
 from apps.messaging.display import moment, money, words
+from apps.orders.mode_acts import SET_MODE
 from apps.orders.models import (
     BarrierNote,
     DeadLetter,
+    ModeShare,
     OperatorAction,
     Order,
     OrderEvent,
@@ -35,6 +39,7 @@ from apps.orders.models import (
     OutboxMessage,
     SagaLogListing,
 )
+from apps.orders.modes import changes_of
 from apps.orders.selectors import (
     cancellation_of,
     events_in_order,
@@ -173,6 +178,54 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
     @admin.display(description="Address (masked)")
     def masked_address(self, order: Order) -> str:
         return f"{order.address_name[:1]}***, {order.address_city}, {order.address_country}"
+
+
+@admin.register(ModeShare)
+class ModeShareAdmin(Acting, ReadOnlyAdmin):
+    """How new sagas of each process are driven: by the engine, or that many of them by events."""
+
+    acts = (SET_MODE,)
+
+    change_form_template = "admin/reasoned_change_form.html"
+    list_display = ("process", "by_events", "changed_at", "by_whom", "why")
+    fields = ("process", "by_events", "changed_at", "by_whom", "why")
+    readonly_fields = ("by_events", "by_whom", "why")
+    ordering = ("process",)
+
+    @admin.display(description="New sagas by events")
+    def by_events(self, share: ModeShare) -> str:
+        return f"{share.choreographed_percent} %"
+
+    @admin.display(description="By whom")
+    def by_whom(self, share: ModeShare) -> str:
+        return _last(share, "actor")
+
+    @admin.display(description="Reason")
+    def why(self, share: ModeShare) -> str:
+        return _last(share, "reason")
+
+    def changes_since(self, subject: ModeShare, version: int) -> list[str]:
+        found = [each for each in changes_of(subject.process) if each.version >= version]
+        return [f"{each.actor}: {each.outcome} ({each.reason})" for each in found]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:  # fmt: skip
+        """With who changed it before."""
+        rows = [
+            (moment(each.at), each.actor, each.outcome, each.reason)
+            for each in changes_of(unquote(object_id))
+        ]
+        section = Section("Who changed this", ("At", "Who", "What", "Why"), rows)
+        context = {"staff_actions": section, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+
+def _last(share: ModeShare, name: str) -> str:
+    """Something of the last change; nobody has made one of a mode that is as it came."""
+    found = changes_of(share.process, most=1)
+    return getattr(found[0], name) if found else "-"
 
 
 def _fact(name: str, value: object, currency: str) -> str:

@@ -1,5 +1,7 @@
 """What can go wrong with an order. A docstring is the error's message."""
 
+from apps.messaging.errors import MessagingError
+
 
 class OrdersError(Exception):
     """Something is wrong with an order."""
@@ -48,9 +50,9 @@ class NoStartToTell(OrdersError):
     orders."""
 
 
-class NoSuchShare(OrdersError):
+class NoSuchShare(MessagingError):
     """A share of sagas is a whole number from 0 to 100 percent."""
 
 
-class ModeMoved(OrdersError):
+class ModeMoved(MessagingError):
     """Somebody has changed the mode since you looked: look again, then decide anew."""

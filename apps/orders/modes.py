@@ -4,6 +4,8 @@ A saga keeps the mode that it began with: it is in its plan. Which sagas events 
 a share of them, by the saga's id, so that the same saga is always decided alike.
 """
 
+from datetime import datetime
+from typing import NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from apps.contracts.plan import Mode
@@ -17,6 +19,13 @@ from apps.processes.errors import UnknownProcess
 SHARE = "SELECT choreographed_percent FROM orders_modeshare WHERE process = %b"
 SHARE_AND_VERSION = "SELECT choreographed_percent, version FROM orders_modeshare WHERE process = %b"
 
+# What people did to the mode of a process, the newest first.
+CHANGES = """
+SELECT at, actor, outcome, reason, version FROM orders_operatoraction
+WHERE subject_kind = 'process' AND subject_id = %b ORDER BY id DESC LIMIT %b
+"""
+NEWEST = 20
+
 # Change the share, unless somebody else did meanwhile; version 0 makes the row.
 SET_SHARE = """
 INSERT INTO orders_modeshare AS known (process, choreographed_percent, version)
@@ -27,6 +36,16 @@ SET choreographed_percent = excluded.choreographed_percent, version = known.vers
     changed_at = now()
 WHERE known.version = %(version)b::int
 """
+
+
+class Change(NamedTuple):
+    """Somebody changed the mode of a process."""
+
+    at: datetime
+    actor: str
+    outcome: str  # as "0 % -> 50 % by events"
+    reason: str
+    version: int  # that it had before
 
 
 def mode_for(process: str, saga_id: UUID) -> Mode:
@@ -40,6 +59,12 @@ def share_of(process: str) -> tuple[int, int]:
     """Percent of a process's new sagas that events drive, and the version of that setting."""
     rows = Database("orders").fetch(SHARE_AND_VERSION, [process])
     return tuple(rows[0]) if rows else (0, 0)
+
+
+def changes_of(process: str, most: int = NEWEST) -> list[Change]:
+    """Who changed a process's share, the newest first."""
+    found = Database("orders").fetch(CHANGES, (_subject(process), most))
+    return [Change(*row) for row in found]
 
 
 def set_share(*, process: str, percent: int, version: int, actor: Actor, reason: str) -> None:
@@ -63,7 +88,7 @@ def set_share(*, process: str, percent: int, version: int, actor: Actor, reason:
             actor=actor,
             operation="set_mode",
             subject_kind=SubjectKind.PROCESS,
-            subject_id=uuid5(NAMESPACE_OID, process),
+            subject_id=_subject(process),
             saga_id=None,
             step="",
             version=version,
@@ -71,3 +96,8 @@ def set_share(*, process: str, percent: int, version: int, actor: Actor, reason:
             parameters={"process": process, "choreographed_percent": percent},
             outcome=f"{before} % -> {percent} % by events",
         )
+
+
+def _subject(process: str) -> UUID:
+    """What the audit calls a process by."""
+    return uuid5(NAMESPACE_OID, process)

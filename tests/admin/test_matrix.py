@@ -88,6 +88,7 @@ PAGES |= {
     "sagas_approval_approve": Page(("sagas.view_approval", "sagas.decide_approval")),
     "sagas_approval_decline": Page(("sagas.view_approval", "sagas.decide_approval")),
     "sagas_approval_withdraw": Page(("sagas.view_approval",)),
+    "orders_modeshare_set": Page(("orders.view_modeshare", "orders.set_mode")),
     "orders_order_address": Page(("orders.view_order", "orders.reveal_order")),
     "orders_order_case": Page(("orders.view_order", "sagas.view_saga"), post=200),
 }

@@ -11,6 +11,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from uuid_utils.compat import uuid7
 
 from apps.contracts.payments import AuthorizePayment
+from apps.contracts.plan import Mode
 from apps.contracts.values import PaymentMethod
 from apps.messaging.audit import Actor, write_down
 from apps.messaging.consumer import Failure, park
@@ -19,6 +20,7 @@ from apps.messaging.models import SubjectKind
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
 from sagaplatform.env import CONTEXTS
+from tests.e2e.world import drive
 from tests.messaging.kit import envelope, record
 from tests.ops.world import buy, deliver
 
@@ -143,6 +145,7 @@ def fill_every_table(databases: Databases) -> None:
     every = IntervalSchedule.objects.create(every=2, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.create(name="sweep", task="messaging.work_intents", interval=every)
     start_promotions(promotions=[NewPromotion("tea", 400)])
+    drive(Mode.ORCHESTRATED)
     for context in CONTEXTS:
         park_for(order.saga_id, context)  # leaves a copy in the outbox, too
         note_for(databases, order.saga_id, context)

@@ -83,6 +83,7 @@ class Campaign:
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
+    returns: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
@@ -92,6 +93,7 @@ class Campaign:
         self.hours += report.hours
         self.faults += report.faults
         self.ends += report.ends
+        self.returns += report.returns
         if report.violation:
             self.violations.append(report)
 
@@ -105,6 +107,7 @@ class Campaign:
             "steps": self.steps,
             "simulated_hours": round(self.hours, 1),
             "ends": dict(sorted(self.ends.items())),
+            "returns": dict(sorted(self.returns.items())),
             "faults": dict(sorted(self.faults.items())),
             "violations": [
                 {"seed": each.seed, "violation": each.violation} for each in self.violations

@@ -230,16 +230,16 @@ MUTATIONS: Mapping[str, Mutation] = {
         (no_deduplication, 1, 20),
         (undo_while_in_flight, 2, 50),
         (compensations_out_of_order, 1, 20),
-        (timeout_turns_the_pivot, 26, 100),
+        (timeout_turns_the_pivot, 107, 300),
         (answers_matched_by_step, 1, 50),
         (doubtful_step_left_out, 1, 50),
-        (desk_not_heard, 14, 300),
+        (desk_not_heard, 33, 300),
         (undo_waits_behind_parked, 13, 300),
         (offsets_before_the_database, 7, 100),
         (nobody_sweeps, 1, 20),
         (unknown_taken_as_refused, 5, 100),
         (fresh_key_per_attempt, 3, 100),
-        (stale_worker_records, 64, 300),
+        (stale_worker_records, 43, 300),
     )
 }
 

@@ -42,7 +42,7 @@ SWEEP = 6  # seconds after which a sweeper looks again
 ROUNDS = 40  # of waiting, after the storm, for all to come to rest
 MOST_TURNS = 300  # of all who have work, until none has
 MOST_DEPTH = 2  # calls within calls that take too long
-ENDS = "SELECT status, count(*) FROM sagas_saga GROUP BY status"
+ENDS = "SELECT status, count(*) FROM sagas_saga WHERE process = %b GROUP BY status"
 
 
 class Broken(Exception):
@@ -60,6 +60,7 @@ class Report:
     hours: float = 0.0  # by the simulated clock
     faults: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
+    returns: Counter[str] = field(default_factory=Counter)  # of confirmed orders: how they ended
     trace: list[str] = field(default_factory=list)
 
 
@@ -104,7 +105,8 @@ class Simulation:
             except Broken as broken:
                 self.report.violation = str(broken)
                 self.trace.tell(f"BROKEN: {broken}")
-            self.report.ends = Counter(dict(Database("sagas").fetch(ENDS)))
+            self.report.ends = Counter(dict(Database("sagas").fetch(ENDS, ["place_order"])))
+            self.report.returns = Counter(dict(Database("sagas").fetch(ENDS, ["cancel_order"])))
         self.report.hours = self.clock.monotonic() / 3600
         self.report.faults = +self.chance.counts
         self.report.trace = self.trace.lines

@@ -29,6 +29,7 @@ NAMESAKES = {
     ("pricing_listprice", "changed_at"): "a saga log's is, for the admin",
     ("shipping_giftwrap", "changed_at"): "a saga log's is, for the admin",
     ("payments_ledgerentry", "at"): "a timeline's is, and comes from the messages' ids",
+    ("fraud_assessment", "assessed_at"): "it is, and the simulation's flag leaves nobody checked",
     ("pricing_promotion", "starts_at"): "it is, and the simulation starts no promotions",
 }
 

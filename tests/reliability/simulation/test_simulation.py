@@ -24,6 +24,7 @@ def test_every_order_ends_and_everything_adds_up(world: Owners, first: int) -> N
     assert complaints(result) == []
     assert set(result.ends) == {"confirmed", "undone"}
     assert result.ends.total() == result.orders
+    assert set(result.returns) <= {"confirmed", "undone"}
     assert [each for each in OFTEN if not result.faults[each]] == []
 
 
