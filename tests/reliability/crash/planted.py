@@ -19,10 +19,10 @@ def offsets_first() -> None:
 
     carry_out = ContextConsumer._settle
 
-    def commit_and_carry_out(self: ContextConsumer, records: Sequence[Record]) -> None:
+    def commit_and_carry_out(self: ContextConsumer, records: Sequence[Record]) -> int:
         read = [TopicPartition(topic_name(e.topic), e.partition, e.offset + 1) for e in records]
         self.consumer.commit(offsets=read, asynchronous=False)
-        carry_out(self, records)
+        return carry_out(self, records)
 
     ContextConsumer._settle = commit_and_carry_out  # type: ignore[method-assign]
 

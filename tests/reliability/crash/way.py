@@ -10,9 +10,13 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import CONTEXTS, Action
+from apps.contracts.orders import CancelRequested
 from apps.contracts.plan import Mode
+from apps.contracts.sagas import CancelAccepted
+from apps.contracts.steps import Fenced
 from apps.messaging.handling import CallOutside
-from apps.messaging.wiring import wiring
+from apps.messaging.wiring import key_of_type, wiring
+from apps.orders.cancelling import CANCEL_ORDER
 from apps.processes import Kind, Process
 
 ENGINE = "sagas"
@@ -26,6 +30,9 @@ class Asked(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.step}@{self.action}"
+
+
+WISH = Asked(CANCEL_ORDER, Action.DO)  # the customer's, to cancel
 
 
 class Hop(NamedTuple):
@@ -45,6 +52,12 @@ class Way:
     wishes: frozenset[str] = frozenset()
     refused: str = ""  # the step that says no; empty: none does
     inside: frozenset[str] = frozenset()  # steps that could call outside and on this way do not
+    mode: Mode = Mode.ORCHESTRATED
+
+    @property
+    def by_events(self) -> bool:
+        """Whether nobody sends commands: each asks its neighbour by what it tells."""
+        return self.mode is Mode.CHOREOGRAPHED
 
     @property
     def owner(self) -> str:
@@ -52,33 +65,82 @@ class Way:
         return context_of(self.process.start)
 
     @property
+    def forward(self) -> tuple[Asked, ...]:
+        """All steps of its plan."""
+        steps = self.process.plan(self.wishes, self.mode).steps
+        return tuple(Asked(each, Action.DO) for each in steps)
+
+    @property
     def asked(self) -> tuple[Asked, ...]:
         """All that is asked, in order: forwards, and from a refusal on back."""
-        steps = self.process.plan(self.wishes, Mode.ORCHESTRATED).steps
-        last = steps.index(self.refused) + 1 if self.refused else len(steps)
-        forward = tuple(Asked(each, Action.DO) for each in steps[:last])
-        return (*forward, *back(forward[:-1])) if self.refused else forward
-
-    def turned_back_at(self, late: Asked) -> tuple[Asked, ...]:
-        """What is answered where time runs out while this is asked: what may have had its effect
-        is undone too. A pivot that was sent, and what is behind it, goes forward all the same."""
-        if self.process.step(late.step).kind is not Kind.COMPENSATABLE:
-            return self.asked
-        forward = self.asked[: self.asked.index(late)]
-        return (*forward, *back((*forward, late)))
+        if not self.refused:
+            return self.forward
+        done = self.forward[: self.forward.index(Asked(self.refused, Action.DO))]
+        return (*done, Asked(self.refused, Action.DO), *back(done))
 
     def before(self, asked: Asked) -> Asked:
         """What was answered last when this is asked."""
         return self.asked[self.asked.index(asked) - 1]
 
+    def can_be_undone(self, asked: Asked) -> bool:
+        """Whether this is a step before the pivot, being done."""
+        return asked.action is Action.DO and self.kind(asked) is Kind.COMPENSATABLE
+
+    def kind(self, asked: Asked) -> Kind:
+        return self.process.step(asked.step).kind
+
+    # --- turning back while something is asked
+
+    def turning_back(self, late: Asked) -> tuple[Asked, ...]:
+        """What the engine asks that turns back by itself: what may have had its effect is undone
+        too. What events drove may be further than is known: first the pivot is fenced, then every
+        step before it is undone."""
+        if self.by_events:
+            [pivot] = [each for each in self.forward if self.kind(each) is Kind.PIVOT]
+            all_before = self.forward[: self.forward.index(pivot)]
+            return (Asked(pivot.step, Action.FENCE), *back(all_before))
+        return back(self.asked[: self.asked.index(late) + 1])
+
+    def turned_back_at(self, late: Asked) -> tuple[Asked, ...]:
+        """What is answered where a saga shall turn back while this is asked. A pivot that was sent
+        goes forward all the same, and so does what is behind it; of what events drove it is asked
+        for its outcome first."""
+        asked = self.asked[: self.asked.index(late)]
+        if self.can_be_undone(late):
+            return (*asked, *self.turning_back(late))
+        if not self.by_events or self.kind(late) is Kind.RETRIABLE:
+            return self.asked
+        fence, *undoing = self.turning_back(late)
+        return tuple(dict.fromkeys((*self.asked, fence, *(undoing if self.refused else ()))))
+
+    def perhaps_at(self, late: Asked) -> frozenset[Asked]:
+        """What may be answered beside that: what has been told by events is done all the same,
+        where it comes before its undoing."""
+        if not self.by_events or not self.can_be_undone(late):
+            return frozenset()
+        behind = self.forward[self.forward.index(late) :]
+        return frozenset(each for each in behind if self.can_be_undone(each))
+
+    # --- messages
+
     def command(self, asked: Asked) -> type[Command] | None:
-        """By which it is asked; None of what the initiator did."""
+        """By which it is asked, or what an event means to its neighbour; None of what the initiator
+        did, and of a Fence."""
         step = self.process.step(asked.step)
+        if asked.action is Action.FENCE:
+            return None
         return step.compensation if asked.action is Action.UNDO else step.command
+
+    def context(self, asked: Asked) -> str:
+        """Whose step it is."""
+        step = self.process.step(asked.step)
+        return context_of(step.command or step.success)
 
     def answer(self, asked: Asked) -> type[Event]:
         """By which it is answered on this way."""
         step = self.process.step(asked.step)
+        if asked.action is Action.FENCE:
+            return Fenced
         if asked.action is Action.UNDO:
             assert step.compensation  # a definition is checked: only what can be undone is undone
             return step.compensation.answer
@@ -94,14 +156,41 @@ class Way:
             return ""
         return context_of(command)
 
+    def told(self, asked: Asked) -> tuple[Asked, ...]:
+        """What a consumer sends that is asked this: nothing where its worker answers."""
+        return () if self.outside(asked) else (asked,)
+
+    # --- who hears what
+
     def hops(self) -> Iterator[Hop]:
         """Every message of this way, as each context that it concerns takes it in."""
-        path = self.asked
+        if not self.by_events:
+            yield from self.commanded(self.asked)
+            return
+        for each, following in zip(self.asked, (*self.asked[1:], None), strict=True):
+            if following:
+                yield self.followed(each, following)
+            ends = () if following else (each,)
+            yield from heard(self.answer(each), each, ends)
+
+    def commanded(self, path: Sequence[Asked]) -> Iterator[Hop]:
+        """The same, where the engine asks."""
         for each, following in zip(path, (*path[1:], path[-1]), strict=True):
-            if command := self.command(each):
-                sent = () if self.outside(each) else (each,)
-                yield Hop(context_of(command), each, each, sent)
-            yield from heard(self.answer(each), each, following)
+            if each != self.forward[0]:
+                yield Hop(self.context(each), each, each, self.told(each))
+            yield from heard(self.answer(each), each, (following,))
+
+    def followed(self, each: Asked, following: Asked) -> Hop:
+        """A context hears its neighbour's event, and does what follows from that."""
+        context = self.context(following)
+        assert key_of_type(self.answer(each)) in wiring(context).follows
+        return Hop(context, each, following, self.told(following))
+
+    def wished(self, late: Asked) -> Iterator[Hop]:
+        """The customer's wish to cancel while this is asked, and the news that it is granted."""
+        first = self.forward[0]
+        yield from heard(CancelRequested, WISH, (self.turning_back(late)[0],))
+        yield from heard(CancelAccepted, first, ())
 
 
 def back(done: Sequence[Asked]) -> tuple[Asked, ...]:
@@ -109,19 +198,20 @@ def back(done: Sequence[Asked]) -> tuple[Asked, ...]:
     return tuple(Asked(each.step, Action.UNDO) for each in reversed(done))
 
 
-def heard(event: type[Event], told: Asked, following: Asked) -> Iterator[Hop]:
-    """Who listens to an event, who reacts to it, and what follows from that."""
-    key = (event.__name__, event.version)
+def heard(event: type[Event], told: Asked, asks: tuple[Asked, ...]) -> Iterator[Hop]:
+    """Who listens to an event, who reacts to it, and what follows from that; `asks` is what the
+    engine sends then."""
+    key = key_of_type(event)
     for context in CONTEXTS:
         table = wiring(context)
         if key in table.listeners:
-            yield Hop(context, told, told, (following,) if context == ENGINE else ())
+            yield Hop(context, told, told, asks if context == ENGINE else ())
         if reaction := table.reactions.get(key):
             own = Asked(reaction.step, Action.DO)
             tells = [each for each in returned(reaction.decide) if issubclass(each, Event)]
             yield Hop(context, told, own, (own,) if tells else ())
             for each in tells:
-                yield from heard(each, own, own)
+                yield from heard(each, own, (own,))
 
 
 def may_call_outside(command: type[Message]) -> bool:
