@@ -60,6 +60,12 @@ class Platform:
         process.kill()
         process.wait()
 
+    def end(self, name: str) -> None:
+        """SIGTERM: what it has read it commits, so that its successor does not read it again."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_SECONDS)
+
     def stop(self) -> None:
         """SIGTERM to all, and wait."""
         for process in self.processes.values():

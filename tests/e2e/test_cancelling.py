@@ -23,12 +23,12 @@ Databases = dict[str, psycopg.Connection]
 @pytest.fixture
 def patient(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """The platform with a shipping whose carriers come an hour after the confirmation."""
-    platform.kill("shipping")
+    platform.end("shipping")
     monkeypatch.setenv("HAND_OVER_AFTER", "3600")
     platform.start(["shipping"])
     yield platform
     for name in {"shipping", "watchdog"} & platform.processes.keys():
-        platform.kill(name)
+        platform.end(name)
 
 
 @pytest.fixture(params=list(Mode))
