@@ -19,7 +19,7 @@ from tests.reliability.crash.points import (
     shows,
 )
 from tests.reliability.crash.scenarios import SCENARIOS
-from tests.reliability.crash.way import Asked, Way
+from tests.reliability.crash.way import WISH, Asked, Way
 
 SHORT = Process(
     name="short",
@@ -156,6 +156,8 @@ def test_the_scenarios_show_every_failpoint_step_and_compensation() -> None:
         *(Asked(each.name, Action.UNDO) for each in PLACE_ORDER.steps if each.compensation),
         Asked("hand_over", Action.DO),
         Asked("ship_stock", Action.DO),
+        Asked("capture_payment", Action.FENCE),
+        WISH,
     }
 
 
