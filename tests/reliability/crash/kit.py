@@ -39,7 +39,7 @@ AT_ONCE = Patience(moment=timedelta(0), second_look=1.0)
 PARTITIONS = 2
 LETTERS = "SELECT count(*) FROM {context}_deadletter"
 OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
-SAGAS = "SELECT saga_id, status, driver FROM sagas_saga ORDER BY saga_id"
+SAGAS = "SELECT saga_id, process, status, driver FROM sagas_saga ORDER BY saga_id"
 HISTORY = "SELECT step, action, outcome FROM sagas_sagastep WHERE saga_id = %s ORDER BY revision"
 REVISION = "SELECT coalesce(max(revision), 0) FROM sagas_saga WHERE ended_at IS NULL"
 
@@ -59,6 +59,7 @@ class World(Protocol):
     def meet(self, scenario: Scenario, sagas: int) -> None: ...
     def lose_start(self) -> None: ...
     def wish(self) -> None: ...
+    def send_carrier(self) -> None: ...
     def under_way(self, sagas: int) -> list[str]: ...
     def faults(self) -> Iterable[str]: ...
 
@@ -102,6 +103,14 @@ class Kit:
         self.spent = (folder / f"spent-{number}" for number in itertools.count())
         self._opened = ExitStack()
         self.stage: Stage | None = None
+        self._carries = {
+            Time.ENOUGH: self._in_time,
+            Time.LATE: self._late,
+            Time.OVER: self._late,
+            Time.WISHED: self._late,
+            Time.LOST: self._lost,
+            Time.CARRIER: self._carrier,
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -119,10 +128,12 @@ class Kit:
 
     # --- a stage
 
-    def open(self) -> Stage:
-        """Empty databases, topics of its own, and all processes but the watchdog."""
-        if self.stage:
+    def open(self, more: Mapping[str, str]) -> Stage:
+        """Empty databases, topics of its own, and all processes but the watchdog, with `more`
+        settings than the usual ones."""
+        if self.stage and self.stage.settings == more:
             return self.stage
+        self.close()
         prefix = f"crash-{uuid4().hex[:8]}."
         settings = override_settings(KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS=PARTITIONS)
         self._opened.enter_context(settings)
@@ -134,7 +145,8 @@ class Kit:
         self.world.open()
         self.begun = 0
         self.known: set[UUID] = set()
-        self.stage = Stage(self.owners, self.folder, self.world.environment, self.planted)
+        environment = self.world.environment
+        self.stage = Stage(self.owners, self.folder, environment, more, self.planted)
         self._opened.callback(self.stage.close)
         for role in (*CONSUMERS, *WORKERS):
             self.stage.start(role)
@@ -164,12 +176,11 @@ class Kit:
 
     def _faults(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Have them die, wait until all has ended; what is wrong then, in words."""
-        stage = self.open()
+        stage = self.open(dict(scenario.settings))
         sagas = max(1, len(dying))
-        self.begun += sagas
+        self.begun += sagas * (2 if scenario.before else 1)
         watch = Watch(stage, self.world, self.begun)
-        late = self._lost if scenario.time is Time.LOST else self._late
-        carry = late if any(case.late for case, _ in dying) else self._in_time
+        carry = self._carries[scenario.time] if dying else self._in_time
         self.world.meet(scenario, sagas)
         try:
             carry(scenario, dying, watch)
@@ -183,12 +194,19 @@ class Kit:
 
     def _in_time(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
         """As many sagas as there are cases, all processes armed from the start."""
+        sagas = max(1, len(dying))
+        if scenario.before:
+            for _ in range(sagas):
+                scenario.before()
+            watch.look()
+        elsewhere = [each for each in dying if each[0].role.job is Job.INITIATOR]
         watch.stage.kill(*(case.role for case, _ in dying))
-        for case, spent in dying:
+        for case, spent in (each for each in dying if each not in elsewhere):
             self._arm(case.role, case.failpoint, case.asked, spent, scenario)
-        elsewhere = sum(case.role.job is Job.INITIATOR for case, _ in dying)
-        for _ in range(max(1, len(dying)) - elsewhere):
+        for _ in range(sagas - len(elsewhere)):
             scenario.begin()
+        for case, spent in elsewhere:
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
 
     def _late(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
         """Somebody dies and stays dead, so that a saga waits; meanwhile the watchdog finds it late,
@@ -219,10 +237,9 @@ class Kit:
         if scenario.time is Time.OVER:
             watch.stage.tell(ENGINE, OVER)
         if case.role == WATCHDOG:
-            self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
-            watch.until_dead(WATCHDOG)
-            watch.look()
-        watch.stage.start(WATCHDOG)
+            self._watchdog_dies(scenario, case, spent, watch)
+        else:
+            watch.stage.start(WATCHDOG)
 
     def _wish(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> None:
         """The customer wishes to cancel; perhaps the process that takes the wish dies of that."""
@@ -240,12 +257,26 @@ class Kit:
         watch.until(lambda: initiator in stage.dead(), "the start to be committed")
         self.world.lose_start()
         watch.until_dead(initiator)
+        self._watchdog_dies(scenario, case, spent, watch)
+        watch.until_ended()
+        stage.kill(WATCHDOG)
+
+    def _carrier(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """A parcel waits for its carrier; the watchdog dies while it gives it away."""
+        [(case, spent)] = dying
+        scenario.begin()
+        watch.look()
+        self.world.send_carrier()
+        self._watchdog_dies(scenario, case, spent, watch)
+        watch.until_ended()
+        watch.stage.kill(WATCHDOG)
+
+    def _watchdog_dies(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> None:
+        """It finds what is due, dies of that, and comes again when the others are at rest."""
         self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
         watch.until_dead(WATCHDOG)
         watch.look()
-        stage.start(WATCHDOG)
-        watch.until_ended()
-        stage.kill(WATCHDOG)
+        watch.stage.start(WATCHDOG)
 
     def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
         """Begin a saga; who has died in the middle of it, and does not do what is late."""
@@ -271,8 +302,8 @@ class Kit:
     def _wrong_ends(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Each saga of this round has ended as it does without a crash."""
         late = next((case.late for case, _ in dying), None)
-        for saga_id, status, driver in self.owners[ENGINE].execute(SAGAS).fetchall():
-            if saga_id in self.known:
+        for saga_id, process, status, driver in self.owners[ENGINE].execute(SAGAS).fetchall():
+            if saga_id in self.known or process != scenario.way.process.name:
                 continue
             self.known.add(saga_id)
             told = self.owners[ENGINE].execute(HISTORY, [saga_id]).fetchall()

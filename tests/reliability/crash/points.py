@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
+from apps.shipping.workspaces import HAND_OVER
 from tests.reliability.crash.way import ENGINE, WISH, Asked, Hop, Way
 
 
@@ -63,6 +64,7 @@ class Time(enum.StrEnum):
     OVER = "over"  # the deadline passes meanwhile
     LOST = "lost"  # its start never reaches anybody, until it is told again
     WISHED = "wished"  # the customer wishes to cancel meanwhile
+    CARRIER = "carrier"  # the carrier comes later than the confirmation
 
 
 class Case(NamedTuple):
@@ -85,9 +87,11 @@ class Scenario:
 
     name: str
     way: Way
-    begin: Callable[[], UUID]  # start such a saga, in this process
+    begin: Callable[[], object]  # start such a saga, in this process
     time: Time = Time.ENOUGH
     calls: tuple[tuple[str, str], ...] = ()  # what the outside world makes of operations
+    before: Callable[[], UUID] | None = None  # starts a saga that has to end before this one begins
+    settings: tuple[tuple[str, str], ...] = ()  # of all processes, where not the usual ones
 
     def __str__(self) -> str:
         return self.name
@@ -199,12 +203,19 @@ def lost(way: Way) -> Iterator[Case]:
     yield from (Case(WATCHDOG, each, start, start) for each in (*STARTS, PRODUCED))
 
 
+def carried(way: Way) -> Iterator[Case]:
+    """The watchdog gives the carrier what has waited for it."""
+    handed_over = Asked(HAND_OVER, Action.DO)
+    yield from watching(handed_over, handed_over)
+
+
 CASES: dict[Time, Callable[[Way], Iterable[Case]]] = {
     Time.ENOUGH: in_time,
     Time.LATE: late,
     Time.OVER: over,
     Time.LOST: lost,
     Time.WISHED: wished,
+    Time.CARRIER: carried,
 }
 TURNING_BACK = (Time.OVER, Time.WISHED)
 

@@ -12,8 +12,9 @@ import psycopg
 from apps.contracts.plan import Mode
 from apps.contracts.values import PaymentMethod, PricedLine
 from apps.orders.cancelling import request_cancellation
-from apps.orders.models import Order, OrderStatus
-from apps.processes import PLACE_ORDER
+from apps.orders.models import Cancellation, Order, OrderStatus
+from apps.payments.handlers import RETURN
+from apps.processes import CANCEL_ORDER, PLACE_ORDER
 from tests.e2e.world import basket, buy, drive, open_shop
 from tests.reliability.crash.points import Scenario, Time
 from tests.reliability.crash.way import Way
@@ -28,7 +29,18 @@ TOO_MANY = {"cake": 70}  # for a carrier
 
 def wish_to_cancel() -> None:
     """Cancel the order that is under way, as its customer."""
-    order = Order.objects.get(status=OrderStatus.PLACED)
+    cancel(Order.objects.get(status=OrderStatus.PLACED))
+
+
+def take_back() -> None:
+    """Cancel an order after its end, as its customer."""
+    wished = Cancellation.objects.values("order_id")
+    order = Order.objects.filter(status=OrderStatus.CONFIRMED).exclude(id__in=wished).first()
+    assert order, "one is placed before"
+    cancel(order)
+
+
+def cancel(order: Order) -> None:
     request_cancellation(
         customer_id=order.customer_id, order_id=order.id, reason="",
         idempotency_key=f"key-{uuid4()}", request_hash=b"x",
@@ -69,11 +81,20 @@ def in_mode(mode: Mode) -> tuple[Scenario, ...]:
     )  # fmt: skip
 
 
+CARRIER_LATER = (("HAND_OVER_AFTER", "3600"),)
 SCENARIOS = (
     *in_mode(Mode.ORCHESTRATED),
     Scenario("start lost by card", Way(PLACE_ORDER, GIFT), by_card, Time.LOST),
     *in_mode(Mode.CHOREOGRAPHED),
-)
+    Scenario(
+        "carrier comes later", Way(PLACE_ORDER, GIFT, inside=INSIDE), by_credit,
+        Time.CARRIER, settings=CARRIER_LATER,
+    ),
+    Scenario(
+        "taken back by card", Way(CANCEL_ORDER, GIFT), take_back,
+        before=by_card, settings=CARRIER_LATER,
+    ),
+)  # fmt: skip
 
 # What each payment by card says that the gateway has done for it.
 CARD_EFFECTS = """
@@ -89,6 +110,7 @@ OPEN_CALLS = """
 SELECT subject, operation FROM payments_intent
 WHERE status IN ('claimed', 'unknown', 'waiting') OR status = 'due' AND called_at IS NOT NULL
 """
+SEND_CARRIERS = "UPDATE shipping_pickup SET due_at = now()"
 UNDECIDED_WISHES = "SELECT count(*) FROM orders_cancellation WHERE decided_at IS NULL"
 SWITCH_GIFTS_ON = """
 INSERT INTO waffle_switch (name, active, note, created, modified)
@@ -135,6 +157,10 @@ class Shop:
         """The customer wishes to cancel what is under way."""
         wish_to_cancel()
 
+    def send_carrier(self) -> None:
+        """What waits for its carrier is fetched now."""
+        self.owners["shipping"].execute(SEND_CARRIERS)
+
     def under_way(self, sagas: int) -> list[str]:
         """What is not at its end, in words."""
         wishes = self.platform.count("orders", UNDECIDED_WISHES)
@@ -143,11 +169,16 @@ class Shop:
 
     def faults(self) -> Iterator[str]:
         """Where the gateway's ledger is not ours (law I10). It may be ahead by an open call."""
-        theirs = self.gateway.had_effect()
+        theirs = given_back(self.gateway.had_effect())
         ours = self.owners["payments"].execute(CARD_EFFECTS).fetchall()
-        known = [*ours, *self.owners["payments"].execute(OPEN_CALLS).fetchall()]
+        known = [*ours, *given_back(self.owners["payments"].execute(OPEN_CALLS).fetchall())]
         yield from (f"the gateway did {each} and we do not know" for each in extra(theirs, known))
         yield from (f"we believe {each} and the gateway did not" for each in extra(ours, theirs))
+
+
+def given_back(calls: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Calls as a payment tells of them: it does not say which saga has given it back."""
+    return [(each, "give_back" if what == RETURN else what) for each, what in calls]
 
 
 def extra(some: Sequence[object], others: Sequence[object]) -> list[object]:

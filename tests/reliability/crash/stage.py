@@ -40,20 +40,22 @@ SELECT count(*) FROM {context}_intent WHERE status IN ('due', 'claimed', 'unknow
 
 
 class Stage:
-    """All processes on topics of their own. `planted` names a fault for some of them."""
+    """All processes on topics of their own, with `more` settings. `planted` names a fault for some
+    of them."""
 
     def __init__(
         self,
         owners: dict[str, psycopg.Connection],
         folder: Path,
         environment: Mapping[str, str],
+        more: Mapping[str, str],
         planted: Mapping[Role, str],
     ) -> None:
         self.owners = owners
         self.folder = folder
-        self.planted = planted
+        self.planted, self.settings = planted, more
         self.environment = {
-            **os.environ, **environment,
+            **os.environ, **environment, **more,
             "DJANGO_SETTINGS_MODULE": "sagaplatform.settings", "LOG_FORMAT": "text",
             "KAFKA_TOPIC_PREFIX": settings.KAFKA_TOPIC_PREFIX, "WATCHDOG_FEWEST_LATE": "1000",
         }  # fmt: skip
@@ -92,6 +94,8 @@ class Stage:
         if role.job is Job.WATCHDOG:
             for context in ("orders", "sagas"):
                 self.tell(context, ORPHAN_LEASES)
+            for context in ("orders", "sagas", "shipping"):
+                self.tell(context, ORPHAN_MESSAGES)
         if role.job is Job.WORKER:
             self.tell(role.context, ORPHAN_CALLS)
         self.tell(role.context, ORPHAN_MESSAGES)
