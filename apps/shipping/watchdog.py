@@ -3,7 +3,11 @@
 Only where HAND_OVER_AFTER lets parcels wait; otherwise they are handed over on OrderConfirmed.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
@@ -11,6 +15,7 @@ from apps.contracts.shipping import ShipmentHandedOver
 from apps.messaging.context import context
 from apps.messaging.database import Row
 from apps.messaging.envelope import Envelope, new_envelope
+from apps.messaging.failpoints import reach
 from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
@@ -53,9 +58,15 @@ class Watchdog:
                 return 0
             taken = self.database.fetch(HAND_OVER_DUE, [[*waiting]])
             self.database.execute(FORGET, [[*waiting]])
-            told = [_handed_over(waiting[saga_id], *rest) for saga_id, *rest in taken]
-            publish(self.database, told)
-        return len(told)
+            self._tell([_handed_over(waiting[saga_id], *rest) for saga_id, *rest in taken])
+        return len(taken)
+
+    def _tell(self, told: Sequence[Envelope]) -> None:
+        requests = [each.request for each in told]
+        after = partial(reach, "watchdog.after_commit", requests)
+        transaction.on_commit(after, using=self.database.alias)
+        publish(self.database, told)
+        reach("watchdog.before_commit", requests)
 
     def close(self) -> None:
         """Nothing is held."""

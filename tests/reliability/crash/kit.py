@@ -21,6 +21,7 @@ from apps.ops.conservation.proof import Patience
 from sagaplatform.env import CONTEXTS
 from tests.conftest import empty
 from tests.reliability.crash.points import (
+    ONCE,
     STARTED,
     WATCHDOG,
     Case,
@@ -38,7 +39,7 @@ AT_ONCE = Patience(moment=timedelta(0), second_look=1.0)
 PARTITIONS = 2
 LETTERS = "SELECT count(*) FROM {context}_deadletter"
 OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
-SAGAS = "SELECT saga_id, status FROM sagas_saga ORDER BY saga_id"
+SAGAS = "SELECT saga_id, process, status, driver FROM sagas_saga ORDER BY saga_id"
 HISTORY = "SELECT step, action, outcome FROM sagas_sagastep WHERE saga_id = %s ORDER BY revision"
 REVISION = "SELECT coalesce(max(revision), 0) FROM sagas_saga WHERE ended_at IS NULL"
 
@@ -57,6 +58,8 @@ class World(Protocol):
     def open(self) -> None: ...
     def meet(self, scenario: Scenario, sagas: int) -> None: ...
     def lose_start(self) -> None: ...
+    def wish(self) -> None: ...
+    def send_carrier(self) -> None: ...
     def under_way(self, sagas: int) -> list[str]: ...
     def faults(self) -> Iterable[str]: ...
 
@@ -100,6 +103,14 @@ class Kit:
         self.spent = (folder / f"spent-{number}" for number in itertools.count())
         self._opened = ExitStack()
         self.stage: Stage | None = None
+        self._carries = {
+            Time.ENOUGH: self._in_time,
+            Time.LATE: self._late,
+            Time.OVER: self._late,
+            Time.WISHED: self._late,
+            Time.LOST: self._lost,
+            Time.CARRIER: self._carrier,
+        }
 
     def __enter__(self) -> Self:
         return self
@@ -117,10 +128,12 @@ class Kit:
 
     # --- a stage
 
-    def open(self) -> Stage:
-        """Empty databases, topics of its own, and all processes but the watchdog."""
-        if self.stage:
+    def open(self, more: Mapping[str, str]) -> Stage:
+        """Empty databases, topics of its own, and all processes but the watchdog, with `more`
+        settings than the usual ones."""
+        if self.stage and self.stage.settings == more:
             return self.stage
+        self.close()
         prefix = f"crash-{uuid4().hex[:8]}."
         settings = override_settings(KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS=PARTITIONS)
         self._opened.enter_context(settings)
@@ -132,7 +145,8 @@ class Kit:
         self.world.open()
         self.begun = 0
         self.known: set[UUID] = set()
-        self.stage = Stage(self.owners, self.folder, self.world.environment, self.planted)
+        environment = self.world.environment
+        self.stage = Stage(self.owners, self.folder, environment, more, self.planted)
         self._opened.callback(self.stage.close)
         for role in (*CONSUMERS, *WORKERS):
             self.stage.start(role)
@@ -162,12 +176,11 @@ class Kit:
 
     def _faults(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Have them die, wait until all has ended; what is wrong then, in words."""
-        stage = self.open()
+        stage = self.open(dict(scenario.settings))
         sagas = max(1, len(dying))
-        self.begun += sagas
+        self.begun += sagas * (2 if scenario.before else 1)
         watch = Watch(stage, self.world, self.begun)
-        late = self._lost if scenario.time is Time.LOST else self._late
-        carry = late if any(case.late for case, _ in dying) else self._in_time
+        carry = self._carries[scenario.time] if dying else self._in_time
         self.world.meet(scenario, sagas)
         try:
             carry(scenario, dying, watch)
@@ -181,31 +194,60 @@ class Kit:
 
     def _in_time(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
         """As many sagas as there are cases, all processes armed from the start."""
+        sagas = max(1, len(dying))
+        if scenario.before:
+            for _ in range(sagas):
+                scenario.before()
+            watch.look()
+        elsewhere = [each for each in dying if each[0].role.job is Job.INITIATOR]
         watch.stage.kill(*(case.role for case, _ in dying))
-        for case, spent in dying:
+        for case, spent in (each for each in dying if each not in elsewhere):
             self._arm(case.role, case.failpoint, case.asked, spent, scenario)
-        elsewhere = sum(case.role.job is Job.INITIATOR for case, _ in dying)
-        for _ in range(max(1, len(dying)) - elsewhere):
+        for _ in range(sagas - len(elsewhere)):
             scenario.begin()
+        for case, spent in elsewhere:
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
 
     def _late(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
-        """Somebody dies and stays dead while the watchdog finds his saga late."""
+        """Somebody dies and stays dead, so that a saga waits; meanwhile the watchdog finds it late,
+        or its customer wishes to cancel it. Who dies of that is started again."""
         [(case, spent)] = dying
         stage, absent = watch.stage, self._begin_without(scenario, case, spent, watch)
+        if case.role not in (absent, WATCHDOG) and case.role.job not in ONCE:
+            stage.kill(case.role)
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
         revision = stage.count(ENGINE, REVISION)
-        stage.tell(ENGINE, LATE)
-        if scenario.time is Time.OVER:
-            stage.tell(ENGINE, OVER)
-        if case.role == WATCHDOG:
-            self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
-            watch.until_dead(WATCHDOG)
-            watch.look()
-        stage.start(WATCHDOG)
-        watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the watchdog to act")
+        carry = self._wish if scenario.time is Time.WISHED else self._watch
+        carry(scenario, case, spent, watch)
+        watch.until(
+            lambda: bool(stage.dead()) or stage.count(ENGINE, REVISION) > revision,
+            "the engine to act",
+        )
         watch.look()
-        stage.start(absent)
+        if case.role == absent and not spent.exists():
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
+        else:
+            stage.start(absent)
         watch.until_ended()
         stage.kill(WATCHDOG)
+
+    def _watch(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> None:
+        """The watchdog finds the saga late; perhaps it dies of that first."""
+        watch.stage.tell(ENGINE, LATE)
+        if scenario.time is Time.OVER:
+            watch.stage.tell(ENGINE, OVER)
+        if case.role == WATCHDOG:
+            self._watchdog_dies(scenario, case, spent, watch)
+        else:
+            watch.stage.start(WATCHDOG)
+
+    def _wish(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> None:
+        """The customer wishes to cancel; perhaps the process that takes the wish dies of that."""
+        if case.role.job is Job.CUSTOMER:
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
+            watch.until_dead(case.role)
+        else:
+            self.world.wish()
 
     def _lost(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
         """Nobody hears of a start; the watchdog dies while it tells it again."""
@@ -215,25 +257,37 @@ class Kit:
         watch.until(lambda: initiator in stage.dead(), "the start to be committed")
         self.world.lose_start()
         watch.until_dead(initiator)
-        self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
-        watch.until_dead(WATCHDOG)
-        watch.look()
-        stage.start(WATCHDOG)
+        self._watchdog_dies(scenario, case, spent, watch)
         watch.until_ended()
         stage.kill(WATCHDOG)
 
+    def _carrier(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """A parcel waits for its carrier; the watchdog dies while it gives it away."""
+        [(case, spent)] = dying
+        scenario.begin()
+        watch.look()
+        self.world.send_carrier()
+        self._watchdog_dies(scenario, case, spent, watch)
+        watch.until_ended()
+        watch.stage.kill(WATCHDOG)
+
+    def _watchdog_dies(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> None:
+        """It finds what is due, dies of that, and comes again when the others are at rest."""
+        self._arm(WATCHDOG, case.failpoint, case.asked, spent, scenario)
+        watch.until_dead(WATCHDOG)
+        watch.look()
+        watch.stage.start(WATCHDOG)
+
     def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
-        """Begin a saga; who has died in the middle of it. Where it is the watchdog's turn to die, a
-        command was lost before: the engine has died of committing it."""
-        absent, failpoint, asked = case.role, case.failpoint, case.asked
-        if case.role == WATCHDOG:
-            assert case.late
-            absent, spent = Role(Job.CONSUMER, ENGINE), next(self.spent)
-            failpoint, asked = "batch.after_commit", scenario.way.before(case.late)
+        """Begin a saga; who has died in the middle of it, and does not do what is late."""
+        absent, failpoint, asked = missing(scenario, case)
+        if case.role != absent or case.asked != asked:
+            spent = next(self.spent)
         watch.stage.kill(absent)
         self._arm(absent, failpoint, asked, spent, scenario)
         scenario.begin()
         watch.until_dead(absent)
+        watch.look()
         return absent
 
     def _arm(
@@ -248,22 +302,12 @@ class Kit:
     def _wrong_ends(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Each saga of this round has ended as it does without a crash."""
         late = next((case.late for case, _ in dying), None)
-        answers = scenario.answers(late)
-        undone = any(each.action is Action.UNDO for each in answers)
-        for saga_id, status in self.owners[ENGINE].execute(SAGAS).fetchall():
-            if saga_id in self.known:
+        for saga_id, process, status, driver in self.owners[ENGINE].execute(SAGAS).fetchall():
+            if saga_id in self.known or process != scenario.way.process.name:
                 continue
             self.known.add(saga_id)
-            if status != ("undone" if undone else "confirmed"):
-                yield f"a saga is {status}"
             told = self.owners[ENGINE].execute(HISTORY, [saga_id]).fetchall()
-            if [each[:2] for each in told] != [(each.step, each.action) for each in answers]:
-                yield f"a saga was told {told}"
-            yield from (
-                f"{step} was told {outcome} to {action}"
-                for step, action, outcome in told
-                if outcome not in outcomes(scenario, step, action, late)
-            )
+            yield from wrong_end(scenario, late, status, driver, told)
 
 
 class Watch:
@@ -293,8 +337,8 @@ class Watch:
             time.sleep(0.05)
 
     def look(self) -> None:
-        """What the living make of it meanwhile must be lawful too."""
-        self.until(self.stage.at_rest, "the others to come to rest")
+        """What the living make of it meanwhile must be lawful too. Who dies is not waited for."""
+        self.until(lambda: bool(self.stage.dead()) or self.stage.at_rest(), "the others to rest")
         self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
 
     def _all_ended(self) -> bool:
@@ -320,21 +364,62 @@ class Watch:
         if dead:
             self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
         for role in dead:
-            if role.job is not Job.INITIATOR:
+            if role.job not in ONCE:
                 self.stage.start(role)
         return True
 
     def _bury(self, role: Role) -> None:
         status = self.stage.bury(role)
-        if status != -signal.SIGKILL and (role.job is not Job.INITIATOR or status):
+        if status != -signal.SIGKILL and (role.job not in ONCE or status):
             self.faults.append(f"{role} ended by itself: {self.stage.log_end(role)}")
 
 
-def outcomes(scenario: Scenario, step: str, action: str, late: Asked | None) -> set[str]:
+def missing(scenario: Scenario, case: Case) -> tuple[Role, str, Asked]:
+    """Who does not do what is late, and where it has died: the worker whose turn it is to die in
+    the middle of its call; the engine, when it has committed a command, so that this got lost; or
+    whoever should do it, be it by event or by command, where something is to come of that."""
+    late, way = case.late, scenario.way
+    assert late
+    if case.role.job is Job.WORKER and case.asked == late:
+        return case.role, case.failpoint, late
+    if case.role == WATCHDOG and not way.by_events:
+        return Role(Job.CONSUMER, ENGINE), "batch.after_commit", way.before(late)
+    if context := way.outside(late):
+        return Role(Job.WORKER, context), "intent.claimed", late
+    return Role(Job.CONSUMER, way.context(late)), "batch.before_commit", late
+
+
+def wrong_end(
+    scenario: Scenario, late: Asked | None, status: str, driver: str, told: list[tuple[str, ...]]
+) -> Iterator[str]:
+    """What is not as it should be of a saga that has ended. Events are heard in any order."""
+    answers, perhaps = scenario.answers(late), scenario.perhaps(late)
+    by_events = scenario.way.by_events
+    undone = any(each.action is Action.UNDO for each in answers)
+    if status != ("undone" if undone else "confirmed"):
+        yield f"a saga is {status}"
+    if driver != ("events" if by_events and not late else "engine"):
+        yield f"a saga is driven by {driver}"
+    heard = [Asked(step, Action(action)) for step, action, _ in told]
+    certain = [each for each in heard if each not in perhaps]
+    in_order = sorted if by_events else list
+    if in_order(certain) != in_order(answers):
+        yield f"a saga was told {told}"
+    for each, (*_, outcome) in zip(heard, told, strict=True):
+        if outcome not in outcomes(scenario, each, answers):
+            yield f"{each.step} was told {outcome} to {each.action}"
+
+
+def outcomes(scenario: Scenario, asked: Asked, answers: Sequence[Asked]) -> set[str]:
     """What may be answered. To the undoing of what was late: perhaps nothing had happened."""
-    if action == Action.DO:
-        return {"refused" if step == scenario.way.refused else "done"}
-    return {"undone", "nothing_to_undo"} if late and late.step == step else {"undone"}
+    step, refused = asked.step, scenario.way.refused
+    if asked.action is Action.DO:
+        return {"refused" if step == refused else "done"}
+    if asked.action is Action.FENCE:
+        return {"fenced" if any(each.action is Action.UNDO for each in answers) else "happened"}
+    if step == refused:
+        return {"nothing_to_undo"}
+    return {"undone"} if Asked(step, Action.DO) in answers else {"undone", "nothing_to_undo"}
 
 
 def left_behind(stage: Stage) -> Iterator[str]:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
-from apps.processes import Kind
-from tests.reliability.crash.way import Asked, Way
+from apps.shipping.workspaces import HAND_OVER
+from tests.reliability.crash.way import ENGINE, WISH, Asked, Hop, Way
 
 
 class Job(enum.StrEnum):
@@ -21,6 +21,7 @@ class Job(enum.StrEnum):
     WORKER = "worker"  # makes the outside calls of one context
     WATCHDOG = "watchdog"
     INITIATOR = "initiator"  # starts a saga, as a web process does
+    CUSTOMER = "customer"  # wishes to cancel, through a web process
 
 
 class Role(NamedTuple):
@@ -50,7 +51,9 @@ PASSED = {
     Job.WORKER: (*CALL, PRODUCED),
     Job.WATCHDOG: (*WATCH, *STARTS, PRODUCED),
     Job.INITIATOR: (STARTED, PRODUCED),
+    Job.CUSTOMER: (PRODUCED,),
 }
+ONCE = (Job.INITIATOR, Job.CUSTOMER)  # do one thing and end; they are not started again
 
 
 class Time(enum.StrEnum):
@@ -60,6 +63,8 @@ class Time(enum.StrEnum):
     LATE = "late"  # a command gets lost on its way, and is sent again
     OVER = "over"  # the deadline passes meanwhile
     LOST = "lost"  # its start never reaches anybody, until it is told again
+    WISHED = "wished"  # the customer wishes to cancel meanwhile
+    CARRIER = "carrier"  # the carrier comes later than the confirmation
 
 
 class Case(NamedTuple):
@@ -82,9 +87,11 @@ class Scenario:
 
     name: str
     way: Way
-    begin: Callable[[], UUID]  # start such a saga, in this process
+    begin: Callable[[], object]  # start such a saga, in this process
     time: Time = Time.ENOUGH
     calls: tuple[tuple[str, str], ...] = ()  # what the outside world makes of operations
+    before: Callable[[], UUID] | None = None  # starts a saga that has to end before this one begins
+    settings: tuple[tuple[str, str], ...] = ()  # of all processes, where not the usual ones
 
     def __str__(self) -> str:
         return self.name
@@ -94,29 +101,35 @@ class Scenario:
         return list(dict.fromkeys(CASES[self.time](self.way)))
 
     def answers(self, late: Asked | None) -> tuple[Asked, ...]:
-        """What the saga is told in the end, in order."""
-        if self.time is Time.OVER and late:
+        """What the saga is told in the end; in order, where the engine drives it."""
+        if late and self.time in TURNING_BACK:
             return self.way.turned_back_at(late)
+        if late and self.way.by_events and late.action is Action.UNDO:
+            return tuple(dict.fromkeys((*self.way.asked, *self.way.turning_back(late))))
         return self.way.asked
 
-    @property
-    def roles(self) -> list[Role]:
-        """The workers that this way needs."""
-        contexts = {self.way.outside(each) for each in self.way.asked} - {""}
-        return [Role(Job.WORKER, each) for each in sorted(contexts)]
+    def perhaps(self, late: Asked | None) -> frozenset[Asked]:
+        """What it may be told beside."""
+        turns_back = late and self.time in TURNING_BACK
+        return self.way.perhaps_at(late) if late and turns_back else frozenset()
 
 
 def in_time(way: Way) -> Iterator[Case]:
     """The initiator, every consumer that a message concerns, every worker that calls."""
     for each in PASSED[Job.INITIATOR]:
         yield Case(Role(Job.INITIATOR, way.owner), each, way.asked[0])
-    for hop in way.hops():
-        role = Role(Job.CONSUMER, hop.context)
-        yield from (Case(role, each, hop.asked) for each in BATCH)
-        yield from (Case(role, PRODUCED, each) for each in hop.sent)
-        yield Case(role, OFFSETS, hop.heard)
+    yield from consuming(way.hops())
     for asked in way.asked:
         yield from calling(way, asked, PASSED[Job.WORKER])
+
+
+def consuming(hops: Iterable[Hop], late: Asked | None = None) -> Iterator[Case]:
+    """A consumer, for each message that concerns it."""
+    for hop in hops:
+        role = Role(Job.CONSUMER, hop.context)
+        yield from (Case(role, each, hop.asked, late) for each in BATCH)
+        yield from (Case(role, PRODUCED, each, late) for each in hop.sent)
+        yield Case(role, OFFSETS, hop.heard, late)
 
 
 def calling(
@@ -129,21 +142,53 @@ def calling(
 
 
 def late(way: Way) -> Iterator[Case]:
-    """The watchdog sends again. Where a way turns back, only what is asked from there on: what
-    comes before is the same as on a way that does not."""
+    """The watchdog sends again, or has the engine take over. Where a way turns back, only what is
+    asked from there on: what comes before is the same as on a way that does not."""
     undone = any(each.action is Action.UNDO for each in way.asked)
     for asked in way.asked[1:]:
         if not undone or asked.action is Action.UNDO:
-            yield from watching(asked, asked)
+            fences = way.by_events and undone
+            yield from watching(asked, way.turning_back(asked)[0] if fences else asked)
+    if way.by_events and not undone:
+        yield from engine_asking(way, way.asked[1:], way.asked[1])
 
 
 def over(way: Way) -> Iterator[Case]:
     """The watchdog turns back; or a worker is dead in the middle of a call meanwhile."""
     for asked in way.asked[1:]:
         if asked.action is Action.DO:
-            if way.process.step(asked.step).kind is Kind.COMPENSATABLE:
-                yield from watching(asked, Asked(asked.step, Action.UNDO))
+            if way.can_be_undone(asked) or (way.by_events and way.outside(asked)):
+                yield from watching(asked, way.turning_back(asked)[0])
             yield from calling(way, asked, UNRECORDED, late=asked)
+    if way.by_events:
+        last = last_undone(way)
+        yield from engine_asking(way, way.turning_back(last), last)
+
+
+def wished(way: Way) -> Iterator[Case]:
+    """The wish turns back; or a worker is dead in the middle of a call meanwhile. All who take part
+    in turning back die of it once, where the most has to be undone."""
+    last = last_undone(way)
+    for asked in filter(way.can_be_undone, way.asked[1:]):
+        yield from calling(way, asked, UNRECORDED, late=asked)
+        if asked != last:
+            yield from consuming([next(way.wished(asked))], asked)
+    yield Case(Role(Job.CUSTOMER, way.owner), PRODUCED, WISH, last)
+    yield from consuming(way.wished(last), last)
+    yield Case(Role(Job.CONSUMER, ENGINE), PRODUCED, way.forward[0], last)  # that it is granted
+    yield from engine_asking(way, way.turning_back(last), last)
+
+
+def engine_asking(way: Way, path: Sequence[Asked], late: Asked) -> Iterator[Case]:
+    """Whoever takes part, while the engine asks these since something was late or wished."""
+    yield from consuming(way.commanded(path), late)
+    for asked in path:
+        yield from calling(way, asked, PASSED[Job.WORKER], late)
+
+
+def last_undone(way: Way) -> Asked:
+    """The last step before the pivot."""
+    return [each for each in way.asked if way.can_be_undone(each)][-1]
 
 
 def watching(late: Asked, sent: Asked) -> Iterator[Case]:
@@ -158,12 +203,21 @@ def lost(way: Way) -> Iterator[Case]:
     yield from (Case(WATCHDOG, each, start, start) for each in (*STARTS, PRODUCED))
 
 
+def carried(way: Way) -> Iterator[Case]:
+    """The watchdog gives the carrier what has waited for it."""
+    handed_over = Asked(HAND_OVER, Action.DO)
+    yield from watching(handed_over, handed_over)
+
+
 CASES: dict[Time, Callable[[Way], Iterable[Case]]] = {
     Time.ENOUGH: in_time,
     Time.LATE: late,
     Time.OVER: over,
     Time.LOST: lost,
+    Time.WISHED: wished,
+    Time.CARRIER: carried,
 }
+TURNING_BACK = (Time.OVER, Time.WISHED)
 
 
 def rounds(cases: Iterable[Case]) -> list[list[Case]]:

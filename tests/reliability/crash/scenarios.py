@@ -1,4 +1,5 @@
-"""The shipped definition in scenarios: confirmed and undone, by store credit and by card, late."""
+"""The shipped definition in scenarios: in both modes, confirmed and undone, by store credit and by
+card; late, out of time, and wished away."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,9 +9,13 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from apps.contracts.plan import Mode
 from apps.contracts.values import PaymentMethod, PricedLine
-from apps.processes import PLACE_ORDER
-from tests.e2e.world import basket, buy, open_shop
+from apps.orders.cancelling import request_cancellation
+from apps.orders.models import Cancellation, Order, OrderStatus
+from apps.payments.handlers import RETURN
+from apps.processes import CANCEL_ORDER, PLACE_ORDER
+from tests.e2e.world import basket, buy, drive, open_shop
 from tests.reliability.crash.points import Scenario, Time
 from tests.reliability.crash.way import Way
 from tests.running import Platform
@@ -22,6 +27,26 @@ INSIDE = frozenset({"authorize_payment", "capture_payment"})  # store credit is 
 TOO_MANY = {"cake": 70}  # for a carrier
 
 
+def wish_to_cancel() -> None:
+    """Cancel the order that is under way, as its customer."""
+    cancel(Order.objects.get(status=OrderStatus.PLACED))
+
+
+def take_back() -> None:
+    """Cancel an order after its end, as its customer."""
+    wished = Cancellation.objects.values("order_id")
+    order = Order.objects.filter(status=OrderStatus.CONFIRMED).exclude(id__in=wished).first()
+    assert order, "one is placed before"
+    cancel(order)
+
+
+def cancel(order: Order) -> None:
+    request_cancellation(
+        customer_id=order.customer_id, order_id=order.id, reason="",
+        idempotency_key=f"key-{uuid4()}", request_hash=b"x",
+    )  # fmt: skip
+
+
 def place(lines: Sequence[PricedLine], method: PaymentMethod, *, gift_wrap: bool = True) -> UUID:
     """Place an order; its id."""
     return buy(lines, gift_wrap=gift_wrap, payment_method=method).order_id
@@ -29,24 +54,47 @@ def place(lines: Sequence[PricedLine], method: PaymentMethod, *, gift_wrap: bool
 
 by_credit = partial(place, basket(tea=1), CREDIT)
 by_card = partial(place, basket(tea=1), CARD)
-CONFIRMED_BY_CARD = Way(PLACE_ORDER, GIFT)
-UNDONE_BY_CARD = Way(PLACE_ORDER, GIFT, refused="capture_payment")
 NOT_CAPTURED = (("capture", "decline"),)
 
+
+def in_mode(mode: Mode) -> tuple[Scenario, ...]:
+    """The same in both."""
+    confirmed = Way(PLACE_ORDER, GIFT, mode=mode)
+    undone = Way(PLACE_ORDER, GIFT, refused="capture_payment", mode=mode)
+    too_many = partial(place, basket(**TOO_MANY), CREDIT, gift_wrap=False)
+    events = " by events" if confirmed.by_events else ""
+    return (
+        Scenario(
+            f"confirmed by store credit{events}",
+            Way(PLACE_ORDER, GIFT, inside=INSIDE, mode=mode), by_credit,
+        ),
+        Scenario(f"confirmed by card{events}", confirmed, by_card),
+        Scenario(
+            f"undone by store credit{events}",
+            Way(PLACE_ORDER, refused="create_shipment", inside=INSIDE, mode=mode), too_many,
+        ),
+        Scenario(f"undone by card{events}", undone, by_card, calls=NOT_CAPTURED),
+        Scenario(f"late by card{events}", confirmed, by_card, Time.LATE),
+        Scenario(f"late in undoing by card{events}", undone, by_card, Time.LATE, NOT_CAPTURED),
+        Scenario(f"out of time by card{events}", confirmed, by_card, Time.OVER),
+        Scenario(f"cancelled under way by card{events}", confirmed, by_card, Time.WISHED),
+    )  # fmt: skip
+
+
+CARRIER_LATER = (("HAND_OVER_AFTER", "3600"),)
 SCENARIOS = (
-    Scenario("confirmed by store credit", Way(PLACE_ORDER, GIFT, inside=INSIDE), by_credit),
-    Scenario("confirmed by card", CONFIRMED_BY_CARD, by_card),
+    *in_mode(Mode.ORCHESTRATED),
+    Scenario("start lost by card", Way(PLACE_ORDER, GIFT), by_card, Time.LOST),
+    *in_mode(Mode.CHOREOGRAPHED),
     Scenario(
-        "undone by store credit",
-        Way(PLACE_ORDER, refused="create_shipment", inside=INSIDE),
-        partial(place, basket(**TOO_MANY), CREDIT, gift_wrap=False),
+        "carrier comes later", Way(PLACE_ORDER, GIFT, inside=INSIDE), by_credit,
+        Time.CARRIER, settings=CARRIER_LATER,
     ),
-    Scenario("undone by card", UNDONE_BY_CARD, by_card, calls=NOT_CAPTURED),
-    Scenario("late by card", CONFIRMED_BY_CARD, by_card, Time.LATE),
-    Scenario("late in undoing by card", UNDONE_BY_CARD, by_card, Time.LATE, NOT_CAPTURED),
-    Scenario("out of time by card", CONFIRMED_BY_CARD, by_card, Time.OVER),
-    Scenario("start lost by card", CONFIRMED_BY_CARD, by_card, Time.LOST),
-)
+    Scenario(
+        "taken back by card", Way(CANCEL_ORDER, GIFT), take_back,
+        before=by_card, settings=CARRIER_LATER,
+    ),
+)  # fmt: skip
 
 # What each payment by card says that the gateway has done for it.
 CARD_EFFECTS = """
@@ -62,11 +110,12 @@ OPEN_CALLS = """
 SELECT subject, operation FROM payments_intent
 WHERE status IN ('claimed', 'unknown', 'waiting') OR status = 'due' AND called_at IS NOT NULL
 """
+SEND_CARRIERS = "UPDATE shipping_pickup SET due_at = now()"
+UNDECIDED_WISHES = "SELECT count(*) FROM orders_cancellation WHERE decided_at IS NULL"
 SWITCH_GIFTS_ON = """
 INSERT INTO waffle_switch (name, active, note, created, modified)
 VALUES ('gift_wrap', true, '', now(), now())
 """
-
 
 # The start of an order is gone on its way, and was told long ago.
 LOSE_STARTS = "DELETE FROM orders_outboxmessage"
@@ -94,6 +143,7 @@ class Shop:
 
     def meet(self, scenario: Scenario, sagas: int) -> None:
         """What the outside world does to so many sagas, however often each of them calls."""
+        drive(scenario.way.mode)
         self.gateway.forget()
         for operation, what in scenario.calls:
             self.gateway.will(operation, *[what] * sagas * 10)
@@ -103,17 +153,32 @@ class Shop:
         self.owners["orders"].execute(LOSE_STARTS)
         self.owners["orders"].execute(STARTS_ARE_LATE)
 
+    def wish(self) -> None:
+        """The customer wishes to cancel what is under way."""
+        wish_to_cancel()
+
+    def send_carrier(self) -> None:
+        """What waits for its carrier is fetched now."""
+        self.owners["shipping"].execute(SEND_CARRIERS)
+
     def under_way(self, sagas: int) -> list[str]:
         """What is not at its end, in words."""
-        return self.platform.open_ends(sagas)
+        wishes = self.platform.count("orders", UNDECIDED_WISHES)
+        open_ends = self.platform.open_ends(sagas)
+        return [*open_ends, f"{wishes} wishes are not decided"] if wishes else open_ends
 
     def faults(self) -> Iterator[str]:
         """Where the gateway's ledger is not ours (law I10). It may be ahead by an open call."""
-        theirs = self.gateway.had_effect()
+        theirs = given_back(self.gateway.had_effect())
         ours = self.owners["payments"].execute(CARD_EFFECTS).fetchall()
-        known = [*ours, *self.owners["payments"].execute(OPEN_CALLS).fetchall()]
+        known = [*ours, *given_back(self.owners["payments"].execute(OPEN_CALLS).fetchall())]
         yield from (f"the gateway did {each} and we do not know" for each in extra(theirs, known))
         yield from (f"we believe {each} and the gateway did not" for each in extra(ours, theirs))
+
+
+def given_back(calls: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Calls as a payment tells of them: it does not say which saga has given it back."""
+    return [(each, "give_back" if what == RETURN else what) for each, what in calls]
 
 
 def extra(some: Sequence[object], others: Sequence[object]) -> list[object]:

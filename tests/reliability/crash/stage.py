@@ -16,7 +16,7 @@ from apps.messaging.wiring import wiring
 from sagaplatform.env import CONTEXTS
 from tests.reliability.crash.leaving import leave_for
 from tests.reliability.crash.nursery import Nursery
-from tests.reliability.crash.points import Job, Role, Scenario
+from tests.reliability.crash.points import ONCE, Job, Role, Scenario
 
 DOOMSDAY = datetime(9999, 1, 1, tzinfo=UTC)
 CONSUMERS = tuple(Role(Job.CONSUMER, each) for each in CONTEXTS)
@@ -40,20 +40,22 @@ SELECT count(*) FROM {context}_intent WHERE status IN ('due', 'claimed', 'unknow
 
 
 class Stage:
-    """All processes on topics of their own. `planted` names a fault for some of them."""
+    """All processes on topics of their own, with `more` settings. `planted` names a fault for some
+    of them."""
 
     def __init__(
         self,
         owners: dict[str, psycopg.Connection],
         folder: Path,
         environment: Mapping[str, str],
+        more: Mapping[str, str],
         planted: Mapping[Role, str],
     ) -> None:
         self.owners = owners
         self.folder = folder
-        self.planted = planted
+        self.planted, self.settings = planted, more
         self.environment = {
-            **os.environ, **environment,
+            **os.environ, **environment, **more,
             "DJANGO_SETTINGS_MODULE": "sagaplatform.settings", "LOG_FORMAT": "text",
             "KAFKA_TOPIC_PREFIX": settings.KAFKA_TOPIC_PREFIX, "WATCHDOG_FEWEST_LATE": "1000",
         }  # fmt: skip
@@ -70,7 +72,7 @@ class Stage:
     def start(self, role: Role, *dying: str, scenario: Scenario | None = None) -> None:
         """Start a process. `dying` is where it shall die, and the file that tells that it did."""
         armed = dict(zip(ARMING, dying, strict=False))
-        given = scenario.name if scenario and role.job is Job.INITIATOR else role.context
+        given = scenario.name if scenario and role.job in ONCE else role.context
         words = [each.format(given) for each in (*self._planted(role), *WORDS[role.job])]
         self.running[role] = self.nursery.start(words, armed, self._log(role))
 
@@ -92,6 +94,8 @@ class Stage:
         if role.job is Job.WATCHDOG:
             for context in ("orders", "sagas"):
                 self.tell(context, ORPHAN_LEASES)
+            for context in ("orders", "sagas", "shipping"):
+                self.tell(context, ORPHAN_MESSAGES)
         if role.job is Job.WORKER:
             self.tell(role.context, ORPHAN_CALLS)
         self.tell(role.context, ORPHAN_MESSAGES)
@@ -113,7 +117,7 @@ class Stage:
 
     def at_rest(self) -> bool:
         """Whether those that live have nothing to do."""
-        if any(each.job is Job.INITIATOR for each in self.running):
+        if any(each.job in ONCE for each in self.running):
             return False
         living = [each for each in (*CONSUMERS, *WORKERS) if each in self.running]
         consumers = [each for each in living if each.job is Job.CONSUMER]
@@ -161,4 +165,5 @@ WORDS = {
     Job.WORKER: ("-m", "tests.reliability.crash.worker", "{}"),
     Job.WATCHDOG: ("manage.py", "run_watchdog"),
     Job.INITIATOR: ("-m", "tests.reliability.crash.initiator", "{}"),
+    Job.CUSTOMER: ("-m", "tests.reliability.crash.initiator", "{}", "wish"),
 }

@@ -5,7 +5,7 @@ from collections import Counter
 from apps.contracts import inventory, orders, payments
 from apps.contracts.catalogue import Action
 from apps.messaging.failpoints import FAILPOINTS
-from apps.processes import PLACE_ORDER, Kind, Process, Step
+from apps.processes import CANCEL_ORDER, PLACE_ORDER, Kind, Process, Step
 from tests.reliability.crash.points import (
     PASSED,
     WATCHDOG,
@@ -19,7 +19,7 @@ from tests.reliability.crash.points import (
     shows,
 )
 from tests.reliability.crash.scenarios import SCENARIOS
-from tests.reliability.crash.way import Asked, Way
+from tests.reliability.crash.way import WISH, Asked, Way
 
 SHORT = Process(
     name="short",
@@ -156,6 +156,9 @@ def test_the_scenarios_show_every_failpoint_step_and_compensation() -> None:
         *(Asked(each.name, Action.UNDO) for each in PLACE_ORDER.steps if each.compensation),
         Asked("hand_over", Action.DO),
         Asked("ship_stock", Action.DO),
+        Asked("capture_payment", Action.FENCE),
+        *(Asked(each.name, Action.DO) for each in CANCEL_ORDER.steps),
+        WISH,
     }
 
 
