@@ -190,6 +190,8 @@ class ModeShareAdmin(Acting, ReadOnlyAdmin):
     list_display = ("process", "by_events", "changed_at", "by_whom", "why")
     fields = ("process", "by_events", "changed_at", "by_whom", "why")
     readonly_fields = ("by_events", "by_whom", "why")
+    search_fields = ("=process",)
+    search_help_text = "Name of the process"
     ordering = ("process",)
 
     @admin.display(description="New sagas by events")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.reliability.simulation.harness import Campaign, Owners, campaign, run
 
-SEEDS, CHUNK = 300, 50
+SEEDS, CHUNK = 150, 50
 CAMPAIGN_SEEDS = 5000
 OFTEN = ("loss", "duplicate", "reorder", "delay", "bug", "clock jumps", "kill", "move compensate")
 
