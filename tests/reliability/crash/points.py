@@ -238,12 +238,17 @@ def fits(case: Case, others: Sequence[Case]) -> bool:
 
 def sample(scenarios: Iterable[Scenario]) -> dict[str, list[Case]]:
     """As few cases as show each scenario, each failpoint of each kind of process, each process,
-    each step and action."""
+    each step and action; where there is a choice, of different processes, for a round has each
+    once."""
     waiting = [(each, case) for each in scenarios for case in each.cases()]
     missing = {shown for pair in waiting for shown in shows(*pair)}
     chosen: dict[str, list[Case]] = {}
+
+    def is_new(scenario: Scenario, case: Case) -> bool:
+        return all(each.role != case.role for each in chosen.get(scenario.name, []))
+
     while missing:
-        scenario, best = max(waiting, key=lambda pair: len(missing & shows(*pair)))
+        scenario, best = max(waiting, key=lambda pair: (len(missing & shows(*pair)), is_new(*pair)))
         chosen.setdefault(scenario.name, []).append(best)
         missing -= shows(scenario, best)
     return chosen
