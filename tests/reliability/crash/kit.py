@@ -21,6 +21,7 @@ from apps.ops.conservation.proof import Patience
 from sagaplatform.env import CONTEXTS
 from tests.conftest import empty
 from tests.reliability.crash.points import (
+    CLAIMED,
     ONCE,
     STARTED,
     WATCHDOG,
@@ -302,6 +303,8 @@ class Kit:
     def _wrong_ends(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Each saga of this round has ended as it does without a crash."""
         late = next((case.late for case, _ in dying), None)
+        if late:
+            scenario = scenario.as_it_ends(dying[0][0])
         for saga_id, process, status, driver in self.owners[ENGINE].execute(SAGAS).fetchall():
             if saga_id in self.known or process != scenario.way.process.name:
                 continue
@@ -385,7 +388,7 @@ def missing(scenario: Scenario, case: Case) -> tuple[Role, str, Asked]:
     if case.role == WATCHDOG and not way.by_events:
         return Role(Job.CONSUMER, ENGINE), "batch.after_commit", way.before(late)
     if context := way.outside(late):
-        return Role(Job.WORKER, context), "intent.claimed", late
+        return Role(Job.WORKER, context), CLAIMED, late
     return Role(Job.CONSUMER, way.context(late)), "batch.before_commit", late
 
 

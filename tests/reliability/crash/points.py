@@ -5,11 +5,12 @@ What is not listed here cannot be passed, by the definition: README.md has the r
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
+from apps.processes import Kind
 from apps.shipping.workspaces import HAND_OVER
 from tests.reliability.crash.way import ENGINE, WISH, Asked, Hop, Way
 
@@ -36,8 +37,9 @@ class Role(NamedTuple):
 
 WATCHDOG = Role(Job.WATCHDOG, "sagas")
 BATCH = ("batch.before_commit", "batch.after_commit")
+CLAIMED = "intent.claimed"
 CALL = (
-    "intent.claimed", "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
+    CLAIMED, "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
 )  # fmt: skip
 UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
@@ -107,6 +109,15 @@ class Scenario:
         if late and self.way.by_events and late.action is Action.UNDO:
             return tuple(dict.fromkeys((*self.way.asked, *self.way.turning_back(late))))
         return self.way.asked
+
+    def as_it_ends(self, case: Case) -> "Scenario":
+        """The same, or refused by a pivot whose call was claimed and not made when a Fence came:
+        what is wanted no more is declined."""
+        made = case.role.job is Job.WORKER and case.failpoint != CLAIMED
+        fenced = self.way.by_events and self.time in TURNING_BACK
+        if not fenced or made or not case.late or self.way.kind(case.late) is not Kind.PIVOT:
+            return self
+        return replace(self, way=replace(self.way, refused=case.late.step))
 
     def perhaps(self, late: Asked | None) -> frozenset[Asked]:
         """What it may be told beside."""
