@@ -21,6 +21,7 @@ from apps.ops.conservation.proof import Patience
 from sagaplatform.env import CONTEXTS
 from tests.conftest import empty
 from tests.reliability.crash.points import (
+    CLAIMED,
     ONCE,
     STARTED,
     WATCHDOG,
@@ -281,7 +282,7 @@ class Kit:
     def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
         """Begin a saga; who has died in the middle of it, and does not do what is late."""
         absent, failpoint, asked = missing(scenario, case)
-        if case.role != absent or case.asked != asked:
+        if not dies_in_its_call(case):
             spent = next(self.spent)
         watch.stage.kill(absent)
         self._arm(absent, failpoint, asked, spent, scenario)
@@ -302,6 +303,8 @@ class Kit:
     def _wrong_ends(self, scenario: Scenario, dying: list[tuple[Case, Path]]) -> Iterator[str]:
         """Each saga of this round has ended as it does without a crash."""
         late = next((case.late for case, _ in dying), None)
+        if late:
+            scenario = scenario.as_it_ends(dying[0][0])
         for saga_id, process, status, driver in self.owners[ENGINE].execute(SAGAS).fetchall():
             if saga_id in self.known or process != scenario.way.process.name:
                 continue
@@ -380,13 +383,18 @@ def missing(scenario: Scenario, case: Case) -> tuple[Role, str, Asked]:
     whoever should do it, be it by event or by command, where something is to come of that."""
     late, way = case.late, scenario.way
     assert late
-    if case.role.job is Job.WORKER and case.asked == late:
+    if dies_in_its_call(case):
         return case.role, case.failpoint, late
     if case.role == WATCHDOG and not way.by_events:
         return Role(Job.CONSUMER, ENGINE), "batch.after_commit", way.before(late)
     if context := way.outside(late):
-        return Role(Job.WORKER, context), "intent.claimed", late
+        return Role(Job.WORKER, context), CLAIMED, late
     return Role(Job.CONSUMER, way.context(late)), "batch.before_commit", late
+
+
+def dies_in_its_call(case: Case) -> bool:
+    """Whether its very death is what makes a saga wait."""
+    return case.role.job is Job.WORKER and case.asked == case.late
 
 
 def wrong_end(

@@ -67,10 +67,29 @@ def undone_in_flight() -> None:
     barrier.of_open_work = lambda row, request: barrier.Decision.WITHDRAW
 
 
-FAULTS: dict[str, Callable[[], None]] = {
-    each.__name__: each
-    for each in (offsets_first, told_before_commit, called_before_claimed, undone_in_flight)
-}
+def unfenced() -> None:
+    """The engine takes over and turns back without asking the pivot first."""
+    from msgspec.structs import replace
+
+    from apps.processes.course import Course
+    from apps.sagas import taking_over
+    from apps.sagas.asking import turn_back
+    from apps.sagas.state import Cause, Decision, SagaState
+
+    def turn_back_at_once(
+        course: Course, saga: SagaState, cause: Cause, *, by_hand: bool = False
+    ) -> Decision:
+        assert saga.pending
+        last = course.legs[course.pivot].previous
+        return turn_back(course, replace(saga, cause=cause), last, saga.pending)
+
+    taking_over.fence = turn_back_at_once  # type: ignore[assignment]
+
+
+PLANTED = (
+    offsets_first, told_before_commit, called_before_claimed, undone_in_flight, unfenced,
+)  # fmt: skip
+FAULTS: dict[str, Callable[[], None]] = {each.__name__: each for each in PLANTED}
 
 
 def main(fault: str, words: list[str]) -> None:

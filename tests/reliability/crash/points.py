@@ -5,11 +5,12 @@ What is not listed here cannot be passed, by the definition: README.md has the r
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
 from apps.contracts.catalogue import Action
+from apps.processes import Kind
 from apps.shipping.workspaces import HAND_OVER
 from tests.reliability.crash.way import ENGINE, WISH, Asked, Hop, Way
 
@@ -36,8 +37,9 @@ class Role(NamedTuple):
 
 WATCHDOG = Role(Job.WATCHDOG, "sagas")
 BATCH = ("batch.before_commit", "batch.after_commit")
+CLAIMED = "intent.claimed"
 CALL = (
-    "intent.claimed", "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
+    CLAIMED, "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
 )  # fmt: skip
 UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
@@ -107,6 +109,15 @@ class Scenario:
         if late and self.way.by_events and late.action is Action.UNDO:
             return tuple(dict.fromkeys((*self.way.asked, *self.way.turning_back(late))))
         return self.way.asked
+
+    def as_it_ends(self, case: Case) -> "Scenario":
+        """The same, or refused by a pivot whose call was claimed and not made when a Fence came:
+        what is wanted no more is declined."""
+        made = case.role.job is Job.WORKER and case.failpoint != CLAIMED
+        fenced = self.way.by_events and self.time in TURNING_BACK
+        if not fenced or made or not case.late or self.way.kind(case.late) is not Kind.PIVOT:
+            return self
+        return replace(self, way=replace(self.way, refused=case.late.step))
 
     def perhaps(self, late: Asked | None) -> frozenset[Asked]:
         """What it may be told beside."""
@@ -238,12 +249,17 @@ def fits(case: Case, others: Sequence[Case]) -> bool:
 
 def sample(scenarios: Iterable[Scenario]) -> dict[str, list[Case]]:
     """As few cases as show each scenario, each failpoint of each kind of process, each process,
-    each step and action."""
+    each step and action; where there is a choice, of different processes, for a round has each
+    once."""
     waiting = [(each, case) for each in scenarios for case in each.cases()]
     missing = {shown for pair in waiting for shown in shows(*pair)}
     chosen: dict[str, list[Case]] = {}
+
+    def is_new(scenario: Scenario, case: Case) -> bool:
+        return all(each.role != case.role for each in chosen.get(scenario.name, []))
+
     while missing:
-        scenario, best = max(waiting, key=lambda pair: len(missing & shows(*pair)))
+        scenario, best = max(waiting, key=lambda pair: (len(missing & shows(*pair)), is_new(*pair)))
         chosen.setdefault(scenario.name, []).append(best)
         missing -= shows(scenario, best)
     return chosen

@@ -91,7 +91,7 @@ SCENARIOS = (
         Time.CARRIER, settings=CARRIER_LATER,
     ),
     Scenario(
-        "taken back by card", Way(CANCEL_ORDER, GIFT), take_back,
+        "taken back by card", Way(CANCEL_ORDER, CANCEL_ORDER.wishes), take_back,
         before=by_card, settings=CARRIER_LATER,
     ),
 )  # fmt: skip

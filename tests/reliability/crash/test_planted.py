@@ -8,7 +8,7 @@ import pytest
 from apps.contracts.catalogue import Action
 from tests.reliability.crash.kit import Kit
 from tests.reliability.crash.planted import FAULTS
-from tests.reliability.crash.points import Case, Job, Role
+from tests.reliability.crash.points import WATCHDOG, Case, Job, Role
 from tests.reliability.crash.scenarios import SCENARIOS, Shop
 from tests.reliability.crash.way import Asked
 
@@ -19,6 +19,7 @@ WORKER = Role(Job.WORKER, "payments")
 RESERVE = Asked("reserve_stock", Action.DO)
 CONFIRM = Asked("confirm_order", Action.DO)
 AUTHORIZE = Asked("authorize_payment", Action.DO)
+CAPTURE = Asked("capture_payment", Action.DO)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,11 @@ AUTHORIZE = Asked("authorize_payment", Action.DO)
             "undone_in_flight", PAYMENTS, "out of time by card",
             Case(WORKER, "intent.claimed", AUTHORIZE, late=AUTHORIZE),
             "authorize_payment was last told nothing_to_undo, but its row is done",
+        ),
+        (
+            "unfenced", WATCHDOG, "out of time by card by events",
+            Case(WORKER, "intent.claimed", CAPTURE, late=CAPTURE),
+            "captured",
         ),
     ],
     ids=FAULTS,

@@ -2,8 +2,11 @@
 
 from collections import Counter
 
+import pytest
+
 from apps.contracts import inventory, orders, payments
 from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
 from apps.messaging.failpoints import FAILPOINTS
 from apps.processes import CANCEL_ORDER, PLACE_ORDER, Kind, Process, Step
 from tests.reliability.crash.points import (
@@ -36,14 +39,18 @@ SHORT = Process(
 )  # fmt: skip
 CREATE, RESERVE, CAPTURE = (Asked(each.name, Action.DO) for each in SHORT.steps)
 UNRESERVE, CANCEL = (Asked(each, Action.UNDO) for each in ("reserve_stock", "create_order"))
+FENCE = Asked("capture_payment", Action.FENCE)
 INSIDE = frozenset({"capture_payment"})
 WORKER = Role(Job.WORKER, "payments")
 
 
 def cases(
-    time: Time = Time.ENOUGH, inside: frozenset[str] = INSIDE, refused: str = ""
+    time: Time = Time.ENOUGH,
+    inside: frozenset[str] = INSIDE,
+    refused: str = "",
+    mode: Mode = Mode.ORCHESTRATED,
 ) -> list[Case]:
-    way = Way(SHORT, inside=inside, refused=refused)
+    way = Way(SHORT, inside=inside, refused=refused, mode=mode)
     return Scenario("short", way, begin=lambda: None, time=time).cases()  # type: ignore
 
 
@@ -58,6 +65,17 @@ def test_a_way_goes_forward_and_from_a_refusal_on_back() -> None:
     assert Way(SHORT, refused="capture_payment").asked == (
         CREATE, RESERVE, CAPTURE, UNRESERVE, CANCEL,
     )  # fmt: skip
+
+
+def test_what_events_drove_is_fenced_first_and_undone_whole_however_far_it_had_come() -> None:
+    by_events = Way(SHORT, mode=Mode.CHOREOGRAPHED)
+    back = (FENCE, UNRESERVE, CANCEL)
+    assert by_events.asked == Way(SHORT).asked
+    assert by_events.turned_back_at(RESERVE) == (CREATE, *back)
+    assert by_events.perhaps_at(RESERVE) == {RESERVE}
+    assert by_events.turned_back_at(CAPTURE) == (CREATE, RESERVE, CAPTURE, FENCE)
+    declined = Way(SHORT, refused="capture_payment", mode=Mode.CHOREOGRAPHED)
+    assert declined.turned_back_at(CAPTURE) == (*declined.asked, FENCE)
 
 
 def test_what_is_late_is_undone_too_but_a_pivot_goes_forward() -> None:
@@ -124,6 +142,58 @@ def test_out_of_time_what_can_be_undone_is_turned_back_by_the_watchdog() -> None
         ("intent.before_commit", "capture_payment@do"),
     ]
     assert {each.late for each in calling if each.role == WORKER} == {CAPTURE}
+
+
+def test_by_events_a_context_dies_of_what_its_neighbour_tells() -> None:
+    found = cases(mode=Mode.CHOREOGRAPHED)
+    assert Counter(str(each.role) for each in found) == {
+        "orders initiator": 2,
+        "sagas consumer": 10,  # hears three, sends nothing but the news of the end
+        "inventory consumer": 4,
+        "payments consumer": 4,
+        "orders consumer": 6,
+    }
+    assert of(found, Role(Job.CONSUMER, "inventory")) == [
+        ("batch.before_commit", "reserve_stock@do"),
+        ("batch.after_commit", "reserve_stock@do"),
+        ("relay.produced", "reserve_stock@do"),
+        ("consumer.before_offsets", "create_order@do"),
+    ]
+
+
+def test_the_watchdog_takes_over_and_all_die_of_what_the_engine_asks_from_then_on() -> None:
+    late = cases(Time.LATE, mode=Mode.CHOREOGRAPHED)
+    assert of(late, WATCHDOG) == of(cases(Time.LATE), WATCHDOG)
+    over = cases(Time.OVER, mode=Mode.CHOREOGRAPHED)
+    assert of(over, WATCHDOG) == [
+        ("watchdog.before_commit", "reserve_stock@do"),
+        ("watchdog.after_commit", "reserve_stock@do"),
+        ("relay.produced", "capture_payment@fence"),
+    ]
+    assert of(over, Role(Job.CONSUMER, "payments")) == [
+        ("batch.before_commit", "capture_payment@fence"),
+        ("batch.after_commit", "capture_payment@fence"),
+        ("relay.produced", "capture_payment@fence"),
+        ("consumer.before_offsets", "capture_payment@fence"),
+    ]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_wish_can_kill_who_takes_it_who_decides_it_and_who_hears_of_that(mode: Mode) -> None:
+    found = cases(Time.WISHED, mode=mode)
+    asked = UNRESERVE if mode is Mode.ORCHESTRATED else FENCE
+    assert of(found, Role(Job.CUSTOMER, "orders")) == [("relay.produced", str(WISH))]
+    assert of(found, Role(Job.CONSUMER, "sagas"))[:4] == [
+        ("batch.before_commit", str(WISH)),
+        ("batch.after_commit", str(WISH)),
+        ("relay.produced", str(asked)),
+        ("consumer.before_offsets", str(WISH)),
+    ]
+    assert of(found, Role(Job.CONSUMER, "orders"))[:3] == [
+        ("batch.before_commit", str(CREATE)),
+        ("batch.after_commit", str(CREATE)),
+        ("consumer.before_offsets", str(CREATE)),
+    ]
 
 
 def test_a_reaction_dies_under_the_name_of_its_own_step() -> None:

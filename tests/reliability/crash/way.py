@@ -182,9 +182,7 @@ class Way:
 
     def followed(self, each: Asked, following: Asked) -> Hop:
         """A context hears its neighbour's event, and does what follows from that."""
-        context = self.context(following)
-        assert key_of_type(self.answer(each)) in wiring(context).follows
-        return Hop(context, each, following, self.told(following))
+        return Hop(self.context(following), each, following, self.told(following))
 
     def wished(self, late: Asked) -> Iterator[Hop]:
         """The customer's wish to cancel while this is asked, and the news that it is granted."""
