@@ -42,6 +42,7 @@ LETTERS = "SELECT count(*) FROM {context}_deadletter"
 OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
 SAGAS = "SELECT saga_id, process, status, driver FROM sagas_saga ORDER BY saga_id"
 HISTORY = "SELECT step, action, outcome FROM sagas_sagastep WHERE saga_id = %s ORDER BY revision"
+ENDED = "SELECT count(*) FROM sagas_saga WHERE ended_at IS NOT NULL"
 REVISION = "SELECT coalesce(max(revision), 0) FROM sagas_saga WHERE ended_at IS NULL"
 
 # What is waited for has been due since yesterday.
@@ -197,9 +198,7 @@ class Kit:
         """As many sagas as there are cases, all processes armed from the start."""
         sagas = max(1, len(dying))
         if scenario.before:
-            for _ in range(sagas):
-                scenario.before()
-            watch.look()
+            self._let_end(scenario.before, sagas, watch)
         elsewhere = [each for each in dying if each[0].role.job is Job.INITIATOR]
         watch.stage.kill(*(case.role for case, _ in dying))
         for case, spent in (each for each in dying if each not in elsewhere):
@@ -265,8 +264,7 @@ class Kit:
     def _carrier(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
         """A parcel waits for its carrier; the watchdog dies while it gives it away."""
         [(case, spent)] = dying
-        scenario.begin()
-        watch.look()
+        self._let_end(scenario.begin, 1, watch)
         self.world.send_carrier()
         self._watchdog_dies(scenario, case, spent, watch)
         watch.until_ended()
@@ -278,6 +276,17 @@ class Kit:
         watch.until_dead(WATCHDOG)
         watch.look()
         watch.stage.start(WATCHDOG)
+
+    def _let_end(self, begin: Callable[[], object], sagas: int, watch: "Watch") -> None:
+        """Begin so many sagas, and wait until they have ended."""
+        stage = watch.stage
+        before = stage.count(ENGINE, ENDED)
+        for _ in range(sagas):
+            begin()
+        watch.until(
+            lambda: stage.count(ENGINE, ENDED) == before + sagas and stage.at_rest(),
+            "what comes before to end",
+        )
 
     def _begin_without(self, scenario: Scenario, case: Case, spent: Path, watch: "Watch") -> Role:
         """Begin a saga; who has died in the middle of it, and does not do what is late."""

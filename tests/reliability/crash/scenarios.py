@@ -33,9 +33,10 @@ def wish_to_cancel() -> None:
 
 
 def take_back() -> None:
-    """Cancel an order after its end, as its customer."""
+    """Cancel the last order that was confirmed, as its customer."""
     wished = Cancellation.objects.values("order_id")
-    order = Order.objects.filter(status=OrderStatus.CONFIRMED).exclude(id__in=wished).first()
+    confirmed = Order.objects.filter(status=OrderStatus.CONFIRMED).exclude(id__in=wished)
+    order = confirmed.order_by("id").last()
     assert order, "one is placed before"
     cancel(order)
 

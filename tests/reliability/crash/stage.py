@@ -94,7 +94,7 @@ class Stage:
         if role.job is Job.WATCHDOG:
             for context in ("orders", "sagas"):
                 self.tell(context, ORPHAN_LEASES)
-            for context in ("orders", "sagas", "shipping"):
+            for context in ("orders", "shipping"):  # which it watches over too
                 self.tell(context, ORPHAN_MESSAGES)
         if role.job is Job.WORKER:
             self.tell(role.context, ORPHAN_CALLS)

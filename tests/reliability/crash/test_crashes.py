@@ -10,7 +10,11 @@ from tests.reliability.crash.points import Scenario, Time, sample
 from tests.reliability.crash.scenarios import SCENARIOS, Shop
 
 # Of the others a case of the sample would show it too.
-IN_TIME = [each for each in SCENARIOS if each.time is Time.ENOUGH and not each.way.by_events]
+IN_TIME = [
+    each
+    for each in SCENARIOS
+    if each.time is Time.ENOUGH and not (each.way.by_events or each.before)
+]
 
 
 @pytest.fixture(scope="module")
