@@ -37,6 +37,13 @@ def test_ports_are_kept(tmp_path: Path) -> None:
     assert ports.choose(file, {"WEB_PORT": "8123"}) == {**first, "web": 8123}
 
 
+def test_two_homes_begin_to_look_at_different_ports(tmp_path: Path) -> None:
+    homes = (tmp_path / ".local", tmp_path / ".local" / "beside")
+    first, second = (ports.choose(home / "ports.json", {}) for home in homes)
+    assert not set(first.values()) & set(second.values())
+    assert second["postgres"] >= 5533
+
+
 def test_a_taken_port_is_passed_over_when_choosing_and_refused_when_kept(tmp_path: Path) -> None:
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
