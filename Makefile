@@ -91,15 +91,16 @@ clean: down ## stop everything and remove its data (.local)
 	@rm -rf .local
 
 # All tests go in two halves at once, each with servers of its own; the second one's words come last.
+# PostgreSQL does not wait for the disk, for tests kill processes, not the machine.
 # On servers that somebody gives there is one set of test databases, so there they go in one.
 override BESIDE := tests/stack tests/reliability tests/e2e tests/messaging tests/traces tests/alone tests/versions
-pytest = $(STACK) run --test -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
+pytest = $(STACK) run --test --hasty -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
 	python manage.py makemigrations --check --dry-run; echo "pytest $(1)"; pytest $(1)'
 
 define halves
 mkdir -p .local/beside; echo "pytest $(BESIDE), beside, into .local/beside/pytest.log"; \
 env -u WEB_PORT -u POSTGRES_PORT -u KAFKA_PORT -u KAFKA_CONTROLLER_PORT \
-	$(STACK) --home .local/beside run --test -- pytest -p no:cacheprovider $(BESIDE) \
+	$(STACK) --home .local/beside run --test --hasty -- pytest -p no:cacheprovider $(BESIDE) \
 	>.local/beside/pytest.log 2>&1 & beside=$$!; trap 'kill $$beside; wait $$beside; exit 130' INT TERM; \
 status=0; $(call pytest,$(addprefix --ignore ,$(BESIDE))) || status=$$?; \
 wait $$beside || status=$$?; trap - INT TERM; cat .local/beside/pytest.log; exit $$status

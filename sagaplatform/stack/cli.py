@@ -61,6 +61,12 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     kind.add_argument("--platform", action="store_true", help="with the platform's processes too")
     kind.add_argument("--test", action="store_true", help="with the databases of the tests")
     kind.add_argument("--bare", action="store_true", help="without creating tables and topics")
+    parser.add_argument(
+        "--hasty",
+        action="store_true",
+        help="PostgreSQL does not wait for the disk: nothing is lost when processes die, "
+        "all is when the machine does",
+    )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND...")
     parser.set_defaults(run=run)
 
@@ -131,6 +137,7 @@ def run(stack: Stack, options: argparse.Namespace) -> int:
         return 2
     if options.test:
         _refuse_foreign_databases(stack)
+    stack.waits_for_disk = not options.hasty
     say("Starting what the command needs")
     with lifecycle.using(stack, "run", platform=options.platform):
         values = _prepare(stack, options)

@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 
@@ -56,6 +56,7 @@ class Stack:
 
     layout: Layout
     environ: Mapping[str, str]
+    waits_for_disk: bool = True  # PostgreSQL, at each commit
     supervisor: Supervisor = field(init=False)
     given: Given = field(init=False)
     kept: Secrets = field(init=False)
@@ -202,6 +203,7 @@ def _postgres(stack: Stack) -> tuple[str, list[Program]]:
     binaries = postgres.find(stack.environ)
     account = accounts.server_account()
     server = postgres.prepare(stack.layout, binaries, account, stack.kept, stack.ports["postgres"])
+    server = replace(server, waits_for_disk=stack.waits_for_disk)
     program = Program(
         "postgres",
         server.command,

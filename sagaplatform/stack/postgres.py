@@ -82,6 +82,7 @@ class Postgres:
     account: Account | None
     folder: Path
     port: int
+    waits_for_disk: bool = True
 
     @property
     def data(self) -> Path:
@@ -94,7 +95,8 @@ class Postgres:
     @property
     def command(self) -> str:
         server = self.binaries.path / "postgres"
-        return shlex.join([str(server), "-D", str(self.data), "-c", f"config_file={self.config}"])
+        words = [str(server), "-D", str(self.data), "-c", f"config_file={self.config}"]
+        return shlex.join(words if self.waits_for_disk else [*words, "-c", "fsync=off"])
 
     def __str__(self) -> str:
         return f"PostgreSQL {self.binaries.version} on {LOOPBACK}:{self.port}"

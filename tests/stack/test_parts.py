@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,12 @@ def layout_in(folder: Path) -> Layout:
     layout = Layout(root=folder, home=folder / "home")
     layout.create()
     return layout
+
+
+def test_only_who_is_hasty_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    server = postgres.Postgres(postgres.Binaries(tmp_path, "15.18"), None, tmp_path, 5433)
+    assert "fsync" not in server.command
+    assert replace(server, waits_for_disk=False).command == f"{server.command} -c fsync=off"
 
 
 def test_the_configuration_holds_every_process_and_no_password(tmp_path: Path) -> None:
