@@ -45,6 +45,6 @@ def frozen(server: str) -> Iterator[None]:
 
 
 def _state(server: str) -> State | None:
-    home = Path(os.environ.get("STACK_HOME", ROOT / ".local")).resolve()
-    states = Supervisor(Layout(ROOT, home)).states("servers")
+    layout = Layout(ROOT, Path(os.environ["STACK_HOME"]))  # several stacks may run
+    states = Supervisor(layout).states("servers")
     return next((each for each in states if each.name == server), None)

@@ -96,11 +96,12 @@ class Stack:
         return self.given.owners or environment.owner_urls(self.kept, self.ports["postgres"])
 
     def testing(self) -> dict[str, str]:
-        """The environment of the tests, who may empty tables as their owners."""
+        """The environment of the tests, who may empty tables as their owners and kill servers."""
         port = self.ports["postgres"]
         urls = environment.run_time_urls(self.kept, port, test=True)
         owners = environment.owner_urls(self.kept, port, test=True)
-        return {**self.run_time(), **urls, **owners, "KAFKA_TOPIC_PREFIX": "test."}
+        own = {"KAFKA_TOPIC_PREFIX": "test.", "STACK_HOME": str(self.layout.home)}
+        return {**self.run_time(), **urls, **owners, **own}
 
 
 # --- using

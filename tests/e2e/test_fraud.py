@@ -85,6 +85,9 @@ def test_a_later_refusal_lifts_the_check(
 
 REVIEWS = "SELECT id, status, reasons, total_cents FROM fraud_review"
 
+# Heard later it would set the saga's time anew.
+WAITING = "SELECT count(*) FROM sagas_sagaevent WHERE kind = 'waits'"
+
 
 def asked_about(platform: Platform, databases: Databases) -> UUID:
     """A dear order is placed and a person asked; the review."""
@@ -117,7 +120,7 @@ def test_an_order_that_nobody_decides_on_is_undone_at_its_deadline(
 ) -> None:
     asked_about(platform, databases)
     platform.wait_until(
-        lambda: platform.count("sagas", "SELECT count(*) FROM sagas_saga") == 1, "the saga"
+        lambda: platform.count("sagas", WAITING) == 1, "the engine to know that it waits"
     )
     databases["sagas"].execute("UPDATE sagas_saga SET deadline_at = now(), due_at = now()")
     platform.start_watchdog()
