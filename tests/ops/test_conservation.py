@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
+from apps.contracts.plan import Mode
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Fault, Law, Patience, Sight, Tally, Unfinished, look_twice
+from tests.e2e.world import drive
 from tests.ops.world import buy, deliver
 
 NOW = timedelta(0)
@@ -356,6 +358,17 @@ def test_a_live_saga_may_hold_what_it_needs(shop):
     held = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}
     assert held["every hold, reservation and booking belongs to a saga that still needs it"] == 2
     assert broken(Patience(NOW, timedelta(seconds=30), second_look=0.0)) == set()
+
+
+def test_what_events_drive_may_hold_what_it_needs_before_the_tracker_has_heard_of_it(shop):
+    drive(Mode.CHOREOGRAPHED)
+    buy(tea=1)
+    deliver(shop, rounds=4, deaf=["sagas"])
+    proof = prove(Patience(NOW, timedelta(seconds=30), second_look=0.0))
+    held = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}
+    assert held["every hold, reservation and booking belongs to a saga that still needs it"] == 3
+    assert proof.holds
+    assert "has no saga" in " ".join(faults("I7"))  # unless it never hears of it
 
 
 def test_a_confirmed_saga_that_is_not_shipped_yet_is_left_out_until_it_is_late(world):
