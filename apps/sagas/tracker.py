@@ -94,7 +94,8 @@ def turned_back(course: Course, saga: SagaState, answer: Answer) -> Decision:
     assert cause
     first = course.plan.steps[0]
     if undone_to == first and is_heard(cause):
-        return end(course, saga, Status.UNDONE, Ending.UNDONE, answer.request)
+        last = _awaited(answer.request, first, Action.UNDO)  # whatever was heard last
+        return end(course, saga, Status.UNDONE, Ending.UNDONE, last)
     awaited = course.legs[undone_to or cause.step].previous or first
     saga = replace(saga, status=Status.COMPENSATING, inputs="{}")
     return await_next(course, saga, _awaited(answer.request, awaited, Action.UNDO))

@@ -72,14 +72,14 @@ def cancel(order_id: UUID) -> None:
     )
 
 
-def deliver(owners: Owners, rounds: int = 1000, leave_out: Collection[str] = ()) -> None:
-    """Carry messages to those who read their topics until none is left, or so many rounds; those
-    who are left out never get them."""
+def deliver(owners: Owners, rounds: int = 1000, deaf: Collection[str] = ()) -> None:
+    """Carry messages to those who read their topics until none is left, or so many rounds. Those
+    who are deaf get none."""
     for _ in range(rounds):
         records = [record for name in CONTEXTS for record in collect(owners[name], name)]
         if not records:
             return
-        for name in (each for each in CONTEXTS if each not in leave_out):
+        for name in (each for each in CONTEXTS if each not in deaf):
             _hand(name, [each for each in records if each.topic in wiring(name).topics])
 
 

@@ -78,6 +78,7 @@ def test_what_is_known_does_not_depend_on_the_order_in_which_it_is_told(
     start, *others = facts_of(plan, refused)
     began = hear(plan, None, start).saga
     known: dict[frozenset[int], SagaState] = {frozenset(): began}
+    told_of: set[Request] = set()
     for _ in others:
         following: dict[frozenset[int], SagaState] = {}
         for heard, saga in known.items():
@@ -86,12 +87,15 @@ def test_what_is_known_does_not_depend_on_the_order_in_which_it_is_told(
                 now = following.setdefault(heard | {number}, decision.saga)
                 assert decision.saga == now
                 assert len(decision.sends) == (now.ended and not saga.ended)
+                told_of.update(each.request for each in decision.sends)
         known = following
     [end] = known.values()
     assert end.status is (Status.UNDONE if refused else Status.CONFIRMED)
     cause = refused and cause_of(course_of(plan.to_header()).legs[refused], REFUSALS[refused])
     assert end.cause == (cause or None)
     assert (end.pending, end.inputs, end.driver) == (None, "{}", Driver.EVENTS)
+    step, action = (plan.steps[0], Action.UNDO) if refused else (plan.steps[-1], Action.DO)
+    assert told_of == {Request(began.saga_id, step, action, 1, Mode.CHOREOGRAPHED)}
 
 
 @pytest.mark.parametrize("refused", ["", *BY_EVENTS.steps[1:6]])

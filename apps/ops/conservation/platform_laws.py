@@ -14,11 +14,10 @@ from apps.shipping import selectors as shipping
 
 
 def open_things(view: View, tally: Tally) -> None:
-    """Live sagas may hold what they like. An ended one holds nothing, but for the reservation and
-    booking of a confirmed order until the hand-over, which may take as long as a message may.
-
-    Where events drive a saga, its order may be known before the engine has heard of it.
-    """
+    """Live sagas may hold what they like, also while nobody has heard of them whom events drive:
+    whether they are heard of at all says the law of the orders. An ended one holds nothing, but for
+    the reservation and booking of a confirmed order until the hand-over, which may take as long as
+    a message may."""
     things = (
         *((each.saga_id, "money") for each in payments.open_holds()),
         *((each.saga_id, "stock") for each in inventory.open_reservations()),
@@ -27,9 +26,9 @@ def open_things(view: View, tally: Tally) -> None:
     for chunk in chunks(things):
         saga_ids = {saga_id for saga_id, _ in chunk}
         standings = sagas.facts_of(saga_ids)
-        in_hand = _taken_back_now(saga_ids) | _just_placed(saga_ids - set(standings), view)
+        excused = _taken_back_now(saga_ids) | _not_heard_of(saga_ids - standings.keys())
         for saga_id, thing in chunk:
-            if saga_id in in_hand:
+            if saga_id in excused:
                 tally.checked += 1
                 continue
             tally.look(f"saga {saga_id}", _held_for_nothing(thing, standings.get(saga_id), view))
@@ -41,10 +40,9 @@ def _taken_back_now(saga_ids: Collection[UUID]) -> set[UUID]:
     return {each.placed_by for each in found if each.status == "returning"}
 
 
-def _just_placed(saga_ids: Collection[UUID], view: View) -> set[UUID]:
-    """Those of these sagas whose orders are so young that the engine need not know them yet."""
-    found = orders.facts_of_sagas(saga_ids) if saga_ids else ()
-    return {each.saga_id for each in found if each.placed_at >= view.overdue_before}
+def _not_heard_of(saga_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these sagas that an order began."""
+    return {each.saga_id for each in orders.facts_of_sagas(saga_ids)} if saga_ids else set()
 
 
 def _held_for_nothing(thing: str, standing: sagas.SagaFacts | None, view: View) -> Iterator[str]:
