@@ -14,12 +14,10 @@ from waffle import get_waffle_switch_model
 
 from apps.contracts.plan import Plan
 from apps.inventory.services import receive_stock
-from apps.messaging.audit import Actor
 from apps.ops.conservation.check import prove
-from apps.orders.modes import set_share, share_of
 from apps.payments.services import set_credit
 from tests.e2e.test_choreography import AT_REST, KINDS
-from tests.e2e.world import buy
+from tests.e2e.world import buy, drive_share
 from tests.running import Platform
 
 Databases = dict[str, psycopg.Connection]
@@ -65,10 +63,7 @@ def flip(setting: Setting) -> None:
     """What operations do on the pages of flags, and with saga_mode."""
     for name in ("gift_wrap", "check_fraud"):
         Switch.objects.update_or_create(name=name, defaults={"active": getattr(setting, name)})
-    version, actor = share_of("place_order")[1], Actor(id=None, name="test")
-    set_share(
-        process="place_order", percent=setting.percent, version=version, actor=actor, reason="test"
-    )
+    drive_share(setting.percent)
 
 
 def shop(numbers: Iterator[int], closed: Event) -> dict[UUID, str]:

@@ -36,9 +36,12 @@ def open_shop(*, stock: int = 1000, credit_cents: int = 10_000_000) -> None:
 
 def drive(mode: Mode, process: str = "place_order") -> None:
     """Who drives the sagas of a process that start from now on."""
-    percent = 100 if mode is Mode.CHOREOGRAPHED else 0
-    version = share_of(process)[1]
-    actor = Actor(id=None, name="test")
+    drive_share(100 if mode is Mode.CHOREOGRAPHED else 0, process)
+
+
+def drive_share(percent: int, process: str = "place_order") -> None:
+    """Events drive so many percent of the sagas of a process that start from now on."""
+    version, actor = share_of(process)[1], Actor(id=None, name="test")
     set_share(process=process, percent=percent, version=version, actor=actor, reason="test")
 
 

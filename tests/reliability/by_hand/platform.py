@@ -1,7 +1,7 @@
 """The platform whose messages a test delivers by hand."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -188,6 +188,17 @@ class ByHand(Simulation):
         self.clock.move(seconds)
         for _ in range(len(live()) // MOST_SAGAS + 1):
             self.watch(watch)
+
+    def deliver(self, late: Mapping[UUID, bool]) -> None:
+        """Deliver what is held back of these sagas; of those that are late when all else has come
+        to rest."""
+        for saga_id, is_late in late.items():
+            if not is_late:
+                self.broker.release(saga_id)
+        self.drain()
+        for saga_id in late:
+            self.broker.release(saga_id)
+        self.finish()
 
     def finish(self) -> None:
         """Everything comes to rest by itself, and adds up."""

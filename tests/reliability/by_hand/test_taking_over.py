@@ -94,13 +94,7 @@ def take_all_over(
         held = {saga_id: office.holds(saga_id) for saga_id in sagas}
         assert held == {saga_id: case.events[-1] for saga_id, case in sagas.items()}
         take_over(platform)
-    for saga_id, case in sagas.items():
-        if not case.late:
-            office.release(saga_id)
-    platform.drain()
-    for saga_id in sagas:
-        office.release(saga_id)
-    platform.finish()
+    platform.deliver({saga_id: case.late for saga_id, case in sagas.items()})
 
 
 def expected(case: Case, take_over: object) -> tuple[set[str], str]:

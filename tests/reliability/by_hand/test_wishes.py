@@ -87,13 +87,7 @@ def let_them_wish(platform: ByHand, sagas: dict[UUID, Case]) -> dict[UUID, str]:
     held = {saga_id: office.holds(saga_id) for saga_id in sagas}
     assert held == {saga_id: case.messages[-1] for saga_id, case in sagas.items()}
     answers = {saga_id: platform.wish(saga_id) for saga_id in sagas}
-    for saga_id, case in sagas.items():
-        if not case.late:
-            office.release(saga_id)
-    platform.drain()
-    for saga_id in sagas:
-        office.release(saga_id)
-    platform.finish()
+    platform.deliver({saga_id: case.late for saga_id, case in sagas.items()})
     return answers
 
 

@@ -7,14 +7,13 @@ from django.db import transaction
 
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.inventory.services import receive_stock
-from apps.messaging.audit import Actor
 from apps.messaging.database import Database
 from apps.orders.cancelling import request_cancellation
 from apps.orders.errors import CannotBeCancelled
-from apps.orders.modes import set_share, share_of
 from apps.orders.services import Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
+from tests.e2e.world import drive_share
 from tests.reliability.simulation.chance import Chance
 from tests.reliability.simulation.clock import CORRECT_DEFAULTS
 
@@ -46,12 +45,8 @@ def open_shop() -> None:
 
 def drive(percent: int) -> None:
     """Events drive so many percent of the orders, and of what takes them back."""
-    actor = Actor(id=None, name="simulation")
     for process in ("place_order", "cancel_order"):
-        version = share_of(process)[1]
-        set_share(
-            process=process, percent=percent, version=version, actor=actor, reason="simulation"
-        )
+        drive_share(percent, process)
 
 
 def wishes(chance: Chance, number: int) -> list[Wish]:
