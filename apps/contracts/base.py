@@ -1,6 +1,7 @@
 """The kinds of message. A message belongs to the context whose module declares it."""
 
 from typing import ClassVar
+from uuid import UUID
 
 import msgspec
 
@@ -42,6 +43,12 @@ class Compensation(Command, frozen=True, kw_only=True):
     """An order to undo a step. It carries no inputs: the participant keeps its own row."""
 
     answer: ClassVar[type[Undone]]
+
+
+class TakesBack(Command, frozen=True, kw_only=True):
+    """An order to take back, after a confirmed end, what another saga did."""
+
+    placed_by: UUID  # the saga that placed the order: participants know their rows by it
 
 
 def context_of(message_type: type[Message]) -> str:

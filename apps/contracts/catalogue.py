@@ -5,7 +5,16 @@ from importlib import import_module
 from types import ModuleType
 
 from apps.contracts import steps
-from apps.contracts.base import Command, Compensation, Event, Message, Refusal, Undone, context_of
+from apps.contracts.base import (
+    Command,
+    Compensation,
+    Event,
+    Message,
+    Refusal,
+    TakesBack,
+    Undone,
+    context_of,
+)
 from apps.contracts.topics import (  # noqa: F401 - whoever asks for messages asks for topics too
     ALERTS,
     CONTEXTS,
@@ -14,7 +23,7 @@ from apps.contracts.topics import (  # noqa: F401 - whoever asks for messages as
     command_topic,
 )
 
-KINDS = (Message, Command, Compensation, Event, Refusal, Undone)
+KINDS = (Message, Command, Compensation, TakesBack, Event, Refusal, Undone)
 
 
 class Action(enum.StrEnum):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
 from apps.contracts.values import Line, Shortage
 
 
@@ -44,10 +44,8 @@ class ReleaseStock(Compensation, frozen=True, kw_only=True):
     answer = StockReleased
 
 
-class FreeStock(Command, frozen=True, kw_only=True):
+class FreeStock(TakesBack, frozen=True, kw_only=True):
     """Put back what is set aside for an order that is cancelled after its end."""
-
-    placed_by: UUID
 
 
 class StockFreed(Event, frozen=True, kw_only=True):

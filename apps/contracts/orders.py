@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.contracts.base import Command, Compensation, Event, Undone
+from apps.contracts.base import Command, Compensation, Event, TakesBack, Undone
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 
 
@@ -76,10 +76,8 @@ class RefuseCancellation(Compensation, frozen=True, kw_only=True):
     answer = CancellationRefused
 
 
-class CancelConfirmedOrder(Command, frozen=True, kw_only=True):
+class CancelConfirmedOrder(TakesBack, frozen=True, kw_only=True):
     """Cancel an order after its confirmed end: everything else is taken back."""
-
-    placed_by: UUID
 
 
 class ConfirmedOrderCancelled(Event, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import enum
 from uuid import UUID
 
-from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
 from apps.contracts.values import PaymentMethod
 
 
@@ -93,10 +93,8 @@ class CaptureFailed(Refusal, frozen=True, kw_only=True):
         return f"The payment could not be completed ({self.code})"
 
 
-class ReturnPayment(Command, frozen=True, kw_only=True):
+class ReturnPayment(TakesBack, frozen=True, kw_only=True):
     """Give back what was taken for an order that is cancelled after its end."""
-
-    placed_by: UUID
 
 
 class PaymentReturned(Event, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
 from apps.contracts.values import PriceChange, PricedLine
 
 
@@ -42,10 +42,8 @@ class UnfreezePrice(Compensation, frozen=True, kw_only=True):
     answer = PriceUnfrozen
 
 
-class WithdrawPrice(Command, frozen=True, kw_only=True):
+class WithdrawPrice(TakesBack, frozen=True, kw_only=True):
     """Take back the prices promised to an order that is cancelled after its end."""
-
-    placed_by: UUID
 
 
 class PriceWithdrawn(Event, frozen=True, kw_only=True):

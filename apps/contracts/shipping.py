@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.contracts.base import Command, Compensation, Event, Refusal, Undone
+from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
 from apps.contracts.values import Address, Line
 
 
@@ -87,10 +87,8 @@ class ShipmentHandedOver(Event, frozen=True, kw_only=True):
     reference: str
 
 
-class RecallShipment(Command, frozen=True, kw_only=True):
+class RecallShipment(TakesBack, frozen=True, kw_only=True):
     """Keep the parcel of a confirmed order back, if it is still in the house."""
-
-    placed_by: UUID
 
 
 class ShipmentRecalled(Event, frozen=True, kw_only=True):
@@ -110,10 +108,8 @@ class ShipmentNotRecalled(Refusal, frozen=True, kw_only=True):
         return f"The parcel {self.reference} has left the house; send it back when it arrives"
 
 
-class UnpackGift(Command, frozen=True, kw_only=True):
+class UnpackGift(TakesBack, frozen=True, kw_only=True):
     """Take the gift of an order that is cancelled after its end out of its boxes."""
-
-    placed_by: UUID
 
 
 class GiftUnpacked(Event, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from apps.fraud.errors import DeskBusy, NoSuchReview, ReviewClosed, ReviewMoved
 from apps.fraud.models import ReviewStatus
 from apps.messaging.audit import Actor, write_down
 from apps.messaging.database import Database
+from apps.messaging.intents import IntentTable
 from apps.messaging.models import SubjectKind
 from apps.messaging.waking import wake
 
@@ -21,12 +22,6 @@ SELECT intent.id, coalesce(intent.leased_until > now(), false)
 FROM fraud_intent AS intent JOIN fraud_review AS review USING (saga_id)
 WHERE review.id = %b AND intent.status IN ('due', 'claimed', 'unknown', 'waiting')
 ORDER BY intent.id FOR UPDATE OF intent
-"""
-
-# Let it be asked for at once.
-HASTEN = """
-UPDATE fraud_intent SET due_at = now(), changed_at = now()
-WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'unknown', 'waiting')
 """
 
 LOCK_REVIEW = """
@@ -57,7 +52,7 @@ def decide_review(
         if any(in_hand for _, in_hand in questions):
             raise DeskBusy(review=review_id)  # it would be put off again, with the decision unseen
         database.execute(DECIDE, (status.value, actor.name, review_id))
-        database.execute(HASTEN, [[id for id, _ in questions]])
+        IntentTable(database).hasten(id for id, _ in questions)
         write_down(
             database,
             actor=actor,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from apps.contracts.inventory import FreeStock, ReserveStock
+from apps.contracts.inventory import ReserveStock
 from apps.contracts.values import Line, Shortage
 from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved
 from apps.inventory.models import MovementKind
@@ -150,13 +150,7 @@ def _lines_to_reserve(tasks: Sequence[Task]) -> Iterable[Line]:
 
 
 def _sagas_to_settle(tasks: Sequence[Task]) -> list[UUID]:
-    return [_placed_by(task) for task in tasks if not isinstance(task.message, ReserveStock)]
-
-
-def _placed_by(task: Task) -> UUID:
-    """The saga whose reservations a task is about: its own, or the one that it takes back."""
-    message = task.message
-    return message.placed_by if isinstance(message, FreeStock) else task.request.saga_id
+    return [task.about for task in tasks if not isinstance(task.message, ReserveStock)]
 
 
 def _held_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, tuple[Line, ...]]:

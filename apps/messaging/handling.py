@@ -23,7 +23,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.contracts.base import Event, Message
+from apps.contracts.base import Event, Message, TakesBack
 from apps.messaging.database import Database
 from apps.messaging.request import Request
 
@@ -36,6 +36,12 @@ class Task(msgspec.Struct, frozen=True):
 
     request: Request
     message: msgspec.Struct
+
+    @property
+    def about(self) -> UUID:
+        """The saga whose rows it is about: its own, or the one that it takes back."""
+        message = self.message
+        return message.placed_by if isinstance(message, TakesBack) else self.request.saga_id
 
 
 class Workspace(ABC):

@@ -15,9 +15,8 @@ from apps.messaging.outbox import publish
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
 from apps.orders.errors import CannotBeCancelled, IdempotencyKeyReused, NoSuchOrder
-from apps.orders.models import Cancellation, CancellationStatus, Order, OrderStatus
-from apps.orders.prospects import prospect_of
-from apps.orders.selectors import has_left
+from apps.orders.models import Order, OrderStatus
+from apps.orders.selectors import cancellation_of, prospect_of_order
 from apps.orders.taking_back import Confirmed, begin
 
 CANCEL_ORDER = "cancel_order"  # in no plan of an order: what the wish is told with
@@ -52,12 +51,14 @@ def request_cancellation(
     database = Database("orders")
     with database.transaction():
         order = _locked(customer_id, order_id)
-        wish = Cancellation.objects.filter(order=order).first()
+        wish = cancellation_of(order)
         if wish and wish.idempotency_key == idempotency_key:
             if bytes(wish.request_hash) != request_hash:
                 raise IdempotencyKeyReused(order_id=order_id)
             return True
-        _refuse_what_cannot_be(order, wish)
+        prospect = prospect_of_order(order)
+        if not prospect.possible:
+            raise CannotBeCancelled(prospect.code, prospect.why_not, order_id=order_id)
         database.execute(WISH, (order_id, reason, idempotency_key, request_hash))
         _ask(database, order, traceparent)
     return False
@@ -70,13 +71,6 @@ def _locked(customer_id: int, order_id: UUID) -> Order:
     if order is None:
         raise NoSuchOrder(order_id=order_id)
     return order
-
-
-def _refuse_what_cannot_be(order: Order, wish: Cancellation | None) -> None:
-    status = CancellationStatus(wish.status) if wish else None
-    prospect = prospect_of(OrderStatus(order.status), status, has_left=has_left(order))
-    if not prospect.possible:
-        raise CannotBeCancelled(prospect.code, prospect.why_not, order_id=order.id)
 
 
 def _ask(database: Database, order: Order, traceparent: str | None) -> None:

@@ -156,7 +156,8 @@ def cancellation_of(order: Order) -> Cancellation | None:
 
 
 def prospect_of_order(order: Order) -> Prospect:
-    """Whether it can be cancelled now, and how. Reads the order's prefetched events."""
+    """Whether it can be cancelled now, and how. Reads the order's events, if they are not
+    prefetched."""
     wish = cancellation_of(order)
     has_left = any(each.type == HANDED_OVER for each in order.events.all())
     status = CancellationStatus(wish.status) if wish else None
@@ -195,11 +196,6 @@ def refusal_of(order: Order) -> Refusal | None:
         return None
     refused = [each for each in order.events.all() if "reason" in each.facts]
     return _refusal(refused[-1]) if refused else None
-
-
-def has_left(order: Order) -> bool:
-    """Whether orders has heard that the carrier has the parcel."""
-    return OrderEvent.objects.filter(order=order, type=HANDED_OVER).exists()
 
 
 def events_in_order() -> Prefetch:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from apps.contracts.payments import AuthorizePayment, ReturnPayment
+from apps.contracts.payments import AuthorizePayment
 from apps.contracts.values import PaymentMethod
 from apps.messaging.database import Database, columns
 from apps.messaging.errors import RivalMovedFirst
@@ -218,14 +218,11 @@ class Accounts(Workspace):
 
 
 def _lock_payments(database: Database, tasks: Sequence[Task]) -> dict[UUID, PaymentRow]:
-    sagas = [_placed_by(task) for task in tasks if not isinstance(task.message, AuthorizePayment)]
+    sagas = [_whose(task) for task in tasks if not isinstance(task.message, AuthorizePayment)]
     rows = database.fetch(LOCK_PAYMENTS, [sagas]) if sagas else []
     return {row[0]: PaymentRow(*row) for row in rows}
 
 
-def _placed_by(task: Task) -> UUID:
-    """The saga whose payment a task is about: its own, or the one that it takes back."""
-    message = task.message
-    if isinstance(message, Call):
-        return UUID(message.subject)
-    return message.placed_by if isinstance(message, ReturnPayment) else task.request.saga_id
+def _whose(task: Task) -> UUID:
+    """The saga whose payment a task is about. A call is about the one that it was wanted for."""
+    return UUID(task.message.subject) if isinstance(task.message, Call) else task.about

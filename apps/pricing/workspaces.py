@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.contracts.pricing import FreezePrice, WithdrawPrice
+from apps.contracts.pricing import FreezePrice
 from apps.contracts.values import PriceChange, PricedLine
 from apps.messaging.database import Database, columns
 from apps.messaging.handling import Task, Workspace
@@ -132,13 +132,7 @@ def _products_to_price(tasks: Sequence[Task]) -> set[str]:
 
 
 def _sagas_to_unfreeze(tasks: Sequence[Task]) -> list[UUID]:
-    return [_placed_by(task) for task in tasks if not isinstance(task.message, FreezePrice)]
-
-
-def _placed_by(task: Task) -> UUID:
-    """The saga whose promise a task is about: its own, or the one that it takes back."""
-    message = task.message
-    return message.placed_by if isinstance(message, WithdrawPrice) else task.request.saga_id
+    return [task.about for task in tasks if not isinstance(task.message, FreezePrice)]
 
 
 def _frozen_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, int]:

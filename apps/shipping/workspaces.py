@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.contracts.shipping import CreateShipment, RecallShipment, UnpackGift, WrapGift
+from apps.contracts.shipping import CreateShipment, WrapGift
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Task, Workspace
@@ -162,16 +162,8 @@ class Parcels(Workspace):
 
 def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:
     """Rows of the tasks' sagas, but for those tasks that make their row only now."""
-    sagas = [_placed_by(task) for task in tasks if not isinstance(task.message, unless)]
+    sagas = [task.about for task in tasks if not isinstance(task.message, unless)]
     return database.fetch(statement, [sagas]) if sagas else []
-
-
-def _placed_by(task: Task) -> UUID:
-    """The saga whose rows a task is about: its own, or the one that it takes back."""
-    message = task.message
-    if isinstance(message, RecallShipment | UnpackGift):
-        return message.placed_by
-    return task.request.saga_id
 
 
 def _expect(decided: int, written: int) -> None:

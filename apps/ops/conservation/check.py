@@ -16,8 +16,9 @@ from apps.ops.conservation.proof import (
     View,
     look_twice,
 )
-from apps.ops.conservation.sagas_seen import CANCEL_ORDER, ended_sagas
+from apps.ops.conservation.sagas_seen import ended_sagas
 from apps.ops.conservation.snapshot import snapshots
+from apps.processes import CANCEL_ORDER
 from apps.sagas import selectors as sagas
 
 
@@ -70,7 +71,7 @@ def look_at_sagas(view: View) -> tuple[Tallies, int]:
         if saga.in_hand or not (late or saga.has_settled(reactions)):
             unsettled += 1
             continue
-        laws = taking_back if saga.process == CANCEL_ORDER else placing
+        laws = taking_back if saga.process == CANCEL_ORDER.name else placing
         for law, check in laws.items():
             tallies[law].look(f"saga {saga.saga_id}", check(saga))
     return tallies, unsettled

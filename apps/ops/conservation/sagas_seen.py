@@ -21,7 +21,6 @@ from apps.sagas.state import Outcome, Status
 from apps.shipping import selectors as shipping
 
 CHUNK = 1000
-CANCEL_ORDER = "cancel_order"  # the process that takes a confirmed order back
 Each = TypeVar("Each")
 
 
