@@ -87,8 +87,10 @@ install: ## the Python packages (done by the others when needed)
 install-tests:
 	@$(call bootstrap,--tests)
 
-clean: down ## stop everything and remove its data (.local)
-	@rm -rf .local
+clean: ## stop everything and remove its data (.local)
+	@for home in .local/beside .local; do \
+		if [ -d $$home ] && [ -x $(VENV)/python ]; then $(STACK) --home $$home clean; fi; \
+	done; rm -rf .local
 
 # All tests go in two halves at once, each with servers of its own; the second one's words come last.
 # PostgreSQL does not wait for the disk, for tests kill processes, not the machine.

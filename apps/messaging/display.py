@@ -48,11 +48,17 @@ def with_evidence(reason: str, evidence: str | None) -> str:
 
 
 def took(duration: timedelta) -> str:
-    """A duration for people: 12 ms, 3.4 s, 0:02:10."""
+    """A duration for people, in its two largest units: 12 ms, 3.4 s, 2 min 10 s, 5 h 3 min."""
     seconds = duration.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
 def document(value: object) -> SafeString | str:

@@ -3,13 +3,14 @@
 import argparse
 import errno
 import os
+import shutil
 import signal
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from sagaplatform.stack import jars, lifecycle, locks, ports, procfs, signals, terminal
+from sagaplatform.stack import jars, lifecycle, locks, ports, postgres, procfs, signals, terminal
 from sagaplatform.stack.errors import StackError, TestsNeedLocalDatabases
 from sagaplatform.stack.layout import Layout, checkout
 from sagaplatform.stack.lifecycle import Stack
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         ("up", up, "start everything, stay in the foreground until Ctrl-C"),
         ("servers", servers, "start PostgreSQL and Kafka only, stay until Ctrl-C"),
         ("down", down, "stop everything, from any terminal"),
+        ("clean", clean, "stop everything and remove its data"),
         ("status", status, "show the processes"),
         ("lock-kafka", lock_kafka, "resolve Kafka's jars anew and write their digests"),
     ):
@@ -111,6 +113,14 @@ def down(stack: Stack, options: argparse.Namespace) -> int:
             say("Nothing runs.")
             return 0
     say("Stopped; the data are kept.")
+    return 0
+
+
+def clean(stack: Stack, options: argparse.Namespace) -> int:
+    down(stack, options)
+    for folder in (*postgres.data_folders(stack.layout), stack.layout.home):
+        if folder.exists():
+            shutil.rmtree(folder)
     return 0
 
 

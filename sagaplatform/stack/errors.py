@@ -15,7 +15,8 @@ class StackError(Exception):
 
 class PortTaken(StackError):
     """Port {port}, meant for {purpose}, is taken by another program. Free it, or choose another
-    one: `{variable}={other} make up` (or remove {file} to have all ports chosen anew)."""
+    one with {variable}={other} in front of the command (or remove {file} to have all ports
+    chosen anew)."""
 
 
 class BadPort(StackError):

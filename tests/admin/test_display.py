@@ -46,7 +46,14 @@ def test_money_of_an_unknown_currency_is_an_amount() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0124, "12 ms"), (3.44, "3.4 s"), (130, "0:02:10")]
+    ("seconds", "text"),
+    [
+        (0.0124, "12 ms"),
+        (3.44, "3.4 s"),
+        (130, "2 min 10 s"),
+        (5 * 3600 + 180, "5 h 3 min"),
+        (3 * 86_400 + 7_200, "3 d 2 h"),
+    ],
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert display.took(timedelta(seconds=seconds)) == text

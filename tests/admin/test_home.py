@@ -110,7 +110,7 @@ def test_why_sagas_were_undone_and_how_long_they_took(
     assert by_text(sagas["reasons"]) == {"create shipment: ShipmentRefused": "1"}
     half, slowest = sagas["durations"]
     assert half.value.endswith((" ms", " s"))
-    assert (slowest.value, slowest.note) == ("0:01:30", "of 3 that ended")
+    assert (slowest.value, slowest.note) == ("1 min 30 s", "of 3 that ended")
 
 
 def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> None:
@@ -132,7 +132,7 @@ def test_a_waiting_message_alarms_when_it_is_old(
     [payments] = [each for each in home_of(support)["services"] if each.name == "payments"]
 
     assert payments.waiting[1].alarming
-    assert payments.waiting[1].note.startswith("for 1:00:0")
+    assert payments.waiting[1].note.startswith("for 1 h 0 min")
 
 
 def test_every_figure_leads_to_as_many_rows_as_it_says(

@@ -222,6 +222,9 @@ def test_data_go_outside_where_the_servers_account_cannot_enter(
     assert result.returncode == 0, result.stdout
     assert f"PostgreSQL's data are in {outside}" in result.stdout
     assert (outside / "data" / "PG_VERSION").exists()
+    assert trial.call("clean").returncode == 0
+    assert not outside.exists()
+    assert not trial.layout.home.exists()
 
 
 def test_given_databases_must_be_complete(new_trial: NewTrial) -> None:
