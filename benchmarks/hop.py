@@ -5,6 +5,7 @@
 
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ class Post:
     def __init__(self, config: dict[str, Any]) -> None:
         self.producer = Producer(config)
         self._acknowledged: deque[UUID] = deque()
+        self._telling = threading.Lock()
 
     def send(self, letter: Letter, sent: Sent, trace: str) -> None:
         """A message like the letter, with ids and trace of its own."""
@@ -70,9 +72,10 @@ class Post:
         )
 
     def acknowledged(self) -> list[UUID]:
-        """What the broker has since this was asked last."""
+        """What the broker has since this was asked last; each is told to one thread only."""
         self.producer.poll(0)
-        return [self._acknowledged.popleft() for _ in range(len(self._acknowledged))]
+        with self._telling:
+            return [self._acknowledged.popleft() for _ in range(len(self._acknowledged))]
 
     def _delivered(self, id: UUID, error: KafkaError | None) -> None:
         assert error is None, error

@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from apps.inventory.models import Reservation, Stock, StockMovement
 from apps.notifications.models import CustomerMessage
-from apps.orders.models import IdempotencyKey, Order, OrderEvent, OrderLine
+from apps.orders.models import Cancellation, IdempotencyKey, Order, OrderEvent, OrderLine
 from apps.payments.models import Account, LedgerEntry, Payment
 from apps.pricing.models import ListPrice, PriceFreeze, Promotion
 from apps.shipping.models import Shipment
@@ -21,8 +21,8 @@ HOME = "orders"  # the database that they are in
 SCHEMA = "peer"
 STEPS_SCHEMA, SYSTEM_SCHEMA = "peer_steps", "peer_dbos"
 MODELS: tuple[type[Model], ...] = (
-    Order, OrderLine, OrderEvent, IdempotencyKey, Stock, StockMovement, Reservation, ListPrice,
-    Promotion, PriceFreeze, Account, LedgerEntry, Payment, Shipment, CustomerMessage,
+    Order, OrderLine, OrderEvent, IdempotencyKey, Cancellation, Stock, StockMovement, Reservation,
+    ListPrice, Promotion, PriceFreeze, Account, LedgerEntry, Payment, Shipment, CustomerMessage,
 )  # fmt: skip
 
 # The same shop as the platform's: stock, prices and credit.
