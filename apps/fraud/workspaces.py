@@ -9,8 +9,7 @@ from apps.contracts.fraud import CheckFraud
 from apps.fraud.errors import NothingToLift
 from apps.fraud.reviews import CheckedOrder
 from apps.fraud.rules import PACE_HOURS, Facts
-from apps.messaging.database import Database, columns
-from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.database import Database, columns, touches
 from apps.messaging.handling import Task, Workspace
 
 # How fast these customers order, and where their orders went. It locks nobody: two batches at the
@@ -115,11 +114,8 @@ class Assessments(Workspace):
 
     def save(self) -> None:
         if self._cleared:
-            self.database.execute(INSERT_CLEARED, columns(self._cleared, 7))
+            self.database.send(INSERT_CLEARED, columns(self._cleared, 7))
         if self._withdrawn:
-            self.database.execute(WITHDRAW, [self._withdrawn])
-        if not self._lifted:
-            return
-        lifted = self.database.execute(LIFT, [self._lifted])
-        if lifted != len(self._lifted):
-            raise RivalMovedFirst(decided=len(self._lifted), written=lifted)
+            self.database.send(WITHDRAW, [self._withdrawn])
+        if self._lifted:
+            self.database.send(LIFT, [self._lifted], touches(len(self._lifted)))

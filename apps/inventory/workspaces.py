@@ -121,7 +121,7 @@ class Shelves(Workspace):
 
     def save(self) -> None:
         if self._moves:
-            self.database.execute(SAVE_MOVES, columns(self._moves, 5))
+            self.database.send(SAVE_MOVES, columns(self._moves, 5))
 
     def _wanted(self, lines: Iterable[Line]) -> Counter[str]:
         """Pieces by product: a basket may have a product on several lines, at several prices."""

@@ -141,7 +141,7 @@ class Batch:
         for record in self.records:
             with blamed_on(record):
                 self._sort(record)
-        with self.database.transaction():
+        with self.database.transaction(), self.database.pipeline():
             self._ask_handlers()
             self._tell_listeners()
             self._write_notes()
@@ -368,5 +368,5 @@ class Batch:
         ]
         if rows:
             self.spans.decided((item.record, decision) for item, decision in self.notes)
-            self.database.execute(NOTE, columns(rows, 7))
+            self.database.send(NOTE, columns(rows, 7))
             count_decisions(self.database, (decision for _, decision in self.notes))

@@ -1,13 +1,17 @@
 """A context's database, for statements written by hand: few, set-wise, binary."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import connections, transaction
 
+from apps.messaging.errors import RivalMovedFirst
+
 Row = tuple[Any, ...]
 Parameters = Sequence[object] | Mapping[str, object]
+Then = Callable[[psycopg.Cursor[Row]], None]  # told what came of a statement
 
 
 class Database:
@@ -20,6 +24,8 @@ class Database:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        self._pipeline: psycopg.Pipeline | None = None
+        self._awaited: list[tuple[psycopg.Cursor[Row], Then]] = []
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open on this very connection."""
@@ -33,7 +39,35 @@ class Database:
     def execute(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement; how many rows it touched."""
         with self._cursor() as cursor:
-            return cursor.execute(self._own(statement), parameters).rowcount
+            cursor.execute(self._own(statement), parameters)
+            if self._pipeline:
+                self._pipeline.sync()
+            return cursor.rowcount
+
+    def send(self, statement: str, parameters: Parameters = (), then: Then | None = None) -> None:
+        """Run a statement whose outcome nobody waits for here; in a pipeline, without waiting for
+        its round trip. `then` is told what came of it, before the transaction's end."""
+        cursor = self._cursor().execute(self._own(statement), parameters)
+        if then and self._pipeline:
+            self._awaited.append((cursor, then))
+        elif then:
+            then(cursor)
+
+    @contextmanager
+    def pipeline(self) -> Iterator[None]:
+        """In here, what is sent travels with the next statement that is waited for, at the latest
+        with the end. An error of it is raised there."""
+        connection = connections[self.alias]
+        connection.ensure_connection()
+        try:
+            with connection.connection.pipeline() as self._pipeline:
+                yield
+            self._pipeline = None
+            for cursor, then in self._awaited:
+                then(cursor)
+        finally:
+            self._pipeline = None
+            self._awaited.clear()
 
     def reconnect(self) -> None:
         """Drop a connection that is broken; the next statement opens a new one."""
@@ -50,6 +84,16 @@ class Database:
         connection = connections[self.alias]
         connection.ensure_connection()
         return psycopg.Cursor(connection.connection)
+
+
+def touches(rows: int) -> Then:
+    """For a statement that has to touch so many rows: raises RivalMovedFirst where it did not."""
+
+    def check(written: psycopg.Cursor[Row]) -> None:
+        if written.rowcount != rows:
+            raise RivalMovedFirst(decided=rows, written=written.rowcount)
+
+    return check
 
 
 def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:

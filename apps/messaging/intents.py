@@ -201,7 +201,7 @@ class IntentTable:
     def add(self, wanted: Sequence[tuple[Envelope, CallOutside]]) -> None:
         """Write the calls that these requests want."""
         if wanted:
-            self.database.execute(INSERT, columns([_new(*each) for each in wanted], 10))
+            self.database.send(INSERT, columns([_new(*each) for each in wanted], 10))
 
     def withdraw(self, ids: Iterable[UUID]) -> None:
         """Calls that were never made, or refused, are not to be made any more."""
@@ -219,11 +219,11 @@ class IntentTable:
         """Compensations and Fences that are answered when these calls have their outcome."""
         rows = [_remembered(*each) for each in waiting]
         if rows:
-            self.database.execute(REMEMBER, columns(rows, 3))
+            self.database.send(REMEMBER, columns(rows, 3))
 
     def _change(self, statement: str, ids: Iterable[UUID]) -> None:
         if given := list(ids):
-            self.database.execute(statement, [given])
+            self.database.send(statement, [given])
 
     # --- by a worker
 

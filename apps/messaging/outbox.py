@@ -43,7 +43,7 @@ def post(database: Database, letters: Sequence[Letter]) -> None:
     office = relay(database.alias)
     rows = [(e.id, e.topic, e.saga_id, encode_headers(e.headers), e.payload) for e in letters]
     with office.acknowledged() as acknowledged:
-        database.execute(WRITE, (acknowledged, *columns(rows, 5)))
+        database.send(WRITE, (acknowledged, *columns(rows, 5)))
     transaction.on_commit(partial(office.dispatch, letters), using=database.alias)
 
 

@@ -103,7 +103,7 @@ class SagaLogTable:
         """Store outcomes in rows that are claimed or locked."""
         flat = [(r.saga_id, r.step, r.status, r.generation, *r.answer) for r in rows]
         if flat:
-            self.database.execute(SETTLE, columns(flat, 7))
+            self.database.send(SETTLE, columns(flat, 7))
 
     def record_done(self, saga_id: UUID, step: str, answer: Answer) -> None:
         """Write a step that its own context did unasked. Raises IntegrityError if it is there."""

@@ -40,4 +40,4 @@ class Inboxes(Workspace):
 
     def save(self) -> None:
         if self._messages:
-            self.database.execute(INSERT_MESSAGES, columns(self._messages, 6))
+            self.database.send(INSERT_MESSAGES, columns(self._messages, 6))

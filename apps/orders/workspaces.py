@@ -146,7 +146,7 @@ class Timeline(Workspace):
 
     def save(self) -> None:
         if self._told:
-            self.database.execute(TELL, columns(self._told.values(), 5))
+            self.database.send(TELL, columns(self._told.values(), 5))
 
 
 def time_of(id: UUID) -> datetime:

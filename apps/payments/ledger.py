@@ -77,4 +77,4 @@ def lock_accounts(
 def write_entries(database: Database, entries: Iterable[Entry]) -> None:
     """Write entries of locked accounts; a balance below zero is a database error."""
     if rows := list(entries):
-        database.execute(WRITE_ENTRIES, columns(rows, len(Entry._fields)))
+        database.send(WRITE_ENTRIES, columns(rows, len(Entry._fields)))

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from apps.contracts.payments import AuthorizePayment
 from apps.contracts.values import PaymentMethod
-from apps.messaging.database import Database, columns
-from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.database import Database, columns, touches
 from apps.messaging.handling import Call, Task, Workspace
 from apps.payments.errors import NoAccountToCredit, NothingToRefund
 from apps.payments.gateways import CardCharge
@@ -201,10 +200,10 @@ class Accounts(Workspace):
         write_entries(self.database, self._entries)
         written = self._changed.values()
         if opened := [each.as_opened() for each in written if each.status_before is None]:
-            self.database.execute(INSERT_PAYMENTS, columns(opened, 10))
+            self.database.send(INSERT_PAYMENTS, columns(opened, 10))
         changed = [each.as_changed() for each in written if each.status_before]
-        if changed and self.database.execute(CHANGE_PAYMENTS, columns(changed, 5)) != len(changed):
-            raise RivalMovedFirst(table="payments_payment")
+        if changed:
+            self.database.send(CHANGE_PAYMENTS, columns(changed, 5), touches(len(changed)))
 
     def _move(self, payment: PaymentRow, kind: EntryKind, source: Pot, target: Pot) -> None:
         account = self._accounts[payment.account_key]

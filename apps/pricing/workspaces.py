@@ -99,9 +99,9 @@ class PriceList(Workspace):
 
     def save(self) -> None:
         if self._freezes:
-            self.database.execute(SAVE_FREEZES, columns(self._freezes, 5))
+            self.database.send(SAVE_FREEZES, columns(self._freezes, 5))
         if self._unfreezes:
-            self.database.execute(SAVE_UNFREEZES, [self._unfreezes])
+            self.database.send(SAVE_UNFREEZES, [self._unfreezes])
 
     def _is_on_offer(self, currency: str, line: PricedLine) -> bool:
         offers = self._offers.get(line.product_id)

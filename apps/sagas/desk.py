@@ -64,9 +64,9 @@ class Desk:
     def save(self) -> None:
         """Write what changed. A case that opens is told to those who should look, once."""
         if self.closed:
-            self.database.execute(CLOSE_CASES, columns(self.closed, 4))
+            self.database.send(CLOSE_CASES, columns(self.closed, 4))
         if self.updated:
-            self.database.execute(UPDATE_CASES, columns(self.updated, 4))
+            self.database.send(UPDATE_CASES, columns(self.updated, 4))
         if self.opened:
             cases = {uuid7(): each for each in self.opened}
             rows = [(id, *each[:6]) for id, each in cases.items()]

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, Self, cast
 from uuid import UUID
 
 import msgspec
+import psycopg
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
@@ -15,9 +16,8 @@ from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.orders import CancelRequested
 from apps.contracts.plan import Mode, Plan
 from apps.contracts.steps import PersonNeeded
-from apps.messaging.database import Database, Row, columns
+from apps.messaging.database import Database, Row, columns, touches
 from apps.messaging.envelope import Envelope, new_envelope
-from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Heard, Outgoing, Task, Workspace
 from apps.messaging.metrics import count_decisions
 from apps.messaging.request import Request
@@ -278,17 +278,15 @@ class Sagas(Workspace):
         self._write(START_SAGAS, starting, width=28)
         self._write(MOVE_SAGAS, moving, width=20)
         if self.kept:
-            self.database.execute(KEEP_EARLY, columns(self.kept, 3))
+            self.database.send(KEEP_EARLY, columns(self.kept, 3))
         if self.taken:
-            self.database.execute(FORGET_EARLY, [self.taken])
+            self.database.send(FORGET_EARLY, [self.taken])
         if self.history:
-            told = self.database.fetch(TELL_HISTORY, columns(self.history, 10))
-            observe_history(self.database, told)
+            self.database.send(TELL_HISTORY, columns(self.history, 10), self._observe)
         if self.events:
-            self.database.execute(TELL_EVENTS, columns(self.events, 8))
+            self.database.send(TELL_EVENTS, columns(self.events, 8))
         if self.unmatched:
-            noted = self.database.execute(NOTE_UNMATCHED, columns(self.unmatched, 5))
-            count_decisions(self.database, ["unmatched"] * noted)
+            self.database.send(NOTE_UNMATCHED, columns(self.unmatched, 5), self._count_unmatched)
         self.desk.opened = [each for each in self.desk.opened if not self._is_over(each)]
         self.desk.save()
 
@@ -311,8 +309,14 @@ class Sagas(Workspace):
         )  # fmt: skip
 
     def _write(self, statement: str, rows: list[Row], *, width: int) -> None:
-        if rows and self.database.execute(statement, columns(rows, width)) != len(rows):
-            raise RivalMovedFirst(rows=len(rows))
+        if rows:
+            self.database.send(statement, columns(rows, width), touches(len(rows)))
+
+    def _observe(self, told: psycopg.Cursor[Row]) -> None:
+        observe_history(self.database, told.fetchall())
+
+    def _count_unmatched(self, noted: psycopg.Cursor[Row]) -> None:
+        count_decisions(self.database, ["unmatched"] * noted.rowcount)
 
 
 STRAIGHT = Detours()

@@ -8,8 +8,7 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.contracts.shipping import CreateShipment, WrapGift
-from apps.messaging.database import Database, Row, columns
-from apps.messaging.errors import RivalMovedFirst
+from apps.messaging.database import Database, Row, columns, touches
 from apps.messaging.handling import Heard, Task, Workspace
 from apps.shipping.carriers import Booking
 from apps.shipping.models import GiftStatus, ShipmentStatus
@@ -98,9 +97,10 @@ class GiftDesk(Workspace):
 
     def save(self) -> None:
         if self._wrapped:
-            self.database.execute(INSERT_GIFTS, columns(self._wrapped, 4))
+            self.database.send(INSERT_GIFTS, columns(self._wrapped, 4))
         if self._unwrapped:
-            _expect(len(self._unwrapped), self.database.execute(UNWRAP_GIFTS, [self._unwrapped]))
+            unwrapped = self._unwrapped
+            self.database.send(UNWRAP_GIFTS, [unwrapped], touches(len(unwrapped)))
 
 
 @dataclass(slots=True)
@@ -154,21 +154,16 @@ class Parcels(Workspace):
 
     def save(self) -> None:
         if self._booked:
-            self.database.execute(INSERT_SHIPMENTS, columns(self._booked, 11))
+            self.database.send(INSERT_SHIPMENTS, columns(self._booked, 11))
         if self._moved:
-            updated = self.database.execute(MOVE_SHIPMENTS, columns(self._moved, 2))
-            _expect(len(self._moved), updated)
+            moved = self._moved
+            self.database.send(MOVE_SHIPMENTS, columns(moved, 2), touches(len(moved)))
 
 
 def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:
     """Rows of the tasks' sagas, but for those tasks that make their row only now."""
     sagas = [task.about for task in tasks if not isinstance(task.message, unless)]
     return database.fetch(statement, [sagas]) if sagas else []
-
-
-def _expect(decided: int, written: int) -> None:
-    if decided != written:
-        raise RivalMovedFirst(decided=decided, written=written)
 
 
 # Parcels wait for their carrier's hour; one that waits already goes on waiting for its own.
@@ -200,4 +195,4 @@ class Pickups(Workspace):
     def save(self) -> None:
         if self._waiting:
             after = float(settings.HAND_OVER_AFTER)
-            self.database.execute(WAIT_FOR_CARRIER, (after, *columns(self._waiting.values(), 4)))
+            self.database.send(WAIT_FOR_CARRIER, (after, *columns(self._waiting.values(), 4)))
