@@ -56,18 +56,14 @@ class Database:
     @contextmanager
     def pipeline(self) -> Iterator[None]:
         """In here, what is sent travels with the next statement that is waited for, at the latest
-        with the end. An error of it is raised there."""
-        connection = connections[self.alias]
-        connection.ensure_connection()
+        with the end. An error of it is raised there. Threads need a Database each."""
         try:
-            with connection.connection.pipeline() as self._pipeline:
+            with self._connection().pipeline() as self._pipeline:
                 yield
-            self._pipeline = None
-            for cursor, then in self._awaited:
-                then(cursor)
         finally:
-            self._pipeline = None
-            self._awaited.clear()
+            awaited, self._pipeline, self._awaited = self._awaited, None, []
+        for cursor, then in awaited:
+            then(cursor)
 
     def reconnect(self) -> None:
         """Drop a connection that is broken; the next statement opens a new one."""
@@ -81,9 +77,13 @@ class Database:
         return statement.replace("{context}", self.alias)
 
     def _cursor(self) -> psycopg.Cursor[Row]:
+        return psycopg.Cursor(self._connection())
+
+    def _connection(self) -> psycopg.Connection[Row]:
         connection = connections[self.alias]
         connection.ensure_connection()
-        return psycopg.Cursor(connection.connection)
+        found: psycopg.Connection[Row] = connection.connection
+        return found
 
 
 def touches(rows: int) -> Then:

@@ -123,6 +123,6 @@ class AnsweredWishes(Timeline):
     def save(self) -> None:
         super().save()
         if self._answers:
-            self.database.execute(ANSWER_WISHES, columns(self._answers.items(), 2))
+            self.database.send(ANSWER_WISHES, columns(self._answers.items(), 2))
         if self._reasons:
-            self.database.execute(EXPLAIN_WISHES, columns(self._reasons.items(), 2))
+            self.database.send(EXPLAIN_WISHES, columns(self._reasons.items(), 2))

@@ -62,7 +62,7 @@ class Confirmed(NamedTuple):
 def follow_cancelled(database: Database, saga_ids: Collection[UUID]) -> None:
     """The orders of these sagas were undone just now: whoever wished so has it."""
     if saga_ids:
-        database.execute(FULFIL, [[*saga_ids]])
+        database.send(FULFIL, [[*saga_ids]])
 
 
 def follow_confirmed(database: Database, saga_ids: Collection[UUID]) -> None:
