@@ -54,7 +54,7 @@ def test_a_taken_port_is_passed_over_when_choosing_and_refused_when_kept(tmp_pat
         with pytest.raises(PortTaken) as refusal:
             ports.require_free({"web": taken}, ["web"], tmp_path / "ports.json")
     assert str(refusal.value).startswith(f"Port {taken}, meant for the web pages, is taken")
-    assert "`WEB_PORT=" in str(refusal.value)
+    assert " WEB_PORT=" in str(refusal.value)
 
 
 @pytest.mark.parametrize("value", ["0", "65536", "http"])

@@ -179,7 +179,7 @@ def test_a_taken_port_is_named_with_what_to_do(new_trial: NewTrial) -> None:
     assert (
         f"Error: Port {port}, meant for PostgreSQL, is taken by another program." in result.stdout
     )
-    assert "`POSTGRES_PORT=" in result.stdout
+    assert " POSTGRES_PORT=" in result.stdout
     assert "Traceback" not in result.stdout
     assert_nothing_is_left(trial)
 
