@@ -23,6 +23,7 @@ class SagaplatformConfig(AppConfig):
         if settings.OTLP_ENDPOINT:
             import_module("sagaplatform.tracing").begin()
         import_module("sagaplatform.roles").keep_roles_after_migrations()
+        import_module("sagaplatform.switches").keep_switches_after_migrations()
         if settings.IS_WHOLE:
             _add_to_audit()
         checks = import_module("sagaplatform.checks")

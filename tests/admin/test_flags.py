@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -33,7 +34,8 @@ def _files(databases: Databases, settings: Settings) -> None:
 
 @pytest.fixture
 def flag() -> Any:
-    return Switch.objects.create(name="gift_wrap", active=True, note="Boxes and ribbons.")
+    wanted = {"active": True, "note": "Boxes and ribbons."}
+    return Switch.objects.update_or_create(name="gift_wrap", defaults=wanted)[0]
 
 
 @pytest.fixture
@@ -259,3 +261,22 @@ def test_the_database_itself_wants_a_reason_and_an_actor(databases: Databases, c
     """
     with pytest.raises(psycopg.errors.CheckViolation):
         databases["default"].execute(statement, [uuid7(), row["actor"], row["reason"]])
+
+
+def test_each_optional_step_has_a_switch_after_a_migration_and_it_is_off(
+    databases: Databases, operator: Client
+) -> None:
+    Switch.objects.all().delete()
+
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+
+    found = dict(Switch.objects.values_list("name", "active"))
+    assert found == {"check_fraud": False, "gift_wrap": False}
+    assert "check_fraud" in operator.get("/admin/waffle/switch/").content.decode()
+
+
+def test_a_migration_leaves_switches_as_somebody_left_them(databases: Databases, flag: Any) -> None:
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+
+    flag.refresh_from_db()
+    assert (flag.active, flag.note) == (True, "Boxes and ribbons.")

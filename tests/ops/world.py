@@ -29,7 +29,7 @@ keys, offsets = itertools.count(), itertools.count()
 
 def open_shop() -> None:
     """Plenty of everything, gift wrap too."""
-    get_waffle_switch_model().objects.create(name=GIFT_WRAP, active=True)
+    get_waffle_switch_model().objects.update_or_create(name=GIFT_WRAP, defaults={"active": True})
     set_stock(on_hand=dict.fromkeys(PRICES, 1_000_000), reason="test")
     prices = {name: NewListPrice(cents, "USD") for name, cents in PRICES.items()}
     set_list_prices(prices=prices)
