@@ -1,6 +1,9 @@
 """Which orders were cleared, and the desk of those that a person decides on."""
 
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from apps.fraud.acts import CLEAR, REFUSE
 from apps.fraud.models import (
@@ -53,6 +56,18 @@ class ReviewAdmin(Acting, ReadOnlyAdmin):
     search_fields = ("=order_id", "=saga_id", "=customer_id")
     search_help_text = "Order number or id, saga id, customer number or name"
     ordering = ("-asked_at", "-id")
+    fields = (
+        ("status", "total_cents"),
+        ("customer_id", "country"),
+        "why",
+        ("order_id", "saga_id"),
+        ("asked_at", "closed_at"),
+        "decided_by",
+    )
+
+    @display(description="what speaks against it")
+    def why(self, review: Review) -> SafeString:
+        return format_html_join("", "<p>{}</p>", ([each] for each in review.reasons))
 
 
 admin.site.register(Intent, IntentAdmin)

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
 
 RULES = "rules"  # decided_by where no person did
@@ -58,7 +59,7 @@ class Assessment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"check of order {self.order_id}"
+        return f"check of order {number_of(self.order_id)}"
 
 
 class Review(models.Model):
@@ -107,7 +108,7 @@ class Review(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"review of order {self.order_id}"
+        return f"review of order {number_of(self.order_id)}"
 
 
 class SagaLog(messaging.SagaLog):

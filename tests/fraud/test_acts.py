@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.contracts.fraud import FraudCleared, FraudSuspected
+from apps.contracts.numbers import number_of
 from apps.messaging.calls import work
 from sagaplatform.roles import AUDITOR, OPERATIONS, SUPPORT
 from tests.admin.people import logged_in, user_of
@@ -83,3 +84,15 @@ def test_who_comes_second_is_told_why_and_what_stands(desk: Desk) -> None:
     buttons = client.get(page(desk)).context["buttons"]
     assert [bool(each.off) for each in buttons] == [True, True]
     assert desk.reviews() == [("refused", "ada")]
+
+
+def test_the_desk_names_orders_as_people_do_and_says_in_words_why_it_asks(desk: Desk) -> None:
+    client = logged_in(user_of(SUPPORT))
+    number = number_of(desk.order_id)
+
+    assert number in client.get("/admin/fraud/review/").content.decode()
+
+    shown = client.get(page(desk)).content.decode()
+    assert f"Review of order {number}" in shown
+    assert f"{number} ({desk.order_id})" in shown
+    assert "<p>It is worth more than 2,000.00</p>" in shown

@@ -13,6 +13,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
+from apps.contracts.numbers import number_of
 from apps.messaging.admin.finding import rows_named, uuid_of
 from apps.messaging.admin.keyset import KeysetChangeList
 from apps.messaging.display import document, in_one_line, label, link, moment, money, short
@@ -51,8 +52,8 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     finding.py says what is searched.
 
     Fields are shown by their kind, so that lists name plain fields: cents as money in the row's
-    currency, times in the reader's zone, statuses as labels, ids short, those of sagas and orders
-    as links to their pages.
+    currency, times in the reader's zone, statuses as labels, ids short, an order's as its number;
+    those of sagas and orders lead to their pages.
     """
 
     class Media:
@@ -166,7 +167,8 @@ def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
     if isinstance(field, models.UUIDField):
         leads_to = PAGES.get(name, "")
         here = place is Place.FIRST or leads_to == field.model._meta.label_lower.replace(".", "_")
-        return lambda row: _id(getattr(row, name), place, "" if here else leads_to)
+        say = _order if name == "order_id" else _id
+        return lambda row: _linked(getattr(row, name), say, place, "" if here else leads_to)
     return None
 
 
@@ -180,11 +182,22 @@ def _money(cents: int | None, currency: str) -> str:
     return "-" if cents is None else in_one_line(money(cents, currency))
 
 
-def _id(id: UUID | None, place: Place, leads_to: str) -> object:
+def _linked(
+    id: UUID | None, say: Callable[[UUID, Place], object], place: Place, leads_to: str
+) -> object:
     if id is None:
         return "-"
-    text = str(id) if place is Place.PAGE else short(id)
+    text = say(id, place)
     return link(leads_to, id, text) if leads_to else text
+
+
+def _id(id: UUID, place: Place) -> object:
+    return str(id) if place is Place.PAGE else short(id)
+
+
+def _order(id: UUID, place: Place) -> object:
+    number = number_of(id)
+    return f"{number} ({id})" if place is Place.PAGE else in_one_line(number)
 
 
 def _column(field: Any, show: Cell) -> Cell:

@@ -173,7 +173,7 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
         "parameters",
         ("order", "saga_id"),
         ("expires_at", "decided_at"),
-        ("decided_by", "decision"),
+        ("decided_by", "why_so"),
     )
 
     @display(description="stands")
@@ -189,6 +189,10 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
     def why(self, request: Approval) -> SafeString:
         text = with_evidence(request.reason, request.parameters.get("evidence"))
         return format_html('<div class="lg:min-w-56">{}</div>', text)
+
+    @display(description="their reason")
+    def why_so(self, request: Approval) -> str:
+        return request.decision or "-"
 
     def subject_of(self, request: HttpRequest, key: str) -> Subject | None:
         asked = super().subject_of(request, key)

@@ -286,7 +286,7 @@ def observed(saga_id: UUID) -> Outcome:
         f"it waits for {words(saga.pending_step)} ({saga.pending_action})"
         if saga.pending_step
         else "",
-        f"on the desk: {desk}" if desk else "",
+        f"on the desk until it is answered: {desk}" if desk else "",
         "paused" if saga.paused_until else "",
     ]
     told = "; ".join(filter(None, [f"The saga is {words(saga.status)}", *facts]))
