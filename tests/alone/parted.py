@@ -143,7 +143,7 @@ def lives(address: str) -> bool:
     """Whether a web process answers yet."""
     try:
         return get(f"{address}/health/live").status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
