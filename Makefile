@@ -13,6 +13,7 @@ BENCH ?=
 SEEDS ?=
 override VENV := .venv/bin
 override STACK := $(VENV)/python -m sagaplatform.stack
+override comma := ,
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
@@ -20,13 +21,14 @@ export PYTHONUNBUFFERED := 1
 
 help: ## this list
 	@echo "Usage: make TARGET [VARIABLE=value]"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "Variables (also from the environment):"
 	@echo "  PYTHON         Python 3.11 or newer to build .venv with (python3)"
 	@echo "  PG_BIN         bin directory of a PostgreSQL 15 or newer (found by itself, else a wheel)"
 	@echo "  JAVA_HOME      a Java 17 or newer (found by itself, else a wheel)"
 	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
-	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last)"
+	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last);"
+	@echo "                 of the benchmarks: one of the first two (both)"
 	@echo "  BROKERS        1 or 3 brokers of the local Kafka (as its data has, else 1)"
 	@echo "  KILL_BROKER    in the demo: the number of the broker to kill at half of the orders"
 	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports (of further"
@@ -46,7 +48,7 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= CANCEL=)
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= CANCEL= BROKERS= KILL_BROKER=)
 	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
 		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
 		$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
@@ -65,8 +67,8 @@ docs: install ## write docs/reference anew, from the code that it speaks of
 reliability: install-tests ## the long campaigns in full, and docs/reliability.md (SEEDS=3000)
 	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)")
 
-bench: install-tests ## the benchmarks, as ratios measured in one run (BENCH= passes arguments)
-	@$(STACK) run --test -- python -m benchmarks $(BENCH)
+bench: install-tests ## the benchmarks, as ratios measured in one run (MODE= one mode only; BENCH= passes arguments)
+	@$(STACK) run --test -- python -m benchmarks $(if $(MODE),--only "$(MODE)$(comma)floor-$(MODE)$(comma)dbos") $(BENCH)
 
 lock: install-tests ## choose package versions and Kafka's jars anew, within the limits in requirements/
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install -q uv

@@ -11,13 +11,13 @@ import requests
 from django.contrib.auth.models import User
 from knox.models import AuthToken
 
+from apps.messaging.management.commands.run_watchdog import watching
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Patience
 from tests.alone.deployments import Deployment, environment
 from tests.e2e.world import CUSTOMER, HOLDINGS, PRICES
 from tests.running import Platform
 
-WATCHING = {"orders", "sagas"}
 ADDRESS = {
     "name": "Ada Example", "street": "1 Any Street", "postal_code": "12345", "city": "Anytown",
     "country": "US",
@@ -37,7 +37,7 @@ class Part:
         deployment = Deployment(environment(*self.contexts, users=self.users), log).serve(self.port)
         for name in self.contexts:
             deployment.start("run_consumer", name)
-        if WATCHING.intersection(self.contexts):
+        if not set(watching()).isdisjoint(self.contexts):
             deployment.start("run_watchdog")
         return deployment
 

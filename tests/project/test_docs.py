@@ -128,6 +128,16 @@ def test_make_help_lists_every_target_but_the_steps_of_others() -> None:
     assert listed == set(phony.split()) - {"install-tests"}
 
 
+def test_the_layers_that_are_told_are_those_that_are_checked() -> None:
+    rules = (ROOT / ".importlinter").read_text()
+    [checked] = re.findall(r"arrows-point-down\].*?\nlayers =\n(.*?)\n\n", rules, re.DOTALL)
+    [told] = re.findall(
+        r"^```\n(sagaplatform .*?)^```", (DOCS / "architecture.md").read_text(), re.M | re.S
+    )
+    layers = [re.split(r" {2,}", line)[0] for line in told.splitlines()]
+    assert layers == [line.strip() for line in checked.splitlines()]
+
+
 def test_the_hooks_run_what_make_test_runs() -> None:
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
     makefile = (ROOT / "Makefile").read_text()

@@ -12,13 +12,22 @@ import pytest
 from django.core.management import get_commands
 from django.urls import resolve
 
+from apps.messaging.management.commands.run_watchdog import watching
+from sagaplatform.env import SETTINGS
+from sagaplatform.management.commands.env_example import as_text
 from sagaplatform.stack.processes import PLATFORM, WEB
 from tests.project.test_files import instructions, services
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = (ROOT / "compose.yaml").read_text()
+ALONE = (ROOT / "docker" / "inventory.yaml").read_text()
 FOREIGN = {"postgres", "kafka"}  # images of others
 ONCE = {"migrate", "topics"}  # run at each start and end
+# What the compose file does not ask for: it is no developer's machine, and its Kafka is its own.
+DECIDED = {
+    "DEBUG", "KAFKA_TOPIC_PREFIX", "KAFKA_REPLICATION", "KAFKA_MIN_INSYNC",
+    "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
+}  # fmt: skip
 INSTRUCTIONS = list(instructions("Dockerfile"))
 
 
@@ -79,6 +88,50 @@ def test_every_variable_is_written_by_the_script_or_has_a_default() -> None:
     assert must - roles <= written
     assert "SECRET_KEY" in must
     assert "HTTPS" in written & optional
+
+
+def basics(compose: str) -> set[str]:
+    """The settings that every service of a compose file is given."""
+    [block] = re.findall(r"^x-basics: &basics\n((?:  .*\n)+)", compose, re.MULTILINE)
+    return set(re.findall(r"^  ([A-Z_]+): ", block, re.MULTILINE))
+
+
+def test_every_setting_can_be_given_to_the_processes_of_the_compose_file() -> None:
+    theirs = COMPOSE.replace(services()["postgres"], "").replace(services()["kafka"], "")
+    given = set(re.findall(r"\b([A-Z][A-Z_]+): ", theirs))
+    known = {each.name for each in SETTINGS}
+    assert known - given == DECIDED
+    assert basics(COMPOSE) <= known
+
+
+def test_who_reads_a_setting_is_given_it() -> None:
+    assert "KAFKA_TRANSACTIONS" in basics(COMPOSE)
+    given = {name for name, text in services().items() if "HAND_OVER_AFTER: " in text}
+    assert given == {"shipping", "web"}  # web: the conservation check
+
+
+def test_the_watchdog_has_every_context_that_is_watched() -> None:
+    text = services()["watchdog"]
+    [named] = re.findall(r"SAGA_CONTEXTS: (\S+)", text)
+    assert sorted(named.split(",")) == sorted(watching())
+    databases = set(re.findall(r"DATABASE_URL_(\w+):", text))
+    assert databases == {each.upper() for each in watching()}
+
+
+def test_what_runs_alone_can_be_given_what_the_others_are_and_its_own_kafka() -> None:
+    of_kafka = {each.name for each in SETTINGS if each.name.startswith("KAFKA_")}
+    once = {"KAFKA_PARTITIONS", "KAFKA_REPLICATION", "KAFKA_MIN_INSYNC"}  # when topics are made
+    assert basics(COMPOSE) | of_kafka - once <= basics(ALONE)
+    assert once <= set(re.findall(r"^ +([A-Z_]+): ", ALONE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("text", [COMPOSE, ALONE], ids=["compose.yaml", "inventory.yaml"])
+def test_what_nobody_gives_is_as_in_the_table_of_settings(text: str) -> None:
+    defaults = {each.name: as_text(each.default) for each in SETTINGS}
+    told = dict(re.findall(r"\$\{(\w+):-(.*?)\}", text))
+    its_own = {"WEB_PORT", "ALLOWED_HOSTS"}  # the one is no setting, the other this machine
+    differing = {name for name in told.keys() - its_own if told[name] != defaults[name]}
+    assert differing == set()
 
 
 @pytest.mark.parametrize("text", [COMPOSE, *of_dockerfile("FROM")])

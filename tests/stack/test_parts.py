@@ -1,5 +1,6 @@
 """The stack's parts that need no server."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -259,16 +260,28 @@ def test_help_names_every_command() -> None:
         assert f"    {command} " in text
 
 
-def test_make_help_names_every_target() -> None:
-    text = subprocess.run(
-        ["make", "--no-print-directory", "help"],
-        cwd=checkout(),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def make(*words: str) -> str:
+    """What make says."""
+    words = ("make", "--no-print-directory", *words)
+    return subprocess.run(words, cwd=checkout(), capture_output=True, text=True, check=True).stdout
+
+
+def test_make_help_names_every_target_in_one_column() -> None:
+    text = make("help")
     for target in ("up", "down", "demo", "test", "bench", "lock"):
         assert f"make {target} " in text
+    listed = re.findall(r"^  make [a-z-]+ +", text, re.MULTILINE)
+    assert len(set(map(len, listed))) == 1
+
+
+def test_make_bench_measures_the_mode_that_is_named() -> None:
+    def bench(*given: str) -> str:
+        return make("--dry-run", "bench", *given).splitlines()[-1].partition(" -m benchmarks")[2]
+
+    assert bench("MODE=").split() == []
+    assert bench("MODE=choreographed", "BENCH=--json").split() == [
+        "--only", '"choreographed,floor-choreographed,dbos"', "--json",
+    ]  # fmt: skip
 
 
 def test_nothing_imports_django() -> None:
