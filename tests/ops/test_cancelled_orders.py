@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from waffle import get_waffle_switch_model
 
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import under_way
@@ -24,6 +25,14 @@ Databases = dict[str, psycopg.Connection]
 def tomorrow(settings: Any) -> None:
     """The carrier comes a day after the confirmation."""
     settings.HAND_OVER_AFTER = 24 * 3600
+
+
+@pytest.fixture(autouse=True)
+def checked(shop: Databases) -> None:
+    """Every order goes through every optional step that no customer wishes for."""
+    get_waffle_switch_model().objects.update_or_create(
+        name="check_fraud", defaults={"active": True}
+    )
 
 
 def the_carrier_comes(owners: Databases) -> None:

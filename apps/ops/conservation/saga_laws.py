@@ -19,7 +19,7 @@ ROWS_AFTER = {
 
 
 # What a cancellation after the end leaves as it was, and what it has moved on or come before.
-KEPT = frozenset({"capture_payment", "send_confirmation"})
+KEPT = frozenset({"check_fraud", "capture_payment", "send_confirmation"})
 MOVED_ON = frozenset({"confirm_order", "hand_over"})
 
 
