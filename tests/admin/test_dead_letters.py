@@ -361,12 +361,35 @@ def test_who_did_not_confirm_lately_is_asked_to(shop: Databases, letter: UUID, a
     assert everything(shop) == before
 
 
-def test_a_replay_asks_nobody_to_confirm(shop: Databases, letter: UUID) -> None:
+def test_a_replay_of_what_moves_no_money_asks_nobody_to_confirm(
+    shop: Databases, letter: UUID
+) -> None:
     client = operator(confirmed=False)
     done = client.post(page(letter, "replay"), {"version": 0, "reason": REASON})
 
     assert (done.status_code, done["Location"]) == (302, page(letter))
     assert audit(shop) == [("replay", "ada", 0, REASON)]
+
+
+def test_who_sends_again_what_payments_parked_confirms_first(shop: Databases) -> None:
+    park_for(new_saga(), "payments")
+    letter = newest(shop, "payments")
+    [group] = groups(context="payments")
+    client, before = operator(confirmed=False), everything(shop, "payments")
+    form = {"version": 0, "limit": "all", "reason": REASON}
+
+    for way in (f"{letter}/replay/", f"groups/{group.fingerprint}/"):
+        there = f"/admin/payments/deadletter/{way}"
+        shown, answer = client.get(there), client.post(there, form)
+        confirm_there = f"/admin/confirm/?next={quote(there, safe='')}"
+        assert answer["Location"] == confirm_there
+        assert confirm_there in shown.content.decode()
+        assert "<textarea" not in shown.content.decode()  # what is typed would be lost
+        assert everything(shop, "payments") == before
+
+    confirm(client)
+    assert client.post(there, form)["Location"].startswith(f"{there}?since=")
+    assert everything(shop, "payments") != before
 
 
 @pytest.mark.parametrize("act", ["replay", "discard"])

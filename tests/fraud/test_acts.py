@@ -83,3 +83,14 @@ def test_who_comes_second_is_told_why_and_what_stands(desk: Desk) -> None:
     buttons = client.get(page(desk)).context["buttons"]
     assert [bool(each.off) for each in buttons] == [True, True]
     assert desk.reviews() == [("refused", "ada")]
+
+
+@pytest.mark.parametrize("name", ["clear", "refuse"])
+def test_who_decides_says_first_who_they_are(desk: Desk, name: str) -> None:
+    client = logged_in(user_of(OPERATIONS), confirmed=False)
+
+    shown, answer = client.get(page(desk, name)), act(client, desk, name)
+
+    assert answer["Location"] == shown.context["confirm"]
+    assert answer["Location"].startswith("/admin/confirm/?next=")
+    assert (desk.reviews(), desk.actions()) == ([("open", "")], [])
