@@ -83,12 +83,14 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     assert severe == []
 
 
-def test_following_can_be_paused_and_taken_up_again(
+def test_following_can_be_stopped_and_taken_up_again(
     shop: Databases, letter: UUID, ada: Browser
 ) -> None:
     ada.open(f"{LIST}{letter}/replay/")
     ada.find("#id_reason").send_keys("once more")
     ada.follow(SUBMIT)
+    stop = ada.find("#letter a[href$='paused=1']")
+    assert stop.text == "Stop following"
     ada.follow("#letter a[href$='paused=1']")
     assert "Not followed." in ada.text("#letter")
     hand("inventory", collect(shop["inventory"], "inventory"))

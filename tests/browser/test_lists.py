@@ -47,7 +47,7 @@ def test_from_home_to_why_sagas_were_undone(undone: Order, support: Browser) -> 
     assert support.text("[aria-label=States] [aria-current]") == "undone 1"
 
 
-def test_home_renews_itself_and_can_be_paused(
+def test_home_renews_itself_and_can_be_told_not_to(
     undone: Order, support: Browser, shop: Databases
 ) -> None:
     """The page is told to hurry: ten seconds are long in a test."""
@@ -64,12 +64,15 @@ def test_home_renews_itself_and_can_be_paused(
     assert support.wait_for_text(stuck, "1").startswith("1")
     assert "UTC" not in support.text("#home")  # what came later is in the reader's zone as well
 
-    support.find("#home-paused").click()
+    button = support.find("#home-follow")
+    assert button.text == "Stop following"
+    button.click()
+    assert button.text == "Follow again"
     time.sleep(1)
     before = support.text(".home-at")
     time.sleep(2)
     assert support.text(".home-at") == before
-    support.find("#home-paused").click()
+    button.click()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while support.text(".home-at") == before:
         assert time.monotonic() < deadline

@@ -168,19 +168,22 @@ def test_times_that_come_later_are_the_readers_own_too(
     assert [each for each in shown if "Asia/" not in each] == []
 
 
-def test_a_page_that_is_paused_stands_still_until_it_is_told_to_follow(
+def test_a_page_that_does_not_follow_stands_still_until_it_is_told_to(
     running: Order, support: Browser, shop: Databases
 ) -> None:
     support.open(page(running))
-    button = support.find("#live-pause")
+    button = support.find("#live-follow")
+    assert button.text == "Stop following"
     button.click()
-    assert (button.text, button.get_attribute("aria-pressed")) == ("Follow again", "true")
+    assert button.text == "Follow again"
+    assert "this page stands still" in support.text("#live-said")
     deliver(shop)
     before = support.text("#saga-live")
     support.driver.execute_async_script("setTimeout(arguments[0], 4000)")
     assert support.text("#saga-live") == before
 
     button.click()
+    assert button.text == "Stop following"
     support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
 
