@@ -43,7 +43,7 @@ def act(client: Client, page: str, **given: Any) -> Any:
     """Send the form as the page shows it, with this given."""
     shown = client.get(page)
     form = shown.context["form"]
-    hidden = {name: form.initial.get(name) or "" for name in ("version", "choice")}
+    hidden = {name: form.initial.get(name, "") for name in ("version", "choice")}
     return client.post(page, hidden | {"reason": "The customer called"} | given)
 
 
