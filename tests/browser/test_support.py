@@ -5,6 +5,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
+from selenium.webdriver.common.keys import Keys
 from uuid_utils.compat import uuid7
 from waffle import get_waffle_switch_model
 
@@ -14,6 +16,7 @@ from sagaplatform.roles import AUDITOR
 from tests.admin.world import act_on, confirmed_saga, park_for, undone_saga
 from tests.browser.browser import Browser
 from tests.browser.conftest import opened_by
+from tests.ops.world import CUSTOMER
 
 Databases = dict[str, psycopg.Connection]
 PHONE = (390, 844)
@@ -55,6 +58,25 @@ def test_from_an_orders_number_to_the_refused_step(undone: Order, support: Brows
         "UNFROZEN",
         "REFUNDED",
     ]
+    assert support.complaints() == []
+
+
+@pytest.mark.parametrize("typed", [str(CUSTOMER), "carla"])
+def test_from_a_customer_to_their_orders(
+    undone: Order, support: Browser, shop: Databases, typed: str
+) -> None:
+    """By the number or the user name, typed into the search; another customer's is not there."""
+    User.objects.create_user("carla", id=CUSTOMER)
+    Order.objects.exclude(id=undone.id).update(customer_id=CUSTOMER + 1)
+    support.follow("a[href='/admin/orders/order/']")
+    assert len(support.all("#result_list tbody tr")) == 2
+
+    support.find("#searchbar").send_keys(typed, Keys.ENTER)
+    [found] = support.wait_for_all("#result_list tbody tr", 1)
+    assert undone.number in found.text
+    support.follow("#result_list tbody th a")
+    support.follow(f"a[href='/admin/orders/order/{undone.id}/case/']")
+    assert "The carrier refused" in support.text("#case-verdict")
     assert support.complaints() == []
 
 
