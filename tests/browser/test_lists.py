@@ -60,8 +60,10 @@ def test_home_renews_itself_and_can_be_told_not_to(
     Saga.objects.filter(status="undone").update(
         status="stuck", ended_at=None, desk_due_at="2999-01-01T00:00Z"
     )
+    support.find("#home-hours summary").click()
     stuck = "a[href='/admin/sagas/saga/?status__exact=stuck'] .home-number.home-alarm"
     assert support.wait_for_text(stuck, "1").startswith("1")
+    assert support.find("#home-hours").get_attribute("open")
     assert "UTC" not in support.text("#home")  # what came later is in the reader's zone as well
 
     button = support.find("#home-follow")
@@ -137,6 +139,8 @@ def test_a_phone_needs_no_scrolling_sideways(
     support.resize(*PHONE)
     support.prefer_dark(dark)
     support.open(f"/admin/{page}")
+    for each in support.all("#home-hours summary"):
+        each.click()
 
     assert support.widest() <= PHONE[0]
     assert support.cut_off("#main") == []

@@ -1,4 +1,5 @@
-// The home page is asked for again and again, unless nobody wants that or nobody sees it.
+// The home page is asked for again and again, unless nobody wants that or nobody sees it. What the
+// reader has opened stays open.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -11,6 +12,10 @@ document.addEventListener("DOMContentLoaded", () => {
       button.textContent = follows ? "Stop following" : "Follow again";
     });
   }
+  let opened = false;
+  const hours = () => document.getElementById("home-hours");
+  document.body.addEventListener("htmx:beforeSwap", () => { opened = hours()?.open ?? opened; });
+  document.body.addEventListener("htmx:afterSwap", () => { if (hours()) hours().open = opened; });
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.id === "home" && (!follows || document.hidden)) event.preventDefault();
   });
