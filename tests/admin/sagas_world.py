@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
 from django.test import Client
 
 from tests.sagas.test_watchdog import Desk
@@ -49,8 +50,6 @@ def act(client: Client, page: str, **given: Any) -> Any:
 
 def messages_of(answer: Any) -> list[str]:
     """What the next page tells."""
-    from django.contrib.messages import get_messages
-
     return [str(each) for each in get_messages(answer.wsgi_request)]
 
 
