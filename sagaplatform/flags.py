@@ -4,8 +4,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from waffle import get_waffle_switch_model
 
+from apps.messaging.display import moment
 from sagaplatform.reasoned import ReasonedAdmin
 
 Switch = get_waffle_switch_model()
@@ -16,11 +18,15 @@ admin.site.unregister(Switch)
 class SwitchAdmin(ReasonedAdmin):
     """What is on. A flip changes the sagas that start after it, and no other."""
 
-    list_display = ("name", "active", "note", "modified")
+    list_display = ("name", "active", "note", "changed")
     list_filter = ("active",)
     search_fields = ("name", "note")
     fields = ("name", "active", "note", "reason")
     kind = "flag"
+
+    @admin.display(description="changed", ordering="modified")
+    def changed(self, switch: Any) -> SafeString | str:
+        return moment(switch.modified)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A flag keeps its name: the code asks for it."""

@@ -14,6 +14,7 @@ EVENT_TOPICS = {
     "sagas": "saga-events",
 }
 CONTEXTS = tuple(EVENT_TOPICS)
+MOVE_MONEY = frozenset({"payments"})  # who asks one of these by hand says who they are
 ALERTS = "saga-alerts"  # what a person should look at now; the engine's
 
 

@@ -51,6 +51,7 @@ CLEAR = Act(
     sentence="Lets the order go on.",
     icon="verified_user",
     permission="decide_review",
+    steps_up=True,
     preview=partial(foresee, consequence=GOES_ON),
     carry_out=partial(decide, clear=True),
 )
@@ -60,6 +61,7 @@ REFUSE = Act(
     sentence="Does not take the order: it is undone.",
     icon="block",
     permission="decide_review",
+    steps_up=True,
     preview=partial(foresee, consequence=TURNS_BACK),
     carry_out=partial(decide, clear=False),
     dangerous=True,

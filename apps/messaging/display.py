@@ -100,7 +100,7 @@ def link(page: str, key: object, text: object) -> SafeString:
         address = reverse(f"admin:{page}_change", args=[key])
     except NoReverseMatch:
         return format_html("{}", text)
-    shown = '<a class="text-primary-600 dark:text-primary-400 hover:underline" href="{}">{}</a>'
+    shown = '<a class="text-primary-600 dark:text-primary-400 underline" href="{}">{}</a>'
     return format_html(shown, address, text)
 
 

@@ -1,18 +1,22 @@
 """The page of the audit: who did what, to what, and why, in every database."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from apps.messaging.admin.filters import moment_of
 from apps.messaging.admin.pages import Section
 from apps.messaging.context import contexts
 from apps.messaging.display import link, moment, words
@@ -23,18 +27,34 @@ HEADERS = ("At", "Who", "Did", "To", "Step", "Why", "Outcome")
 PAGES = {"saga": "sagas_saga", "case": "sagas_case", "approval": "sagas_approval"}
 
 
+def in_zone(text: str) -> SafeString:
+    """A label that says in which zone a moment is entered; lists.js makes it the reader's own."""
+    return format_html("{} <span data-zone>(UTC)</span>", text)
+
+
+class MomentField(forms.CharField):
+    """A moment, or none. lists.js enters it in the reader's zone; without it a time is in UTC."""
+
+    def __init__(self, **others: Any) -> None:
+        shown = {"data-moment": True, "placeholder": "2026-11-26 09:00", "autocomplete": "off"}
+        super().__init__(required=False, widget=UnfoldAdminTextInputWidget(shown), **others)
+
+    def clean(self, value: Any) -> datetime | None:
+        text: str = super().clean(value)
+        try:
+            return moment_of(text) if text else None
+        except IncorrectLookupParameters as wrong:
+            raise forms.ValidationError("This is no time, as 2026-11-26 09:00 is one.") from wrong
+
+
 class AuditFilter(forms.Form):
     """What to look for; all of it may be empty."""
 
     actor = forms.CharField(label="Who", required=False, widget=UnfoldAdminTextInputWidget)
     operation = forms.ChoiceField(label="Did", required=False, widget=UnfoldAdminSelectWidget)
     saga = forms.UUIDField(label="Saga id", required=False, widget=UnfoldAdminTextInputWidget)
-    since = forms.DateField(
-        label="From day (UTC)", required=False, widget=UnfoldAdminTextInputWidget({"type": "date"})
-    )
-    until = forms.DateField(
-        label="To day (UTC)", required=False, widget=UnfoldAdminTextInputWidget({"type": "date"})
-    )
+    since = MomentField(label=in_zone("From"))
+    until = MomentField(label=in_zone("To"))
     before = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,8 +69,8 @@ class AuditFilter(forms.Form):
             actor=given["actor"].strip(),
             operation=given["operation"],
             saga_id=given["saga"],
-            since=_midnight(given["since"]),
-            until=_midnight(given["until"], days=1),
+            since=given["since"],
+            until=given["until"],
             before=given["before"] or LAST,
         )
 
@@ -105,7 +125,3 @@ def _older(request: HttpRequest, last: Action) -> str:
 
 def _newest(request: HttpRequest) -> str:
     return f"?{urlencode({name: v for name, v in request.GET.dict().items() if name != 'before'})}"
-
-
-def _midnight(day: date | None, days: int = 0) -> datetime | None:
-    return datetime.combine(day + timedelta(days=days), time(), UTC) if day else None

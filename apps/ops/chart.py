@@ -1,13 +1,22 @@
 """What ended in each of the last hours, as bars and as a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from apps.messaging.display import words
+from apps.ops.figure import Figure
 from apps.sagas.figures import HOURS, Ends
 from apps.sagas.state import Status
 
 WIDTH, HEIGHT, GAP = 20, 120, 4  # of a bar with its gap, and of the tallest one, in the drawing
+
+
+class Address(Protocol):
+    """Where the list is of what ended in these of the last hours, and is as chosen."""
+
+    def __call__(self, hours: range, **chosen: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,8 @@ class Bar:
     confirmed_height: int
     undone_height: int
     address: str
+    counts: Sequence[Figure]  # confirmed and undone
+    reasons: Sequence[Figure]  # why some were undone
 
     @property
     def width(self) -> int:
@@ -43,17 +54,19 @@ class Chart:
     most: int  # in one hour: as tall as the drawing
     confirmed: int
     undone: int
+    totals: Sequence[Figure]
     width: int = WIDTH * HOURS
     height: int = HEIGHT
 
 
-def chart_of(ends: Sequence[Ends], now: datetime, address: Callable[[int], str]) -> Chart:
-    """`address` is that of the list of an hour, by how many hours ago it ended."""
+def chart_of(ends: Sequence[Ends], now: datetime, address: Address) -> Chart:
+    """`ends` are of the last 24 hours."""
     confirmed, undone = [0] * HOURS, [0] * HOURS
     for each in ends:
         hours = confirmed if each.status == Status.CONFIRMED else undone
         hours[each.hours_ago] += each.count
-    most = max(map(sum, zip(confirmed, undone, strict=True)))
+    in_all = [*map(sum, zip(confirmed, undone, strict=True))]
+    most = max(in_all)
     bars = [
         Bar(
             since=now - timedelta(hours=ago + 1),
@@ -62,11 +75,43 @@ def chart_of(ends: Sequence[Ends], now: datetime, address: Callable[[int], str])
             x=(HOURS - 1 - ago) * WIDTH,
             confirmed_height=_height(confirmed[ago], most),
             undone_height=_height(undone[ago], most),
-            address=address(ago),
+            address=address(_hour(ago)),
+            counts=[*_counts(confirmed[ago], undone[ago], _hour(ago), address)],
+            reasons=[*_reasons(ends, ago, address)],
         )
         for ago in reversed(range(HOURS))
     ]
-    return Chart(bars, most, sum(confirmed), sum(undone))
+    fullest = address(_hour(in_all.index(most))) if most else ""
+    totals = [
+        *_counts(sum(confirmed), sum(undone), range(HOURS), address),
+        Figure("most in an hour", f"{most:,}", fullest),
+    ]
+    return Chart(bars, most, sum(confirmed), sum(undone), totals)
+
+
+def why(step: str, error: str) -> str:
+    """What turned sagas back, for people."""
+    return f"{words(step)}: {error}"
+
+
+def _hour(ago: int) -> range:
+    return range(ago, ago + 1)
+
+
+def _counts(confirmed: int, undone: int, hours: range, address: Address) -> Iterator[Figure]:
+    """Both, each with its list; of none there is nothing to look at."""
+    for status, count in ((Status.CONFIRMED, confirmed), (Status.UNDONE, undone)):
+        there = address(hours, status__exact=status.value) if count else ""
+        yield Figure(status.value, f"{count:,}", there)
+
+
+def _reasons(ends: Sequence[Ends], ago: int, address: Address) -> Iterator[Figure]:
+    """Why those of an hour were undone, the commonest first."""
+    found = [each for each in ends if each.hours_ago == ago and each.status == Status.UNDONE]
+    for each in sorted(found, key=lambda each: -each.count):
+        chosen = {"cause_step": each.cause_step, "cause_type": each.cause_type}
+        there = address(_hour(ago), **chosen)
+        yield Figure(why(each.cause_step, each.cause_type), f"{each.count:,}", there)
 
 
 def _height(count: int, most: int) -> int:

@@ -26,8 +26,9 @@ from apps.messaging.display import took, words
 from apps.messaging.gauges import Sample
 from apps.messaging.kafka import group_name, plain_topic
 from apps.messaging.scrape import KAFKA, questions
-from apps.ops.chart import chart_of
+from apps.ops.chart import chart_of, why
 from apps.ops.conservation.record import last_check
+from apps.ops.figure import Figure
 from apps.ops.models import ConservationCheck
 from apps.sagas import figures
 from apps.sagas.figures import Count, Ends
@@ -39,17 +40,6 @@ OLD_SECONDS = 60  # a message that waits for longer in an outbox is worth a look
 CALLABLE = "due,unknown,waiting"  # the states of outside calls that could be made
 
 Told = Mapping[str, Any]  # by server; None of one that did not answer
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number, what it is of, and where the rows behind it are."""
-
-    text: str
-    value: str
-    address: str = ""  # empty: there is no list, or not for this reader
-    note: str = ""
-    alarming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +179,11 @@ def attention(reader: Reader, of: OfSagas, now: datetime) -> Iterator[Figure]:
     yield Figure("waiting for approval", f"{of.open_requests:,}", address)
 
 
-def ended_in(reader: Reader, now: datetime, hours_ago: int) -> str:
-    """The address of the list of what ended in one of the last hours."""
-    since = now - timedelta(hours=hours_ago + 1)
-    until = since + timedelta(hours=1)
+def ended_in(reader: Reader, now: datetime, hours: range, **chosen: str) -> str:
+    """The address of the list of what ended in these of the last hours, counted back from now."""
+    since, until = now - timedelta(hours=hours.stop), now - timedelta(hours=hours.start)
     given = {"ended_from": since.isoformat(), "ended_to": until.isoformat()}
-    return reader.list_of("sagas.saga", **given)
+    return reader.list_of("sagas.saga", **given, **chosen)
 
 
 def reasons(reader: Reader, ends: list[Ends], now: datetime) -> list[Figure]:
@@ -206,7 +195,7 @@ def reasons(reader: Reader, ends: list[Ends], now: datetime) -> list[Figure]:
     since = (now - timedelta(hours=figures.HOURS)).isoformat()
     return [
         Figure(
-            f"{words(step)}: {error}",
+            why(step, error),
             f"{count:,}",
             reader.list_of("sagas.saga", cause_step=step, cause_type=error, ended_from=since),
         )
@@ -220,8 +209,8 @@ def durations(reader: Reader, of: figures.Durations, now: datetime) -> Iterator[
     address = reader.list_of("sagas.saga", ended_from=since)
     newest = "the newest " if of.count == figures.MOST_TIMED else ""
     note = f"of {newest}{of.count:,} that ended"
-    yield Figure("half are faster than", _took(of.median), address, note)
-    yield Figure("19 of 20 are faster than", _took(of.slowest), address, note)
+    yield Figure("half are faster than (p50)", _took(of.median), address, note)
+    yield Figure("19 of 20 are faster than (p95)", _took(of.slowest), address, note)
 
 
 def services(reader: Reader, told: Told) -> Iterator[Service]:
@@ -263,7 +252,8 @@ def _calls(reader: Reader, context: str, gauges: Mapping[str, float]) -> Figure:
 
 
 def lag_of(context: str, samples: list[Sample] | None) -> Figure | None:
-    """How many messages a context has yet to settle, and where most of them are."""
+    """How many messages a context has yet to settle, and where most of them are. Kafka has them:
+    there is no list."""
     if samples is None:
         return None
     own = [each for each in samples if each.labels[0] == group_name(context)]

@@ -6,11 +6,13 @@ look at orders and at sagas; the address stays masked.
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 
 from apps.inventory import selectors as inventory
@@ -70,6 +72,7 @@ class Case(NamedTuple):
 
     taken_on: bool  # whether there is a saga to look at
     verdict: str
+    desk: str  # the address of what stands on the desk; empty where nothing does
     next: Sequence[str]
     lines: Sequence[Line]
     money: Sequence[Money]
@@ -94,6 +97,7 @@ def case_view(admin: OrderAdmin, request: HttpRequest, order: Any) -> HttpRespon
         "original": order,
         "order": order,
         "status": label(order.status),
+        "on_desk": label("on the desk", "danger"),
         "total": money(order.total_cents, order.currency),
         "gift": admin.gift(order),
         "address": admin.masked_address(order),
@@ -123,6 +127,7 @@ def case_of(order: Any) -> Case:
     return Case(
         taken_on=saga is not None,
         verdict=_verdict(order, history, wish, speech),
+        desk=_desk(history, taking_back),
         next=[*_next_of_wish(taking_back), *_next(order, history, parcel), *_parked(traces)],
         lines=[*_lines(order, speech, {each.product_id: each for each in reserved})],
         money=[*_money(order.saga_id)],
@@ -144,6 +149,15 @@ def _verdict(order: Any, history: History | None, wish: Any, speech: Speech) -> 
         return verdict_of(wish)
     stands = verdict(history, speech) if history else _not_taken_on(order)
     return f"{stands} {verdict_of(wish)}".rstrip()
+
+
+def _desk(*histories: History | None) -> str:
+    """Where the cases are of the first saga that needs a person."""
+    for each in histories:
+        if each and each.needs_person:
+            of_it = urlencode({"standing": "open", "q": each.saga.saga_id})
+            return f"{reverse('admin:sagas_case_changelist')}?{of_it}"
+    return ""
 
 
 def _next_of_wish(taking_back: History | None) -> Iterator[str]:

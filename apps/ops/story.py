@@ -356,12 +356,26 @@ def verdict(history: History, speech: Speech) -> str:
     if saga.status == Status.CONFIRMED:
         return f"The order is confirmed: {_taken(history, speech)}."
     if not history.turned_back:
-        return "The order is under way."
+        return needed(history) or "The order is under way."
     back = undone_of(history, speech)
     if saga.status == Status.UNDONE:
         nothing = "Nothing had been set aside or held, so there was nothing to give back."
         return f"{cause_of(saga, speech)} {f'Everything was undone: {back}.' if back else nothing}"
-    return f"{cause_of(saga, speech)} It is being undone{f': {back} so far' if back else ''}."
+    told = f"{cause_of(saga, speech)} It is being undone{f': {back} so far' if back else ''}."
+    return f"{told} {needed(history)}".rstrip()
+
+
+def needed(history: History) -> str:
+    """What a person is needed for; empty where it goes on by itself."""
+    step = str(history.saga.pending_step)
+    if history.saga.status == Status.AWAITING_DECISION:
+        return f"A person has to decide whether “{words(step)}” is tried again."
+    if not history.stuck_forward:
+        return "A person has to settle what stands on the desk." if history.desk else ""
+    if history.saga.pending_action == Action.FENCE:
+        return f"A person has to look: nobody can tell whether “{words(step)}” has happened."
+    what = DOING.get(step, f"“{words(step)}”")
+    return f"A person has to look: it waits for {what}, which fails again and again."
 
 
 def _taken(history: History, speech: Speech) -> str:

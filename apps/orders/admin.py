@@ -23,6 +23,7 @@ from apps.messaging.admin import (
     uuid_of,
 )
 from apps.messaging.admin.acting import Acting
+from apps.messaging.admin.filters import LatelyFilter
 from apps.messaging.admin.pages import Page, Pages, Section
 from apps.messaging.admin.revealing import Revealed, reveal
 from apps.messaging.audit import Actor
@@ -94,6 +95,12 @@ class Events(OfOrder):
         return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 
 
+class PlacedFilter(LatelyFilter):
+    title = "placed"
+    parameter_name = "placed_within"
+    field = "placed_at"
+
+
 MAY_REVEAL = "orders.reveal_order"
 
 
@@ -124,7 +131,7 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
     pages: ClassVar[list[Page]] = [Page("address", "address/", address_view)]
 
     list_display = ("number", "status", "total_cents", "customer_id", "placed_at", "ended_at")
-    list_filter = ("status", "placed_at")
+    list_filter = ("status", PlacedFilter)
     search_fields = ("number",)
     search_help_text = "Number, order id, saga id, customer number or user name"
     ordering = ("-id",)

@@ -200,7 +200,8 @@ def approve_request(*, approval_id: UUID, version: int, actor: Actor, reason: st
 
 
 def decline_request(*, approval_id: UUID, actor: Actor, reason: str) -> None:
-    """Say no to what another person asked for. Raises NotOpen, OwnRequest, ReasonMissing."""
+    """Say no to what another person asked for. All of a request but its decision is fixed, so no
+    version is checked: it has to be open. Raises NotOpen, OwnRequest, ReasonMissing."""
     database = context("sagas").database
     with database.transaction():
         request = _decided_by(database, approval_id, "declined", actor, reason)
@@ -209,7 +210,8 @@ def decline_request(*, approval_id: UUID, actor: Actor, reason: str) -> None:
 
 
 def withdraw_request(*, approval_id: UUID, actor: Actor, reason: str) -> None:
-    """Take back what one has asked for oneself. Raises NotOpen, NotYours, ReasonMissing."""
+    """Take back what one has asked for oneself; as with a no, it has to be open. Raises NotOpen,
+    NotYours, ReasonMissing."""
     database = context("sagas").database
     with database.transaction():
         request = _open_request(database, approval_id)

@@ -218,7 +218,8 @@ def assign_case(*, case_id: UUID, owner: Actor, version: int, actor: Actor, reas
 
 
 def add_note(*, case_id: UUID, actor: Actor, reason: str) -> None:
-    """Put a remark on a case, open or closed: `reason` is the remark."""
+    """Put a remark on a case, open or closed: `reason` is the remark. It adds to whatever stands
+    there, so no version is checked."""
     database = context("sagas").database
     with database.transaction():
         rows = database.fetch(CASE, [case_id])

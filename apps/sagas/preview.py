@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from apps.contracts.base import context_of
 from apps.contracts.catalogue import Action
 from apps.contracts.steps import Fenced, ResolveOutside
+from apps.contracts.topics import MOVE_MONEY
 from apps.messaging.context import context
 from apps.messaging.display import money
 from apps.processes.course import Course, course_of
@@ -69,6 +71,7 @@ class Preview:
     undone: tuple[Undoing, ...]  # in this order
     follows: tuple[str, ...]  # steps that are asked then, where it only goes forward
     only_if_fenced: bool  # the undoing depends on the pivot's answer
+    moves_money: bool  # a step of a context that does is asked at once
     money_cents: int  # given back in all, in the order's currency
     currency: str
     pieces: int  # put back in all
@@ -139,6 +142,7 @@ def foresee(
         undone=undone,
         follows=tuple(following(course, move)) if decision else (),
         only_if_fenced=bool(decision and decision.saga.status is Status.FENCING),
+        moves_money=bool(decision and asks_for_money(course, decision)),
         money_cents=sum(each.money_cents for each in undone),
         currency=str(told.get(course.plan.steps[0], {}).get("currency", "")),
         pieces=sum(each.pieces for each in undone),
@@ -147,6 +151,12 @@ def foresee(
         if decision
         else (),
     )
+
+
+def asks_for_money(course: Course, decision: Decision) -> bool:
+    """Whether a step is asked at once whose context moves money, whatever it is asked."""
+    steps = {each.request.step for each in decision.sends}
+    return any(context_of(course.legs[each].step.success) in MOVE_MONEY for each in steps)
 
 
 def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> Iterator[Undoing]:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
 from django.test import Client
 
 from tests.sagas.test_watchdog import Desk
@@ -43,14 +44,12 @@ def act(client: Client, page: str, **given: Any) -> Any:
     """Send the form as the page shows it, with this given."""
     shown = client.get(page)
     form = shown.context["form"]
-    hidden = {name: form.initial.get(name) or "" for name in ("version", "choice")}
+    hidden = {name: form.initial.get(name, "") for name in ("version", "choice")}
     return client.post(page, hidden | {"reason": "The customer called"} | given)
 
 
 def messages_of(answer: Any) -> list[str]:
     """What the next page tells."""
-    from django.contrib.messages import get_messages
-
     return [str(each) for each in get_messages(answer.wsgi_request)]
 
 

@@ -1,7 +1,8 @@
 """What people did by hand, in every database, in one list."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import psycopg
@@ -126,12 +127,15 @@ def test_the_page_takes_what_is_asked_for_from_its_address(auditor: Client) -> N
     act("sagas")
     act("orders", actor="otto")
     turn_flag()
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    ago, soon = ((now + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
 
     assert [row[1] for row in rows(auditor, "?actor=otto")] == ["otto"]
     assert [row[1] for row in rows(auditor, "?operation=change_flag")] == ["ada"]
     assert [row[1] for row in rows(auditor, f"?saga={SAGA}")] == ["otto", "olga"]
-    assert len(rows(auditor, f"?since={today}&until={today}")) == 3
+    assert len(rows(auditor, f"?since={quote(ago)}&until={quote(soon)}")) == 3
+    assert rows(auditor, f"?until={quote(ago)}") == rows(auditor, f"?since={quote(soon)}") == []
+    assert rows(auditor, f"?until={now:%Y-%m-%d}T00:00") == []  # in UTC, where no zone is said
     assert rows(auditor, "?until=2020-01-01") == []
     assert (
         "Nobody did anything of the kind." in auditor.get("/admin/audit/?actor=x").content.decode()

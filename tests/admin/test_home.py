@@ -10,9 +10,14 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 from uuid_utils.compat import uuid7
 
 from apps.messaging.database import Database
+from apps.messaging.gauges import Sample
+from apps.messaging.kafka import group_name
+from apps.ops.figure import Figure
+from apps.ops.home import lag_of
 from apps.orders.models import Order
 from apps.sagas.models import Saga
 from apps.sagas.state import Status
@@ -100,6 +105,9 @@ def test_the_hours_have_what_ended_in_them(support: Client, day: dict[str, Order
     newest, older = chart.bars[-1], chart.bars[-8]
     assert (newest.confirmed_height, newest.undone_height, newest.undone_y) == (60, 60, 0)
     assert (older.confirmed_height, older.confirmed_y, older.undone_height) == (60, 60, 0)
+    assert [by_text(each.reasons) for each in (newest, older)] == [
+        {"create shipment: ShipmentRefused": "1"}, {},
+    ]  # fmt: skip
 
 
 def test_why_sagas_were_undone_and_how_long_they_took(
@@ -138,17 +146,23 @@ def test_a_waiting_message_alarms_when_it_is_old(
 def test_every_figure_leads_to_as_many_rows_as_it_says(
     support: Client, day: dict[str, Order]
 ) -> None:
-    home = home_of(support)
+    forget()
+    answer = support.get("/admin/")
+    home, html = answer.context["home"], answer.content.decode()
     sagas = home["sagas"]
     figures = [*sagas["states"], *sagas["attention"][1:], *sagas["reasons"]]
     figures += [each for service in home["services"] for each in service.waiting if each.address]
     pairs = [(int(each.value), each.address) for each in figures]
     pairs += [(each.confirmed + each.undone, each.address) for each in sagas["chart"].bars]
     pairs += [(3, each.address) for each in sagas["durations"]]
+    bars = sagas["chart"].bars
+    counted = [each for bar in bars for each in (*bar.counts, *bar.reasons) if each.address]
+    pairs += [(int(each.value), each.address) for each in (*sagas["chart"].totals, *counted)]
 
     behind = {address: len(support.get(address).context["cl"].result_list) for _, address in pairs}
     assert {address: count for count, address in pairs} == behind
-    assert len(pairs) == 8 + 3 + 1 + 18 + 24 + 2
+    assert len(pairs) == 8 + 3 + 1 + 18 + 24 + 2 + 3 + 4
+    assert [each for _, each in pairs if f'href="{escape(each)}"' not in html] == []
 
 
 def test_how_old_the_last_proof_is(support: Client, day: dict[str, Order]) -> None:
@@ -156,10 +170,13 @@ def test_how_old_the_last_proof_is(support: Client, day: dict[str, Order]) -> No
 
     with pytest.raises(SystemExit):  # the case in this world stands on no saga's desk
         call_command("check_conservation", "--json", "--moment", "0")
-    check = home_of(support)["check"]
+    forget()
+    answer = support.get("/admin/")
+    check, html = answer.context["home"]["check"], answer.content.decode()
     assert check["row"].violations == 1
     assert [each.partition(":")[0] for each in check["broken"]] == ["I1"]
     assert re.fullmatch(r"\d+ ms|\d+\.\d s", check["age"])
+    assert f'<a href="{check["address"]}">1 violation</a>' in html
     page = support.get(check["address"]).content.decode()
     assert "has an open case, but needs nobody" in page
 
@@ -222,6 +239,23 @@ def test_kafka_may_be_away(
     assert "Kafka does not answer" in answer.content.decode()
     assert {each.lag for each in answer.context["home"]["services"]} == {None}
     assert answer.context["home"]["sagas"]["states"][0].value == "1"
+
+
+def test_lag_is_a_contexts_own_and_names_its_busiest_partition() -> None:
+    def behind(group: str, topic: str, partition: str, count: int) -> Sample:
+        return Sample("consumer_lag", (group_name(group), group_name(topic), partition), count)
+
+    samples = [
+        behind("payments", "payments-commands", "0", 1_200),
+        behind("payments", "order-events", "3", 1_900),
+        behind("inventory", "order-events", "1", 5_000),
+        behind("pricing", "order-events", "1", 0),
+    ]
+
+    payments = lag_of("payments", samples)
+    assert payments == Figure("lag", "3,100", note="most in order-events, part 3")
+    assert lag_of("pricing", samples) == lag_of("fraud", samples) == Figure("lag", "0")
+    assert lag_of("payments", None) is None
 
 
 def test_it_takes_as_many_statements_with_many_sagas(

@@ -13,6 +13,8 @@ from django.utils.html import escape
 from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
+from apps.contracts.catalogue import Action
+from apps.contracts.steps import UndoRefused
 from apps.messaging.admin import acting
 from apps.sagas import operations
 from apps.sagas.admin import operating
@@ -22,8 +24,8 @@ from apps.sagas.models import Saga
 from apps.sagas.watchdog import Watchdog
 from tests.admin.sagas_world import act, audit, everything, messages_of, person, saga_page
 from tests.sagas.listening import hear, news, order
-from tests.sagas.scenarios import SUCCESSES, WRAPPED
-from tests.sagas.test_operations import stuck_undo
+from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE, WRAPPED
+from tests.sagas.test_operations import seen, stuck_undo
 from tests.sagas.test_watchdog import Desk, Ears
 from tests.threads import at_once
 
@@ -50,10 +52,8 @@ def wrapped(desk: Desk) -> UUID:
     return saga_id
 
 
-def paused(desk: Desk) -> UUID:
-    from tests.sagas.test_operations import seen
-
-    saga_id = desk.saga_at("freeze_price")
+def paused(desk: Desk, step: str = "freeze_price") -> UUID:
+    saga_id = desk.saga_at(step)
     row = desk.owner.execute("SELECT now() + interval '1 hour'").fetchone()
     assert row
     operations.pause_saga(until=row[0], **seen(desk, saga_id))
@@ -71,6 +71,18 @@ def stuck_pivot(desk: Desk) -> UUID:
 
 def running(desk: Desk) -> UUID:
     return desk.saga_at("create_shipment")
+
+
+def two_on_desk(desk: Desk) -> UUID:
+    saga_id = running(desk)
+    hear(news(saga_id, "create_shipment", REFUSALS["create_shipment"]))
+    refused = UndoRefused(reason="no")
+    hear(news(saga_id, "authorize_payment", refused, action=Action.UNDO))
+    hear(news(saga_id, "freeze_price", refused, action=Action.UNDO))
+    for step in ("reserve_stock", "create_order"):
+        hear(news(saga_id, step, UNDONE[step], action=Action.UNDO))
+    desk.sent()
+    return saga_id
 
 
 # For each act: a saga that allows it, what is given beside the reason, what is sent for it, and the
@@ -157,11 +169,11 @@ def test_without_a_reason_nothing_is_done(desk: Desk, name: str, reason: str) ->
 def test_on_a_saga_that_moved_nothing_is_done_and_it_is_told(desk: Desk, name: str) -> None:
     saga_id, given = allowed(desk, name)
     opal = person("opal", VIEW, BY_NAME[name].permission)
-    seen = Saga.objects.get(pk=saga_id).revision
+    version = Saga.objects.get(pk=saga_id).revision
     desk.owner.execute("UPDATE sagas_saga SET revision = revision + 1")
     before = everything(desk)
 
-    answer = act(opal, saga_page(saga_id, name), **given, version=seen)
+    answer = act(opal, saga_page(saga_id, name), **given, version=version)
 
     assert answer.status_code == 409
     text = " ".join(answer.content.decode().split())
@@ -169,7 +181,7 @@ def test_on_a_saga_that_moved_nothing_is_done_and_it_is_told(desk: Desk, name: s
     assert "It has changed since you looked: look again, then decide anew." in text
     form = answer.context["form"]
     assert (form["version"].value(), form["reason"].value()) == (
-        str(seen + 1), "The customer called",
+        str(version + 1), "The customer called",
     )  # fmt: skip
     assert everything(desk) == before
 
@@ -189,6 +201,54 @@ def test_who_did_not_confirm_lately_is_asked_first_where_money_moves(desk: Desk,
     assert shown.context["confirm"] == answer["Location"] == f"/confirm?{page}"
     assert "<textarea" not in shown.content.decode()  # what is typed would be lost
     assert everything(desk) == before
+
+
+def at_the_capture(desk: Desk) -> UUID:
+    return desk.saga_at("capture_payment")
+
+
+def paused_at_the_capture(desk: Desk) -> UUID:
+    return paused(desk, "capture_payment")
+
+
+def late(desk: Desk) -> UUID:
+    """Paused past its deadline: it turns back, and the hold is given back."""
+    saga_id = paused(desk, "authorize_payment")
+    desk.owner.execute("UPDATE sagas_saga SET deadline_at = now() - interval '1 s'")
+    return saga_id
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "choice", "asks"),
+    [
+        ("retry", running, "create_shipment", False),
+        ("retry", at_the_capture, "capture_payment", True),
+        ("retry", two_on_desk, "freeze_price", False),
+        ("retry", two_on_desk, "authorize_payment", True),
+        ("resume", paused, "", False),
+        ("resume", paused_at_the_capture, "", True),
+        ("resume", late, "", True),
+    ],
+)
+def test_who_asks_a_step_of_payments_says_first_who_they_are(
+    desk: Desk, name: str, make: Callable[[Desk], UUID], choice: str, asks: bool
+) -> None:
+    saga_id = make(desk)
+    desk.sent()
+    opal = person("opal", VIEW, BY_NAME[name].permission, confirmed=False)
+    where = f"{saga_page(saga_id, name)}{f'?choice={choice}' * bool(choice)}"
+    before = everything(desk)
+
+    shown, answer = opal.get(where), act(opal, where, choice=choice)
+
+    if asks:
+        assert (
+            shown.context["confirm"] == answer["Location"] == f"/confirm?{saga_page(saga_id, name)}"
+        )
+        assert everything(desk) == before
+    else:
+        assert answer["Location"] == saga_page(saga_id)
+        assert len(desk.sent()) == 1
 
 
 @each_act
@@ -363,22 +423,6 @@ def test_a_page_of_what_is_off_says_why_and_has_no_form(desk: Desk) -> None:
     assert answer.status_code == 409
     assert answer.context["refusal"] == "The saga is not paused."
     assert everything(desk) == before
-
-
-def two_on_desk(desk: Desk) -> UUID:
-    from apps.contracts.catalogue import Action
-    from apps.contracts.steps import UndoRefused
-    from tests.sagas.scenarios import REFUSALS, UNDONE
-
-    saga_id = running(desk)
-    hear(news(saga_id, "create_shipment", REFUSALS["create_shipment"]))
-    refused = UndoRefused(reason="no")
-    hear(news(saga_id, "authorize_payment", refused, action=Action.UNDO))
-    hear(news(saga_id, "freeze_price", refused, action=Action.UNDO))
-    for step in ("reserve_stock", "create_order"):
-        hear(news(saga_id, step, UNDONE[step], action=Action.UNDO))
-    desk.sent()
-    return saga_id
 
 
 def test_with_several_on_the_desk_one_is_chosen_first(desk: Desk) -> None:

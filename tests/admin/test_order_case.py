@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
@@ -18,15 +19,19 @@ from apps.messaging.admin import revealing
 from apps.messaging.audit import Actor
 from apps.messaging.errors import ReasonMissing
 from apps.ops.order_case import Case
+from apps.ops.story import Speech, verdict
 from apps.orders.errors import NoSuchOrder
 from apps.orders.models import OperatorAction, Order
 from apps.orders.services import reveal_address
 from apps.sagas import operations
 from apps.sagas.models import Saga
+from apps.sagas.watchdog import Watchdog
 from sagaplatform.env import CONTEXTS
+from tests.admin.telling import answer, forward, told
 from tests.admin.world import act_on, client_of, confirmed_saga, park_for, undone_saga
 from tests.ops.world import HOME, buy, deliver
 from tests.sagas.listening import hear, news
+from tests.sagas.test_watchdog import Desk, Ears
 
 Databases = dict[str, psycopg.Connection]
 
@@ -172,17 +177,79 @@ def test_what_stands_on_the_desk_and_what_was_done_by_hand_are_told(
 
     assert case.verdict == (
         "The carrier refused: it takes at most 60 pieces, the order has 100. It is being undone."
+        " A person has to settle what stands on the desk."
     )
+    assert_leads_to_the_desk(support, order)
     assert texts(case.next) == [
         "On the desk, for a person to settle: the money to be given back (asked 2 times).",
         "It waits for the promised prices to be taken back, asked 1 time, again at TIME.",
         "After that it waits for the goods to be put back, then for the order to be cancelled.",
     ]
-    told = texts(case.happened)
-    assert "The payment will not undo it: The account is closed. A person should look." in told
+    happened = texts(case.happened)
+    assert "The payment will not undo it: The account is closed. A person should look." in happened
     [hand] = texts(case.hands)
     assert hand.startswith("olga: retry of “authorize payment”. The account is open again (stuck")
-    assert hand in told
+    assert hand in happened
+
+
+def assert_leads_to_the_desk(client: Client, order: Order) -> None:
+    """From the head of the case to the one that is open."""
+    address = case_of(client, order).desk
+    assert (
+        f'<a id="case-desk" href="{escape(address)}">' in client.get(page(order)).content.decode()
+    )
+    [case] = client.get(address).context["cl"].result_list
+    assert (case.saga_id, case.closed_at) == (order.saga_id, None)
+
+
+def stuck_at_the_capture(shop: Databases) -> Order:
+    """An order whose payment is asked to take the money, which never answers."""
+    order = Order.objects.get(id=buy(tea=2))
+    while not (saga := Saga.objects.first()) or saga.pending_step != "capture_payment":
+        deliver(shop, rounds=1)
+    desk, dog = Desk(shop["sagas"]), Watchdog(Ears())
+    for _ in range(5):
+        desk.time_passes()
+        dog.turn()
+    assert Saga.objects.get().status == "stuck"
+    return order
+
+
+def test_an_order_that_is_stuck_on_its_way_forward_needs_a_person(
+    support: Client, shop: Databases
+) -> None:
+    order = stuck_at_the_capture(shop)
+    case = case_of(support, order)
+
+    assert case.verdict == (
+        "A person has to look: it waits for the money to be taken, which fails again and again."
+    )
+    assert_leads_to_the_desk(support, order)
+    assert case_of(support, undone_saga(shop)).desk == ""
+
+
+def test_a_person_is_told_when_nobody_knows_whether_the_money_was_taken(
+    support: Client, shop: Databases
+) -> None:
+    order = stuck_at_the_capture(shop)
+    Saga.objects.update(pending_action="fence")  # as where somebody turned it back, in vain
+
+    assert case_of(support, order).verdict == (
+        "A person has to look: nobody can tell whether “capture payment” has happened."
+    )
+
+
+def test_a_person_is_told_what_there_is_to_decide() -> None:
+    refused = answer("reserve_stock", 1, 2, "refused", type="StockReservationFailed")
+    history = told(
+        *forward("create_order"), refused, now=3, status="awaiting_decision",
+        pending=("reserve_stock", "do", 1), cause_step="reserve_stock",
+    )  # fmt: skip
+
+    assert verdict(history, Speech("GBP", {})) == (
+        "A person has to decide whether “reserve stock” is tried again."
+    )
+    assert history.needs_person
 
 
 def test_what_was_done_by_hand_in_any_context_is_told_once(

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -36,6 +36,15 @@ return [...document.querySelectorAll(`${arguments[0]} td`)]
   .filter((cell) => cell.scrollHeight > cell.clientHeight + 1 && cell.clientHeight > 0)
   .map((cell) => cell.textContent.trim());
 """
+# Whether the focus is on that, inside the window, and marked.
+FOCUSED = """
+const here = document.activeElement;
+if (!here.matches(arguments[0])) return false;
+const {top, bottom} = here.getBoundingClientRect();
+const {outlineStyle, boxShadow} = getComputedStyle(here);
+return bottom > 0 && top < innerHeight && (outlineStyle !== "none" || boxShadow !== "none");
+"""
+MOST_TABS = 150
 ZONE = "Asia/Kolkata"  # UTC+5:30 all year: no time can be mistaken for UTC
 
 # Whatever breaks a rule of WCAG 2.2 A or AA: the rule, and the first place.
@@ -100,17 +109,36 @@ class Browser:
         wait = WebDriverWait(self.driver, PATIENCE_SECONDS)
         return str(wait.until(lambda _: text in (found := self.text(selector)) and found))
 
-    def confirm(self) -> None:
-        """Say who we are, as the page does that asks for it before money moves."""
+    def confirm(self, ago: float = 0) -> None:
+        """Say who we are, so many seconds ago, as a log-in does and the page that asks before money
+        moves."""
         key = self.driver.get_cookie(settings.SESSION_COOKIE_NAME)["value"]
         session = import_module(settings.SESSION_ENGINE).SessionStore(key)
-        session[CONFIRMED_AT] = time.time()
+        session[CONFIRMED_AT] = time.time() - ago
         session.save()
 
     def follow(self, selector: str) -> None:
         """Click a link, and wait for the page behind it."""
         old = self.find("html")
         self.find(selector).click()
+        WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
+
+    def press(self, *keys: str) -> None:
+        """Type where the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def tab_to(self, selector: str) -> None:
+        """Go from field to link to button, by Tab alone, until the focus is there and is seen."""
+        for _ in range(MOST_TABS):
+            self.press(Keys.TAB)
+            if self.driver.execute_script(FOCUSED, selector):
+                return
+        raise AssertionError(f"Tab does not lead to {selector}")
+
+    def enter(self) -> None:
+        """Enter where the focus is, and wait for the page behind it."""
+        old = self.find("html")
+        self.press(Keys.ENTER)
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
 
     def text(self, selector: str = "body") -> str:

@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from pytest_django import Settings
 
+from apps.messaging.admin.step_up import GOOD_FOR_SECONDS
 from tests.admin.people import user_of
 from tests.browser import browser as chromium
 from tests.browser.browser import Browser
@@ -62,12 +63,11 @@ def support(browser: Browser, databases: dict[str, psycopg.Connection]) -> Brows
 
 
 def opened_by(browser: Browser, role: str, *, confirmed: bool = True) -> Browser:
-    """The browser of somebody new of that role, who just said who they are."""
+    """The browser of somebody new of that role, who said who they are just now, or too long ago."""
     user = user_of(role)
     user.set_password(PASSWORD)
     user.save()
     browser.log_out()
     browser.log_in(role, PASSWORD)
-    if confirmed:
-        browser.confirm()
+    browser.confirm(ago=0 if confirmed else GOOD_FOR_SECONDS)
     return browser

@@ -51,6 +51,7 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     ada.follow("#result_list tbody th a")
     assert "Expected `int`, got `str` - at `$.lines[0].quantity`" in ada.text("#letter")
     assert '"quantity": "<str>"' in ada.text("#letter")
+    assert ada.broken_rules() == []
 
     ada.follow(f"a[href='{LIST}{letter}/edit/']")
     ada.find("#id_reason").send_keys("the shop sent a text for a number")
@@ -58,8 +59,10 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     editor = ada.find("#id_payload")
     typed = editor.get_attribute("value")
     assert '"quantity": "2"' in typed
+    assert ada.broken_rules() == []
     ada.follow("button[value=check]")
     assert "Expected a whole number, got a text - at “$.lines[0].quantity”." in ada.text("#content")
+    assert ada.broken_rules() == []
 
     editor = ada.find("#id_payload")
     assert editor.get_attribute("value").split() == typed.split()
@@ -68,9 +71,11 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     ada.follow("button[value=check]")
     changed = ada.all(".letter-diff del, .letter-diff ins")
     assert [each.text.split()[:2] for each in changed] == [["-", "removed:"], ["+", "added:"]]
+    assert ada.broken_rules() == []
     ada.follow("button[value=send]")
     assert "UNDER WAY" in ada.text("#letter")
     assert "every 3 seconds" in ada.text("#letter")
+    assert ada.broken_rules() == []
 
     deliver(shop)
     news = ada.wait_for_text("#letter", "HANDLED")
@@ -83,12 +88,14 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     assert severe == []
 
 
-def test_following_can_be_paused_and_taken_up_again(
+def test_following_can_be_stopped_and_taken_up_again(
     shop: Databases, letter: UUID, ada: Browser
 ) -> None:
     ada.open(f"{LIST}{letter}/replay/")
     ada.find("#id_reason").send_keys("once more")
     ada.follow(SUBMIT)
+    stop = ada.find("#letter a[href$='paused=1']")
+    assert stop.text == "Stop following"
     ada.follow("#letter a[href$='paused=1']")
     assert "Not followed." in ada.text("#letter")
     hand("inventory", collect(shop["inventory"], "inventory"))
@@ -109,9 +116,11 @@ def test_one_of_a_group_is_sent_first_and_the_page_tells_what_came_of_it(
     [row] = ada.all("#content tbody tr")
     assert row.text.startswith("3 ValueError: no such shelf")
     ada.follow("#content tbody a")
+    assert ada.broken_rules() == []
     ada.find("#id_reason").send_keys("the shelf is there")
     ada.follow(SUBMIT)
     assert "1 message sent again." in ada.text("#main")
+    assert ada.broken_rules() == []
 
     hand("inventory", collect(shop["inventory"], "inventory"))
     assert "1 HANDLED" in ada.wait_for_text("#sent", "HANDLED")

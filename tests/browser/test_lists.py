@@ -47,7 +47,7 @@ def test_from_home_to_why_sagas_were_undone(undone: Order, support: Browser) -> 
     assert support.text("[aria-label=States] [aria-current]") == "undone 1"
 
 
-def test_home_renews_itself_and_can_be_paused(
+def test_home_renews_itself_and_can_be_told_not_to(
     undone: Order, support: Browser, shop: Databases
 ) -> None:
     """The page is told to hurry: ten seconds are long in a test."""
@@ -60,16 +60,21 @@ def test_home_renews_itself_and_can_be_paused(
     Saga.objects.filter(status="undone").update(
         status="stuck", ended_at=None, desk_due_at="2999-01-01T00:00Z"
     )
+    support.find("#home-hours summary").click()
     stuck = "a[href='/admin/sagas/saga/?status__exact=stuck'] .home-number.home-alarm"
     assert support.wait_for_text(stuck, "1").startswith("1")
+    assert support.find("#home-hours").get_attribute("open")
     assert "UTC" not in support.text("#home")  # what came later is in the reader's zone as well
 
-    support.find("#home-paused").click()
+    button = support.find("#home-follow")
+    assert button.text == "Stop following"
+    button.click()
+    assert button.text == "Follow again"
     time.sleep(1)
     before = support.text(".home-at")
     time.sleep(2)
     assert support.text(".home-at") == before
-    support.find("#home-paused").click()
+    button.click()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while support.text(".home-at") == before:
         assert time.monotonic() < deadline
@@ -134,6 +139,8 @@ def test_a_phone_needs_no_scrolling_sideways(
     support.resize(*PHONE)
     support.prefer_dark(dark)
     support.open(f"/admin/{page}")
+    for each in support.all("#home-hours summary"):
+        each.click()
 
     assert support.widest() <= PHONE[0]
     assert support.cut_off("#main") == []

@@ -6,15 +6,18 @@ from pathlib import Path
 import psycopg
 import pytest
 from pytest_django import Settings
+from selenium.webdriver.common.keys import Keys
 
 from apps.contracts.catalogue import Action
 from apps.contracts.values import PaymentMethod
+from apps.messaging.admin.step_up import GOOD_FOR_SECONDS
 from apps.messaging.calls import work
 from apps.orders.models import Order, OrderStatus
 from apps.payments import gateways
 from apps.sagas.models import Saga
+from tests.admin.people import user_of
 from tests.browser.browser import Browser
-from tests.browser.conftest import opened_by
+from tests.browser.conftest import PASSWORD, opened_by
 from tests.ops.world import buy, collect, deliver
 from tests.standin import VARIABLE, StandInGateway
 
@@ -79,7 +82,9 @@ def test_a_saga_is_turned_back_after_a_look_at_what_follows_and_watched_to_its_e
     ada = opened_by(browser, "operations")
     ada.open(page_of(running))
     assert buttons(ada)["Compensate"]
+    assert ada.broken_rules() == []
     ada.follow("a[href$='/compensate/']")
+    assert ada.broken_rules() == []
     foreseen = ada.text("#content")
     assert "270.00 USD given back" in foreseen
     assert "60 pieces put back" in foreseen
@@ -87,6 +92,7 @@ def test_a_saga_is_turned_back_after_a_look_at_what_follows_and_watched_to_its_e
 
     ada.follow(DO_IT)
     assert "Nothing was done." in ada.text("[role=alert]")
+    assert ada.broken_rules() == []
     assert Saga.objects.get().status == "running"
 
     ada.find("#id_reason").send_keys("The customer called: cancel it")
@@ -99,9 +105,47 @@ def test_a_saga_is_turned_back_after_a_look_at_what_follows_and_watched_to_its_e
     )
     assert Order.objects.get().status == OrderStatus.CANCELLED
     assert not any(buttons(ada).values())
+    assert ada.broken_rules() == []
     assert "compensate by operations" in ada.text(".told")
     severe = [each for each in ada.complaints() if "400 (Bad Request)" not in each]
     assert severe == []
+
+
+def test_the_same_is_done_by_who_has_but_a_keyboard(
+    running: Order, browser: Browser, shop: Databases
+) -> None:
+    """From the log-in to the end: Tab, Enter and typing, no mouse."""
+    user = user_of("operations")
+    user.set_password(PASSWORD)
+    user.save()
+    browser.open("/admin/")
+    browser.tab_to("#id_username")
+    browser.press("operations", Keys.TAB, PASSWORD)
+    browser.enter()
+
+    browser.confirm(ago=GOOD_FOR_SECONDS)
+    browser.tab_to("a[href='#main']")
+    browser.press(Keys.ENTER)
+    browser.tab_to("a[href='/admin/sagas/saga/?status__exact=running']")
+    browser.enter()
+    browser.tab_to(f"#result_list a[href*='{running.saga_id}']")
+    browser.enter()
+    browser.tab_to("#saga-actions a[href$='/compensate/']")
+    browser.enter()
+    browser.tab_to("a[href^='/admin/confirm/']")
+    browser.enter()
+    browser.tab_to("#id_password")
+    browser.press(PASSWORD)
+    browser.enter()
+    browser.tab_to("#id_reason")
+    browser.press("The customer called")
+    browser.tab_to(DO_IT)
+    browser.enter()
+
+    assert "Done. The saga is compensating" in browser.text()
+    deliver(shop)
+    browser.wait_for_text("#saga-said", "Everything is undone.")
+    assert browser.complaints() == []
 
 
 def test_the_bar_of_buttons_follows_the_saga_and_keeps_the_focus_while_nothing_changes(
@@ -132,16 +176,24 @@ def test_a_stuck_undo_is_found_on_the_desk_and_settled_with_evidence(
     assert stuck.number in case.text
     assert "The gateway gives nothing back (no)" in case.text
     ada.follow("#result_list tbody th a")
+    assert ada.broken_rules() == []
     ada.follow("a[href$='/take/']")
+    assert ada.broken_rules() == []
     ada.follow(DO_IT)
     assert "Done. The case is operations's." in ada.text()
     ada.follow(f"a[href='{page_of(stuck)}']")
     steps = {row[0]: row for row in ada.table("Steps")}
     assert steps["authorize payment"][5] == "ON THE DESK"
-    ada.driver.back()
+    assert ada.broken_rules() == []
+    ada.open(f"/admin/orders/order/{stuck.id}/case/")
+    assert ada.text("#case-desk") == "ON THE DESK"
+    assert ada.broken_rules() == []
+    ada.follow("#case-desk")
+    ada.follow("#result_list tbody th a")
 
     ada.follow("a[href*='/resolve/']")
     assert "450.00" in ada.text("#content")
+    assert ada.broken_rules() == []
     ada.find("#id_reason").send_keys("Paid back by the bank")
     ada.follow(DO_IT)
     assert "This field is required." in ada.text("#content")
@@ -167,17 +219,23 @@ def test_above_the_limit_a_second_person_approves_and_it_is_carried_out(
     ada.find("#id_reason").send_keys("The customer called: cancel it")
     ada.follow(DO_IT)
     assert "another person" in ada.text()
+    assert ada.broken_rules() == []
     assert Saga.objects.get().status == "running"
 
     opal = opened_by(browser, "approver", confirmed=False)
     opal.follow("a[href='/admin/sagas/approval/?standing=open']")
     assert "270.00 USD" in opal.text("#result_list tbody tr")
     opal.follow("#result_list tbody th a")
+    assert opal.broken_rules() == []
     opal.follow("a[href$='/approve/']")
+    assert opal.broken_rules() == []  # where it asks for who they are
     assert "The customer called: cancel it" in opal.text("#content")
     assert "270.00 USD given back" in opal.text("#content")
-    opal.confirm()
-    opal.open(opal.driver.current_url.removeprefix(opal.site))
+    opal.follow("a[href^='/admin/confirm/']")
+    assert opal.broken_rules() == []
+    opal.find("#id_password").send_keys(PASSWORD)
+    opal.follow("main button[type=submit]")
+    assert opal.broken_rules() == []
     opal.find("#id_reason").send_keys("I called back; it is so")
     opal.follow(DO_IT)
     assert "Done. The saga is compensating" in opal.text()

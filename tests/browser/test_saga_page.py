@@ -32,6 +32,20 @@ return [...document.querySelectorAll(".gantt-row")].map((row) => {
   return [row.dataset.step, row.dataset.action, bar.left - track.left, bar.right - track.right];
 });
 """
+# The words in the boxes of the plan that are on more than one line.
+BROKEN_WORDS = """
+const broken = [];
+for (const each of document.querySelectorAll(".plan-name, .plan-service, .plan-state")) {
+  const text = each.firstChild;
+  for (const word of text.data.matchAll(/\\S+/g)) {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word[0]);
+  }
+}
+return broken;
+"""
 FILL = "return getComputedStyle(document.querySelector(arguments[0])).fill;"
 
 
@@ -83,6 +97,20 @@ def test_the_plan_reads_from_left_to_right_with_its_undoing_below(
     )
     assert support.find(".plan-pivot").get_attribute("data-step") == "capture_payment"
     assert support.complaints() == []
+
+
+@pytest.mark.parametrize("width", [1280, 1366, 1440, 390])
+def test_no_word_of_the_plan_is_broken_in_two(
+    shop: Databases, support: Browser, width: int
+) -> None:
+    """Of an order with a gift, whose plan is the longest."""
+    order = confirmed_saga(shop)
+    support.resize(width, 900)
+    support.open(page(order))
+
+    assert len(boxes(support)) == 9
+    assert support.driver.execute_script(BROKEN_WORDS) == []
+    assert support.widest() <= width
 
 
 def test_the_timelines_bars_follow_each_other_and_undoing_is_patterned(
@@ -168,19 +196,22 @@ def test_times_that_come_later_are_the_readers_own_too(
     assert [each for each in shown if "Asia/" not in each] == []
 
 
-def test_a_page_that_is_paused_stands_still_until_it_is_told_to_follow(
+def test_a_page_that_does_not_follow_stands_still_until_it_is_told_to(
     running: Order, support: Browser, shop: Databases
 ) -> None:
     support.open(page(running))
-    button = support.find("#live-pause")
+    button = support.find("#live-follow")
+    assert button.text == "Stop following"
     button.click()
-    assert (button.text, button.get_attribute("aria-pressed")) == ("Follow again", "true")
+    assert button.text == "Follow again"
+    assert "this page stands still" in support.text("#live-said")
     deliver(shop)
     before = support.text("#saga-live")
     support.driver.execute_async_script("setTimeout(arguments[0], 4000)")
     assert support.text("#saga-live") == before
 
     button.click()
+    assert button.text == "Stop following"
     support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
 
@@ -230,13 +261,21 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
         assert [top for _, top in places] == sorted(top for _, top in places)
 
 
-def test_messages_are_read_into_the_page(topics: None, shop: Databases, support: Browser) -> None:
+def test_messages_are_read_into_the_page_as_often_as_one_asks(
+    topics: None, shop: Databases, support: Browser
+) -> None:
     order = confirmed_saga(shop)
     support.open(page(order))
     support.find("#saga-messages a").send_keys(Keys.ENTER)
 
     support.wait_until(lambda: "looked at" in support.text("#saga-messages-read"))
     assert "Kafka has no message of this saga any more" in support.text("#saga-messages-read")
+    again = support.driver.switch_to.active_element  # whoever uses a keyboard is where they were
+    assert again.text.split("\n")[-1].endswith("Read again")
+
+    support.driver.execute_script("document.querySelector('#saga-messages-read > p').remove()")
+    again.send_keys(Keys.ENTER)
+    support.wait_for_text("#saga-messages-read", "Kafka has no message of this saga any more")
     assert support.driver.current_url.endswith("/change/")
     assert support.complaints() == []
 

@@ -1,14 +1,22 @@
 """What support does all day, in a real browser: from an order's number to why it was undone."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
+from selenium.webdriver.common.keys import Keys
+from uuid_utils.compat import uuid7
+from waffle import get_waffle_switch_model
 
 from apps.orders.models import Order
 from apps.sagas.models import Saga
-from tests.admin.world import confirmed_saga, undone_saga
+from sagaplatform.roles import AUDITOR
+from tests.admin.world import act_on, confirmed_saga, park_for, undone_saga
 from tests.browser.browser import Browser
+from tests.browser.conftest import opened_by
+from tests.ops.world import CUSTOMER
 
 Databases = dict[str, psycopg.Connection]
 PHONE = (390, 844)
@@ -53,6 +61,25 @@ def test_from_an_orders_number_to_the_refused_step(undone: Order, support: Brows
     assert support.complaints() == []
 
 
+@pytest.mark.parametrize("typed", [str(CUSTOMER), "carla"])
+def test_from_a_customer_to_their_orders(
+    undone: Order, support: Browser, shop: Databases, typed: str
+) -> None:
+    """By the number or the user name, typed into the search; another customer's is not there."""
+    User.objects.create_user("carla", id=CUSTOMER)
+    Order.objects.exclude(id=undone.id).update(customer_id=CUSTOMER + 1)
+    support.follow("a[href='/admin/orders/order/']")
+    assert len(support.all("#result_list tbody tr")) == 2
+
+    support.find("#searchbar").send_keys(typed, Keys.ENTER)
+    [found] = support.wait_for_all("#result_list tbody tr", 1)
+    assert undone.number in found.text
+    support.follow("#result_list tbody th a")
+    support.follow(f"a[href='/admin/orders/order/{undone.id}/case/']")
+    assert "The carrier refused" in support.text("#case-verdict")
+    assert support.complaints() == []
+
+
 def test_nothing_to_save_or_delete(undone: Order, support: Browser) -> None:
     for page in (f"orders/order/{undone.id}", f"sagas/saga/{undone.saga_id}"):
         support.open(f"/admin/{page}/change/")
@@ -69,6 +96,40 @@ def test_times_are_those_of_the_readers_own_zone(undone: Order, support: Browser
     started = Saga.objects.get(saga_id=undone.saga_id).started_at.astimezone(UTC) + OFFSET
     assert started.strftime("%Y-%m-%d %H:%M:%S") in support.text("#content-main")
     assert "UTC" not in support.text("#content-main")
+
+
+def test_times_of_flags_and_under_the_mouse_are_in_that_zone_too(
+    undone: Order, support: Browser, shop: Databases
+) -> None:
+    park_for(undone.saga_id)
+    [[parked]] = shop["payments"].execute("SELECT parked_at FROM payments_deadletter").fetchall()
+    flag: Any = get_waffle_switch_model().objects.get(name="gift_wrap")
+
+    support.open("/admin/payments/deadletter/")
+    [ago] = support.all("#result_list time[data-show=ago]")
+    assert ago.text.endswith(" ago")
+    local = parked.astimezone(UTC) + OFFSET
+    assert ago.get_attribute("title").startswith(f"{local:%Y-%m-%d %H:%M:%S} (Asia/")
+
+    support.open("/admin/waffle/switch/")
+    changed = flag.modified.astimezone(UTC) + OFFSET
+    assert f"{changed:%Y-%m-%d %H:%M:%S}" in support.text("#result_list")
+
+
+def test_the_audit_is_asked_for_in_that_zone(browser: Browser, shop: Databases) -> None:
+    act_on(uuid7(), "payments")
+    auditor = opened_by(browser, AUDITOR)
+    auditor.open("/admin/audit/")
+    assert "From (your time)" in auditor.text("#filter-form")
+    at = datetime.now(UTC) + OFFSET
+
+    for hours, found in ((-1, True), (1, False)):
+        since = f"{at + timedelta(hours=hours):%Y-%m-%dT%H:%M}"
+        auditor.driver.execute_script("id_since.value = arguments[0]", since)
+        auditor.follow("#filter-form button[type=submit]")
+        assert auditor.find("#id_since").get_property("value") == since
+        assert ("it was a test" in auditor.text("#content-main")) == found
+    assert auditor.complaints() == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

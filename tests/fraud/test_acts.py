@@ -96,3 +96,14 @@ def test_the_desk_names_orders_as_people_do_and_says_in_words_why_it_asks(desk: 
     assert f"Review of order {number}" in shown
     assert f"{number} ({desk.order_id})" in shown
     assert "<p>It is worth more than 2,000.00</p>" in shown
+
+
+@pytest.mark.parametrize("name", ["clear", "refuse"])
+def test_who_decides_says_first_who_they_are(desk: Desk, name: str) -> None:
+    client = logged_in(user_of(OPERATIONS), confirmed=False)
+
+    shown, answer = client.get(page(desk, name)), act(client, desk, name)
+
+    assert answer["Location"] == shown.context["confirm"]
+    assert answer["Location"].startswith("/admin/confirm/?next=")
+    assert (desk.reviews(), desk.actions()) == ([("open", "")], [])

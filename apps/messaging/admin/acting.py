@@ -19,7 +19,8 @@ and a button on the page of the row:
 GET shows the consequences and a form. POST, in this order, is answered by
 - 403 without the right to look at the row and the act's own permission; a redirect to the admin's
   home without the row, as Django does;
-- a redirect to `admin:confirm` where the act wants people to have confirmed lately who they are;
+- a redirect to `admin:confirm` where the act, or what it would do now, wants people to have
+  confirmed lately who they are;
 - 400, nothing done, where the form is not right: a reason is always asked for;
 - 409, nothing done, where the service refuses (`refusals`): the page says why, what has changed
   since, and what the act would do now; what was typed is kept, for the version that is now seen;
@@ -73,6 +74,7 @@ class Foreseen:
     remark: str = ""  # beside the form, as that somebody else has to approve
     button: str = ""  # what the form's button says then, in place of the act's label
     more: SafeString | str = ""  # safe HTML below the parts, as a diff
+    steps_up: bool = False  # it moves money as the subject stands, though the act need not
 
     @property
     def allowed(self) -> bool:
@@ -148,7 +150,7 @@ class Act:
     preview: Callable[[Any, str], Foreseen]  # of a subject, and the key of what was chosen
     carry_out: Callable[[Any, Given], Outcome]
     form: type[ActForm] = ActForm
-    steps_up: bool = False  # it moves money, or shows what is masked
+    steps_up: bool = False  # it moves money whatever it is done to, or shows what is masked
     dangerous: bool = False  # it cannot be taken back
     choices: Callable[[Any], Sequence[Choice]] = _nothing_to_choose  # several: the page asks first
 
@@ -268,7 +270,8 @@ class Acting:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if request.method != "POST":
             return self._show(request, act, subject)
-        if act.steps_up and not confirmed_lately(request):
+        choice = request.POST.get("choice", "")
+        if not confirmed_lately(request) and steps_up(act, subject, choice):
             return redirect(confirm_address(request))
         return self._act(request, act, subject, unquote(object_id))
 
@@ -311,7 +314,7 @@ class Acting:
             form = act.form(initial=initial, subject=subject, user=request.user)
         elif status == 409:
             form.seen_anew(foreseen.version)
-        to_confirm = act.steps_up and not confirmed_lately(request)
+        to_confirm = (act.steps_up or foreseen.steps_up) and not confirmed_lately(request)
         context = {
             **self.admin_site.each_context(request),
             "title": act.label,
@@ -327,6 +330,11 @@ class Acting:
             **told,
         }
         return TemplateResponse(request, self.act_template, context, status=status)
+
+
+def steps_up(act: Act, subject: Any, choice: str) -> bool:
+    """Whether people say who they are before this is done."""
+    return act.steps_up or act.preview(subject, choice).steps_up
 
 
 def button_of(address: str, act: Act, subject: Any, choice: str = "") -> Button:

@@ -4,14 +4,15 @@ Unlike Django's they ask no table for what there is to choose from.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NamedTuple
 
-from django.contrib.admin import ListFilter
+from django.contrib.admin import ListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 LARGEST = Decimal(10**15)  # more in cents fits no bigint
 
@@ -111,6 +112,31 @@ class RangeFilter(FormFilter):
             if text := self.given(name):
                 found &= Q((f"{self.field}__{way}", read(text)))
         return found
+
+
+SPANS = {
+    "1h": ("in the last hour", timedelta(hours=1)),
+    "24h": ("in the last 24 hours", timedelta(hours=24)),
+    "7d": ("in the last 7 days", timedelta(days=7)),
+    "30d": ("in the last 30 days", timedelta(days=30)),
+}
+
+
+class LatelyFilter(SimpleListFilter):
+    """How long ago. Spans that end now are the same in every zone, which days are not."""
+
+    field: ClassVar[str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, text) for value, (text, _) in SPANS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Raises IncorrectLookupParameters."""
+        if not (chosen := self.value()):
+            return queryset
+        if chosen not in SPANS:
+            raise IncorrectLookupParameters(chosen)
+        return queryset.filter(**{f"{self.field}__gte": timezone.now() - SPANS[chosen][1]})
 
 
 def moment_of(text: str) -> datetime:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.contracts.topics import MOVE_MONEY
 from apps.messaging import dead_letter_operations as operations
 from apps.messaging.admin.acting import Act, Foreseen, Given, Outcome, Part
 from apps.messaging.admin.letter_diff import as_sent, readable
@@ -44,9 +45,8 @@ class Letter(NamedTuple):
 
 def foresee_replay(subject: Letter, choice: str) -> Foreseen:
     foreseen = _foreseen(subject, operations.preview_replay)
-    if foreseen.allowed and _under_way(subject):
-        return replace(foreseen, remark=UNDER_WAY)
-    return foreseen
+    remark = UNDER_WAY if foreseen.allowed and _under_way(subject) else ""
+    return replace(foreseen, remark=remark, steps_up=subject.context in MOVE_MONEY)
 
 
 def foresee_discard(subject: Letter, choice: str) -> Foreseen:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 from uuid_utils.compat import uuid7
 
+from apps.contracts.topics import MOVE_MONEY
 from apps.messaging import dead_letter_operations as operations
 from apps.messaging.admin.acting import ActForm, given_by, in_words
 from apps.messaging.admin.letter_acts import letter_link
@@ -33,6 +34,7 @@ from apps.messaging.admin.letter_page import (
 )  # fmt: skip
 from apps.messaging.admin.letter_words import aged, ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
+from apps.messaging.admin.step_up import confirm_address, confirmed_lately
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_history import Sent, counted, id_of, sent_of_group
 from apps.messaging.dead_letter_previews import GroupPreview
@@ -119,9 +121,15 @@ class LetterGroups(ReadOnlyAdmin):
     def may_replay(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{self.context_name}.replay_deadletter")
 
+    def to_confirm(self, request: HttpRequest) -> bool:
+        """Whether people say who they are before messages of this context are sent again."""
+        return self.context_name in MOVE_MONEY and not confirmed_lately(request)
+
     def _replay_group(self, request: HttpRequest, fingerprint: str) -> HttpResponse:
         if not self.may_replay(request):
             raise PermissionDenied
+        if self.to_confirm(request):
+            return redirect(confirm_address(request))
         parked = count_alike(Database(self.context_name), fingerprint)
         form = GroupForm(request.POST, subject=parked, user=request.user)
         if not form.is_valid():
@@ -173,6 +181,7 @@ class LetterGroups(ReadOnlyAdmin):
             "warnings": preview.warnings if preview else (),
             "more": max(0, parked - MOST_SHOWN),
             "form": form if parked and self.may_replay(request) else None,
+            "confirm": confirm_address(request) if self.to_confirm(request) else "",
             "refusal": refusal,
             "sent_labels": [(label(w, WORDS.get(w, "")), n) for w, n in counted(sent).items()],
             "sent_table": sent_table(self.context_name, sent[:MOST_SENT_SHOWN]),

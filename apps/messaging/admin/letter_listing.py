@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
+from apps.messaging.admin.filters import LatelyFilter
 from apps.messaging.admin.finding import rows_named
 from apps.messaging.admin.letter_words import ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
@@ -26,7 +27,13 @@ from apps.messaging.models import DeadLetter, ParkedStatus
 LONGEST_ERROR = 120  # of a column; all of it is on the letter's page
 FINGERPRINT_LENGTH = 16
 STATUS = "status__exact"  # in the address
-FILTERED = ("action", "error_type", "parked_at", "step", "type")
+FILTERED = ("action", "error_type", "parked_within", "step", "type")
+
+
+class ParkedFilter(LatelyFilter):
+    title = "parked"
+    parameter_name = "parked_within"
+    field = "parked_at"
 
 
 class LetterListing(ReadOnlyAdmin):
@@ -40,7 +47,7 @@ class LetterListing(ReadOnlyAdmin):
         ("type", admin.AllValuesFieldListFilter),
         ("error_type", admin.AllValuesFieldListFilter),
         ("action", admin.AllValuesFieldListFilter),
-        "parked_at",
+        ParkedFilter,
     )
     search_fields = ("=saga_id",)  # and what named_by says
     search_help_text = (

@@ -208,14 +208,14 @@ def order_link(request: HttpRequest, saga_id: object) -> SafeString | str:
         address = f"{reverse('admin:orders_order_changelist')}?q={saga_id}"
     except NoReverseMatch:
         return "-"
-    shown = '<a class="text-primary-600 dark:text-primary-500 hover:underline" href="{}">{}</a>'
+    shown = '<a class="text-primary-600 dark:text-primary-500 underline" href="{}">{}</a>'
     return format_html(shown, address, "find the order of this saga")
 
 
 def group_link(name: str, fingerprint: str, text: object) -> SafeString:
     """A link to the page of those that failed alike."""
     address = reverse(f"admin:{name}_deadletter_group", args=[fingerprint or NO_FINGERPRINT])
-    shown = '<a class="text-primary-600 dark:text-primary-500 hover:underline" href="{}">{}</a>'
+    shown = '<a class="text-primary-600 dark:text-primary-500 underline" href="{}">{}</a>'
     return format_html(shown, address, text)
 
 

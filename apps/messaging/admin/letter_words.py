@@ -105,5 +105,6 @@ def aged(at: datetime | None, now: datetime) -> SafeString | str:
 
 def ago(at: datetime, now: datetime) -> SafeString:
     """How long ago; the moment itself shows under the mouse."""
-    shown = '<span class="whitespace-nowrap" title="{}">{} ago</span>'
-    return format_html(shown, at.strftime("%Y-%m-%d %H:%M:%S UTC"), age(at, now))
+    shown = '<time class="whitespace-nowrap" datetime="{}" data-show="ago" title="{}">{} ago</time>'
+    told = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html(shown, at.isoformat(), told, age(at, now))

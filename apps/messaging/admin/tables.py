@@ -5,6 +5,7 @@ import json
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from apps.messaging.admin.filters import LatelyFilter
 from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
 from apps.messaging.dead_letter_edits import masked_headers
 from apps.messaging.display import document
@@ -64,13 +65,19 @@ class BarrierNoteAdmin(ReadOnlyAdmin):
     sorted_by = {"noted_at": "id"}
 
 
+class DoneFilter(LatelyFilter):
+    title = "done"
+    parameter_name = "done_within"
+    field = "at"
+
+
 class OperatorActionAdmin(ReadOnlyAdmin):
     """What people did by hand, to what, and why."""
 
     list_display = (
         "at", "actor", "operation", "subject_kind", "saga_id", "step", "reason", "outcome",
     )  # fmt: skip
-    list_filter = ("operation", "subject_kind", "at")
+    list_filter = ("operation", "subject_kind", DoneFilter)
     search_fields = ("=saga_id", "=subject_id", "=actor")
     search_help_text = "Order number, order id, saga id, subject's id or actor"
     ordering = ("-id",)  # UUIDv7: the newest first

@@ -177,7 +177,7 @@ ACTS = (
         preview=foresee_note, carry_out=note,
     ),
     Act(
-        name="close", label="Close", icon="task_alt", permission="close_case",
+        name="close", label="Close the case", icon="task_alt", permission="close_case",
         sentence="Takes a case off the desk that nothing else closes.",
         preview=foresee_close, carry_out=close,
     ),

@@ -100,6 +100,12 @@ class History:
         stuck = self.saga.status == Status.STUCK
         return stuck and self.saga.pending_action not in (None, Action.UNDO)
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether something of it stands on the desk."""
+        decides = self.saga.status == Status.AWAITING_DECISION
+        return self.stuck_forward or decides or bool(self.desk)
+
     def first_heard_of(self, step: str, action: str) -> datetime | None:
         """When the timeline first mentions a request that has no answer yet."""
         found = (each.at for each in self.events if (each.step, each.action) == (step, action))

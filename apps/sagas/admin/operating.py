@@ -143,6 +143,7 @@ def foresee(
         parts=parts_of(found),
         remark=ASKS.format(money(found.money_cents, found.currency)) if asks else "",
         button="Ask for approval" if asks else "",
+        steps_up=found.moves_money,
     )
 
 

@@ -1,4 +1,4 @@
-// The form of filters beside a list: moments are entered in the reader's own zone and stand in the
+// The form of filters beside a list, or of the audit: moments are entered in the reader's own zone and stand in the
 // address in UTC; fields that are left empty are not in the address at all.
 "use strict";
 

@@ -1,24 +1,23 @@
-// Pages that follow something: what htmx asks for again and again can be paused, says politely what
+// Pages that follow something: what htmx asks for again and again can be stopped, says politely what
 // changed, and keeps what the reader has opened.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
   const part = document.querySelector("[hx-get][hx-trigger^='every']");
-  const button = document.getElementById("live-pause");
+  const button = document.getElementById("live-follow");
   if (!part || !button) return;
 
   const said = document.getElementById("live-said");
   const status = document.getElementById("live-status");
   const text = () => document.getElementById("saga-said")?.textContent.trim() ?? "";
   let last = text();
-  let paused = false;
+  let follows = true;
 
   button.hidden = false;
   button.addEventListener("click", () => {
-    paused = !paused;
-    button.setAttribute("aria-pressed", String(paused));
-    button.textContent = paused ? "Follow again" : "Pause";
-    said.textContent = paused ? "Paused: this page stands still." : "This page follows the saga.";
+    follows = !follows;
+    button.textContent = follows ? "Stop following" : "Follow again";
+    said.textContent = follows ? "This page follows the saga." : "Not followed: this page stands still.";
   });
 
   const opened = new Map();
@@ -26,7 +25,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const ofPart = (event) => event.detail.elt === part;
 
   document.body.addEventListener("htmx:beforeRequest", (event) => {
-    if (ofPart(event) && (paused || document.hidden)) event.preventDefault();
+    if (ofPart(event) && (!follows || document.hidden)) event.preventDefault();
   });
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (!ofPart(event)) return;
@@ -42,7 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.detail.target !== part) return;
     for (const each of part.querySelectorAll("details[id]")) each.open = opened.get(each.id) ?? each.open;
     if (text() !== last) status.textContent = last = text();
-    if (!paused) said.textContent = "This page follows the saga.";
+    if (follows) said.textContent = "This page follows the saga.";
     if (event.detail.xhr.status === 286) {
       button.hidden = true;
       said.textContent = "The saga has ended, and this page stands still.";

@@ -1,5 +1,5 @@
 // Turns every <time datetime="..." data-show="moment|clock"> from UTC into the reader's own zone,
-// also in what htmx puts into the page later.
+// also in what htmx puts into the page later. What says how long ago it was has it under the mouse.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -15,8 +15,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const show = () => {
     for (const each of document.querySelectorAll("time[data-show]")) {
+      const at = new Date(each.dateTime);
+      if (each.dataset.show === "ago") {
+        each.title = `${shows.moment(at)} (${zone})`;
+        continue;
+      }
       each.title = `${each.dateTime} (shown in ${zone})`;
-      each.textContent = shows[each.dataset.show](new Date(each.dateTime));
+      each.textContent = shows[each.dataset.show](at);
     }
   };
   show();
