@@ -8,10 +8,13 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from . import params
+from .cards import refuse_card_data
 from .control import Control
 from .errors import (
     Answer,
@@ -24,6 +27,7 @@ from .errors import (
 )
 from .faults import ApiFault, Fault
 from .gateway import Call, Gateway, Result
+from .idempotency import require_key
 from .objects import CURRENT_VERSION
 from .page import Pages
 from .store import Json, new_id
@@ -78,11 +82,15 @@ class Api:
     async def _read(self, request: web.Request, request_id: str) -> Call:
         account = authenticate(request)
         require_version(request)
-        route, subject = self.gateway.operations.find(request.method, request.path)
         posted = request.method == "POST"
         form = (await request.read()).decode("utf-8", "replace") if posted else request.query_string
         key = request.headers.get("Idempotency-Key") if posted else None
-        return Call(request_id, route, subject, request.path, params.decode(form), account, key)
+        given = params.decode(form)
+        refuse_card_data([*request.path.split("/"), key or ""], given)
+        if key is not None:
+            require_key(key)
+        route, subject = self.gateway.operations.find(request.method, request.path)
+        return Call(request_id, route, subject, request.path, given, account, key)
 
     def _begin(self, request: web.Request, call: Call, fault: Fault | None) -> None:
         self.gateway.journal.begin(
@@ -115,7 +123,7 @@ class Api:
         """Carry the call out; meanwhile its key is in use."""
         with self.gateway.keys.in_use(call.asked):
             if kind is ApiFault.SLOW:
-                await asyncio.sleep(SLOW_SECONDS if seconds is None else seconds)
+                await self._hang(SLOW_SECONDS if seconds is None else seconds)
             result = self.gateway.execute(call, fails_after=kind is ApiFault.ERROR_AFTER)
         self.gateway.journal.end(
             call.request_id, result.answer.status, replayed=result.original is not None
@@ -257,11 +265,20 @@ def encode(body: Json) -> bytes:
 # --- the whole server
 
 
+@web.middleware
+async def refuse_other_sites(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A browser may be on any page: what such a page sends here is nobody's wish."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="This was sent from another site.")
+    return await handler(request)
+
+
 def application(gateway: Gateway) -> web.Application:
     """Everything that this server answers to."""
     webhooks = Webhooks(gateway.store, gateway.clock)
     api = Api(gateway, webhooks)
-    app = web.Application()
+    app = web.Application(middlewares=[refuse_other_sites])
     Control(gateway, webhooks, api.release).add_to(app)
     Pages(gateway, webhooks).add_to(app)
     app.router.add_route("*", "/v1{rest:(/.*)?}", api.handle)

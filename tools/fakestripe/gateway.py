@@ -5,12 +5,12 @@ Nothing here waits or knows of HTTP; one thread runs it, so that requests never 
 
 from dataclasses import dataclass
 
-from . import cards, expanding, params
+from . import expanding, params
 from .clock import Clock
 from .errors import Answer, StripeError, server_error
 from .events import Events
 from .faults import Faults
-from .idempotency import Asked, Keys, fingerprint, require_key
+from .idempotency import Asked, Keys, fingerprint
 from .journal import Journal
 from .operations import Operations, Route
 from .store import Json, Store
@@ -88,9 +88,6 @@ class Gateway:
         return Result(answer)
 
     def _validate(self, call: Call) -> Json:
-        cards.refuse_card_data([call.path, call.key or ""], call.given)
-        if call.key is not None:
-            require_key(call.key)
         given = params.validate(call.route.shape, call.given, call.route.acts_on)
         expanding.check(given.get("expand", []), call.route.kind)
         return given

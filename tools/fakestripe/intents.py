@@ -82,8 +82,9 @@ class Intents:
         """Take the money that is held, or a part of it; the rest is let go."""
         intent = self._get(identifier)
         require_state(intent, CAPTURED_FROM, "captured")
-        amount: int = params.get("amount_to_capture", intent.body["amount_capturable"])
-        require_capturable(intent, amount)
+        capturable: int = intent.body["amount_capturable"]
+        amount = params.get("amount_to_capture", capturable)
+        require_capturable(amount, capturable)
         set_metadata(intent, params)
         self.bank.capture(intent, amount)
         return intent.body
@@ -227,17 +228,16 @@ def require_way_back(params: Json) -> None:
         raise refused("Not a valid URL", "url_invalid", "return_url")
 
 
-def require_capturable(intent: Record, amount: int) -> None:
+def require_capturable(amount: int, capturable: int) -> None:
     if amount < 1:
         raise refused(
             "This value must be greater than or equal to 1.",
             "parameter_invalid_integer",
             "amount_to_capture",
         )
-    if amount > intent.body["amount_capturable"]:
+    if amount > capturable:
         raise StripeError(
-            f"The amount to capture ({amount}) is greater than the amount that can be captured "
-            f"({intent.body['amount_capturable']}).",
+            f"The amount to capture ({amount}) is greater than what is held ({capturable}).",
             code="amount_too_large",
             param="amount_to_capture",
         )

@@ -89,14 +89,14 @@ class Store:
         return found
 
     def empty(self) -> None:
-        """Forget everything but the settings."""
+        """Forget everything but where webhooks go."""
         tables = self.rows(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         )
         with self.transaction():
             for (name,) in tables:
-                if name != "settings":
-                    self.execute(f'DELETE FROM "{name}"')  # noqa: S608 -- our own tables' names
+                but = " WHERE name NOT LIKE 'webhook_%'" if name == "settings" else ""
+                self.execute(f'DELETE FROM "{name}"{but}')  # noqa: S608 -- our own tables' names
 
     # --- Stripe's objects
 

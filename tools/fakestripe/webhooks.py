@@ -28,6 +28,7 @@ class Webhooks:
         self.clock = clock
         self.woken = asyncio.Event()
         self.busy: set[str] = set()  # payments of which a delivery is under way
+        self.sending: set[int] = set()  # deliveries under way
         self.running: set[asyncio.Task[None]] = set()
         self.session: ClientSession | None = None
 
@@ -37,6 +38,8 @@ class Webhooks:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
+        # No answer waits any more for what a server before this one was about to send.
+        self.store.execute("UPDATE deliveries SET early = 0")
         async with ClientSession(timeout=PATIENCE) as self.session:
             try:
                 while True:
@@ -82,8 +85,15 @@ class Webhooks:
             self.wake()
 
     async def _send(self, row: Row) -> None:
-        answer, taken = await self._post(row["event"])
-        self._record(row, answer, taken=taken)
+        """Send it, unless it is under way already."""
+        if row["number"] in self.sending:
+            return
+        self.sending.add(row["number"])
+        try:
+            answer, taken = await self._post(row["event"])
+            self._record(row, answer, taken=taken)
+        finally:
+            self.sending.discard(row["number"])
 
     async def _post(self, event: str) -> tuple[str, bool]:
         """Send an event once; returns what came back, and whether that is a yes."""
