@@ -66,9 +66,7 @@ def test_without_manual_capture_the_money_is_taken_at_once(api: stripe.StripeCli
     assert (intent.status, intent.amount_received) == ("succeeded", 1200)
 
 
-def test_a_part_is_captured_and_the_rest_let_go(
-    api: stripe.StripeClient, control: Control
-) -> None:
+def test_a_part_is_captured_and_the_rest_let_go(api: stripe.StripeClient, control: Control) -> None:
     intent = api.v1.payment_intents.capture(hold(api).id, {"amount_to_capture": 700})
     assert (intent.amount_received, intent.amount_capturable) == (700, 0)
     charge = api.v1.charges.retrieve(str(intent.latest_charge))
@@ -76,20 +74,14 @@ def test_a_part_is_captured_and_the_rest_let_go(
     assert (payment(control)["held"], payment(control)["captured"]) == (0, 700)
 
 
-def test_more_than_what_is_held_is_not_captured(
-    api: stripe.StripeClient, control: Control
-) -> None:
+def test_more_than_what_is_held_is_not_captured(api: stripe.StripeClient, control: Control) -> None:
     intent = hold(api)
-    error = error_of(
-        lambda: api.v1.payment_intents.capture(intent.id, {"amount_to_capture": 1201})
-    )
+    error = error_of(lambda: api.v1.payment_intents.capture(intent.id, {"amount_to_capture": 1201}))
     assert (error["code"], error["param"]) == ("amount_too_large", "amount_to_capture")
     assert (payment(control)["held"], payment(control)["captured"]) == (1200, 0)
 
 
-def test_a_hold_is_let_go_and_that_is_no_refund(
-    api: stripe.StripeClient, control: Control
-) -> None:
+def test_a_hold_is_let_go_and_that_is_no_refund(api: stripe.StripeClient, control: Control) -> None:
     intent = hold(api)
     canceled = api.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "abandoned"})
     assert (canceled.status, canceled.cancellation_reason) == ("canceled", "abandoned")

@@ -154,6 +154,7 @@ class Server:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
+            process.stdout.close()
             raise RuntimeError(f"fakestripe ended with code {process.wait()}")
         return cls(process, line.split()[-1])
 

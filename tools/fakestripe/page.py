@@ -83,7 +83,7 @@ class Pages:
         back = intent.private.get("return_url")
         if back is None:
             return self._render("answered.html", intent=intent.body)
-        raise web.HTTPSeeOther(way_back(back, intent, approved=approved))
+        raise web.HTTPSeeOther(way_back(back, intent))
 
     # --- pieces
 
@@ -126,14 +126,15 @@ class Pages:
         return web.Response(text=text, content_type="text/html", status=status, headers=SAFETY)
 
 
-def way_back(url: str, intent: Record, *, approved: bool) -> str:
+def way_back(url: str, intent: Record) -> str:
     """The shop's URL, with what Stripe adds to it."""
+    failed = intent.body["status"] == "requires_payment_method"
     parts = urlsplit(url)
     added = urlencode(
         {
             "payment_intent": intent.id,
             "payment_intent_client_secret": intent.body["client_secret"],
-            "redirect_status": "succeeded" if approved else "failed",
+            "redirect_status": "failed" if failed else "succeeded",
         }
     )
     return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, added]))))
