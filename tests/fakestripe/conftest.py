@@ -9,7 +9,7 @@ import stripe
 from tests.fakestripe.shop import Shop
 from tools.fakestripe.client import Control, Server
 
-KEY = "sk_test_of_the_tests"
+KEY = "sk_test_oftests"
 PATIENCE = 20  # seconds: a bound for a test that would hang, never what a test waits for
 
 

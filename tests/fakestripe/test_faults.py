@@ -217,6 +217,17 @@ def test_reading_meets_errors_after_and_silence_too(
     assert operation.ask(api, subject, {})
 
 
+def test_what_was_asked_before_a_reset_is_not_carried_out_after_it(
+    server: Server, api: stripe.StripeClient, control: Control
+) -> None:
+    control.fault("authorize", "slow", seconds=600)
+    refused(lambda: hold(client(server.address, timeout=0.2), "k"))
+    until(control.calls)
+    control.reset()
+    assert hold(api, "k").status == "requires_capture"
+    assert len(control.ledger()["payments"]) == 1
+
+
 def test_who_waits_gets_the_answer_once_it_is_let_go(
     server: Server, control: Control, api: stripe.StripeClient
 ) -> None:

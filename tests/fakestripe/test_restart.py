@@ -64,6 +64,13 @@ def test_it_ends_quietly_when_told_even_while_calls_hang(data: Path) -> None:
         assert server.process.wait(20) == 0
 
 
+def test_a_file_that_another_server_has_is_refused(data: Path) -> None:
+    with Server.start(data) as first:
+        with pytest.raises(RuntimeError, match="ended with code 1"):
+            Server.start(data)
+        assert hold(client(first.address)).status == "requires_capture"
+
+
 def test_a_port_that_is_taken_is_told(data: Path, tmp_path: Path) -> None:
     with Server.start(data) as server:
         taken = int(server.address.rpartition(":")[2])

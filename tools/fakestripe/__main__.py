@@ -3,6 +3,7 @@
 import argparse
 import logging
 import socket
+import sqlite3
 import sys
 
 from aiohttp import web
@@ -17,7 +18,7 @@ HOST = "127.0.0.1"
 def main(arguments: list[str] | None = None) -> None:
     given = parse(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    store = Store(given.data)
+    store = open_store(given.data)
     gateway = Gateway(store)
     if given.webhook:
         store.set("webhook_url", given.webhook)
@@ -32,6 +33,14 @@ def main(arguments: list[str] | None = None) -> None:
             print=lambda *_: say(f"fakestripe listens at {gateway.address}"),
         )
     store.close()
+
+
+def open_store(path: str) -> Store:
+    """The data of this server, or an end that says why not."""
+    try:
+        return Store(path)
+    except sqlite3.OperationalError as error:
+        raise SystemExit(f"fakestripe cannot use {path}: {error}") from error
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

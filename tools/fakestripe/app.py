@@ -90,7 +90,9 @@ class Api:
         if key is not None:
             require_key(key)
         route, subject = self.gateway.operations.find(request.method, request.path)
-        return Call(request_id, route, subject, request.path, given, account, key)
+        return Call(
+            request_id, route, subject, request.path, given, account, key, self.gateway.epoch
+        )
 
     def _begin(self, request: web.Request, call: Call, fault: Fault | None) -> None:
         self.gateway.journal.begin(

@@ -159,7 +159,7 @@ class Server:
         return cls(process, line.split()[-1])
 
     def stop(self) -> None:
-        """End it as `make down` would."""
+        """End it as Ctrl-C would; nothing happens if it has ended."""
         self.process.terminate()
         self._gone()
 
@@ -177,5 +177,4 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.stop()
+        self.stop()

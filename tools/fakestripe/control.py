@@ -134,7 +134,7 @@ class Control:
     async def reset(self, request: web.Request) -> Json:
         """Forget everything but where webhooks go; the clock is right again."""
         self.let_go()
-        self.gateway.store.empty()
+        self.gateway.forget()
         return {}
 
     # --- what has happened

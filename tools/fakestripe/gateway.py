@@ -27,6 +27,7 @@ class Call:
     given: Json  # parameters as they came
     account: str
     key: str | None  # of a POST; others have none
+    epoch: int  # what was asked before all was forgotten is not carried out after it
 
     @property
     def asked(self) -> Asked | None:
@@ -55,11 +56,17 @@ class Gateway:
         self.keys = Keys(store, self.clock)
         self.journal = Journal(store, self.clock)
         self.address = ""
+        self.epoch = 0
 
     def listens_at(self, address: str) -> None:
         """Say where this server is, for the links in its answers."""
         self.address = address
         self.operations.bank.address = address
+
+    def forget(self) -> None:
+        """Be as new, but for where webhooks go."""
+        self.store.empty()
+        self.epoch += 1
 
     def log_url(self, request_id: str) -> str:
         return f"{self.address}/#{request_id}"
@@ -70,6 +77,8 @@ class Gateway:
         With `fails_after` it has its effect and is answered 500. Effect and answer are kept in one
         transaction. Raises StripeError for what is refused before it is carried out.
         """
+        if call.epoch != self.epoch:
+            raise server_error()
         self.operations.timers.fire()
         if call.asked and (kept := self.keys.kept(call.asked)):
             if fails_after:

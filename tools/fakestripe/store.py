@@ -34,6 +34,7 @@ CREATE INDEX IF NOT EXISTS objects_by_payment ON objects (json_extract(body, '$.
 CREATE INDEX IF NOT EXISTS objects_by_order
   ON objects (json_extract(body, '$.metadata.order_id') COLLATE NOCASE);
 """
+LOCKED_SECONDS = 1.0  # how long a server that was just killed may keep the file
 LETTERS = string.ascii_letters + string.digits
 
 
@@ -51,11 +52,15 @@ class Record:
 
 
 class Store:
-    """The file. One process opens it, and one thread uses it."""
+    """The file. One process has it at a time, and one thread uses it.
+
+    Raises sqlite3.OperationalError if it cannot be opened, or if another process has it.
+    """
 
     def __init__(self, path: str) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection = sqlite3.connect(path, timeout=LOCKED_SECONDS, isolation_level=None)
         self.connection.row_factory = sqlite3.Row
+        self.connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing
         self.declare(TABLES)

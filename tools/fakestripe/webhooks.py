@@ -9,7 +9,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from stripe import WebhookSignature
 
 from .clock import Clock
-from .store import Store
+from .store import Json, Store
 
 PATIENCE = ClientTimeout(total=10)
 FIRST_RETRY = 1.0  # seconds by the server's clock; doubled each time
@@ -88,17 +88,20 @@ class Webhooks:
         """Send it, unless it is under way already."""
         if row["number"] in self.sending:
             return
+        event = self.store.find("event", row["event"])
+        if event is None:  # all was forgotten meanwhile
+            return
         self.sending.add(row["number"])
         try:
-            answer, taken = await self._post(row["event"])
-            self._record(row, answer, taken=taken)
+            answer, taken = await self._post(event.body)
+            self._record(row, event.body["created"], answer, taken=taken)
         finally:
             self.sending.discard(row["number"])
 
-    async def _post(self, event: str) -> tuple[str, bool]:
+    async def _post(self, event: Json) -> tuple[str, bool]:
         """Send an event once; returns what came back, and whether that is a yes."""
         assert self.session is not None, "deliveries begin with run()"
-        payload = json.dumps(self.store.get("event", event).body)
+        payload = json.dumps(event)
         secret = self.store.setting("webhook_secret", "")
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -115,16 +118,14 @@ class Webhooks:
         except (ClientError, TimeoutError, OSError) as error:
             return type(error).__name__, False
 
-    def _record(self, row: Row, answer: str, *, taken: bool) -> None:
-        attempts = row["attempts"] + 1
-        age = self.clock.now() - self.store.get("event", row["event"]).body["created"]
-        pause = min(FIRST_RETRY * 2 ** (attempts - 1), LONGEST_PAUSE)
+    def _record(self, row: Row, created: int, answer: str, *, taken: bool) -> None:
+        attempts, age = row["attempts"] + 1, self.clock.now() - created
         status = "sent" if taken else "due" if age < GIVEN_UP_AFTER else "given_up"
         with self.store.transaction():
             self.store.execute(
                 "UPDATE deliveries SET status = ?, attempts = ?, answer = ?, due = ? "
                 "WHERE number = ?",
-                status, attempts, answer, self.clock.now() + pause, row["number"],
+                status, attempts, answer, self.clock.now() + pause_after(attempts), row["number"],
             )  # fmt: skip
             if taken:
                 self._let_follow(row)
@@ -136,3 +137,8 @@ class Webhooks:
             "WHERE status = 'behind' AND payment = ? AND number < ?",
             self.clock.now(), row["payment"], row["number"],
         )  # fmt: skip
+
+
+def pause_after(attempts: int) -> float:
+    """How long until the next attempt, in seconds of the server's clock."""
+    return min(FIRST_RETRY * 2 ** min(attempts - 1, 20), LONGEST_PAUSE)
