@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.webhook:
         store.set("webhook_url", given.webhook)
         store.set("webhook_secret", given.webhook_secret)
-    with socket.create_server((HOST, given.port)) as listening:
+    with listen(given.port) as listening:
         gateway.listens_at(f"http://{HOST}:{listening.getsockname()[1]}")
         web.run_app(
             application(gateway),
@@ -33,6 +33,14 @@ def main(arguments: list[str] | None = None) -> None:
             print=lambda *_: say(f"fakestripe listens at {gateway.address}"),
         )
     store.close()
+
+
+def listen(port: int) -> socket.socket:
+    """The port that this server answers at, or an end that says why not."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise SystemExit(f"fakestripe cannot listen at {HOST}:{port}: {error}") from error
 
 
 def open_store(path: str) -> Store:

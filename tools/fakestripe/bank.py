@@ -2,9 +2,10 @@
 
 import copy
 from dataclasses import dataclass
+from typing import NoReturn
 
 from . import objects
-from .cards import CARDS, MUST_AUTHENTICATE, Card, Challenge, Decline
+from .cards import CARDS, MUST_AUTHENTICATE, Card, Decline
 from .clock import Clock
 from .errors import StripeError, doc_url
 from .events import Events
@@ -52,7 +53,7 @@ class Bank:
     def confirm(self, intent: Record, attempt: Attempt) -> None:
         """Ask for the money. Raises StripeError when the card is declined, which is saved."""
         card = self._card(intent)
-        if card.challenge is Challenge.NEVER:
+        if not card.asks:
             self._authorize(intent, card)
         elif attempt.can_ask:
             self._ask(intent, attempt)
@@ -177,7 +178,7 @@ class Bank:
         self.events.happened("charge.succeeded", charge.body)
         self.events.happened("payment_intent.succeeded", intent.body)
 
-    def _decline(self, intent: Record, decline: Decline) -> None:
+    def _decline(self, intent: Record, decline: Decline) -> NoReturn:
         """The bank refuses; another payment method may be tried. Always raises StripeError."""
         method = self._method(intent)
         charge = self._new_charge(intent)

@@ -21,13 +21,6 @@ class Decline:
     message: str
 
 
-class Challenge(StrEnum):
-    """When the bank asks its customer (3-D Secure)."""
-
-    NEVER = "never"
-    ALWAYS = "always"
-
-
 class Refund(StrEnum):
     """What becomes of a refund."""
 
@@ -44,7 +37,7 @@ class Card:
     last4: str
     funding: str = "credit"
     decline: Decline | None = None
-    challenge: Challenge = Challenge.NEVER
+    asks: bool = False  # the bank asks its customer (3-D Secure)
     refund: Refund = Refund.SUCCEEDS
 
 
@@ -95,11 +88,11 @@ CARDS = {
     "pm_card_chargeCustomerFail": Card("visa", "0341", decline=GENERIC),
     # 3-D Secure
     "pm_card_threeDSecureOptional": Card("visa", "3055"),
-    "pm_card_threeDSecure2Required": Card("visa", "3220", challenge=Challenge.ALWAYS),
-    "pm_card_authenticationRequired": Card("visa", "3184", challenge=Challenge.ALWAYS),
-    "pm_card_authenticationRequiredOnSetup": Card("visa", "3155", challenge=Challenge.ALWAYS),
+    "pm_card_threeDSecure2Required": Card("visa", "3220", asks=True),
+    "pm_card_authenticationRequired": Card("visa", "3184", asks=True),
+    "pm_card_authenticationRequiredOnSetup": Card("visa", "3155", asks=True),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Card(
-        "visa", "3178", decline=INSUFFICIENT, challenge=Challenge.ALWAYS
+        "visa", "3178", decline=INSUFFICIENT, asks=True
     ),
     # refunds
     "pm_card_pendingRefund": Card("visa", "7726", refund=Refund.PENDS),

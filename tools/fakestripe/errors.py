@@ -84,7 +84,7 @@ def too_many_requests() -> StripeError:
     )
 
 
-def key_in_use(key: str | None) -> StripeError:
+def key_in_use(key: str) -> StripeError:
     return StripeError(
         "There is currently another in-progress request using this Idempotent Key (that probably "
         "means you submitted twice, and the other request is still going through): "
@@ -92,6 +92,19 @@ def key_in_use(key: str | None) -> StripeError:
         status=409,
         type="idempotency_error",
         code="idempotency_key_in_use",
+        early=True,
+    )
+
+
+def conflict(key: str | None) -> StripeError:
+    """Somebody else is at it: at the key if there is one, else at the object."""
+    if key is not None:
+        return key_in_use(key)
+    return StripeError(
+        "This object cannot be accessed right now because another API request or Stripe process is "
+        "currently accessing it. If you see this error intermittently, retry the request.",
+        status=409,
+        code="lock_timeout",
         early=True,
     )
 

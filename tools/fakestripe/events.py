@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from . import objects
 from .clock import Clock
-from .faults import Faults, WebhookFault
+from .faults import NO_FAULT, Faults, WebhookFault
 from .store import Json, Record, Store
 
 TABLES = """
@@ -27,7 +27,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (status, due);
 """
-BEHIND_AT_MOST = 5.0  # seconds that a delivery waits for another one to overtake it
+# Seconds: how late is late, and how long a delivery waits for another one to overtake it.
+DELAYS: dict[str, float] = {WebhookFault.LATE: 1, WebhookFault.OUT_OF_ORDER: 5}
+STATUSES: dict[str, str] = {WebhookFault.OUT_OF_ORDER: "behind", WebhookFault.NEVER: "withheld"}
 
 
 class Events:
@@ -60,23 +62,17 @@ class Events:
             self._deliver(event, payment_of(subject))
 
     def _deliver(self, event: Json, payment: str) -> None:
-        taken = self.faults.take("webhook", event["type"])
-        fault = WebhookFault(taken.kind) if taken else WebhookFault.NONE
-        seconds = taken.seconds if taken else None
-        delay, status = 0.0, "due"
-        if fault is WebhookFault.LATE:
-            delay = seconds if seconds is not None else 1.0
-        elif fault is WebhookFault.OUT_OF_ORDER:
-            delay = seconds if seconds is not None else BEHIND_AT_MOST
-            status = "behind"
-        elif fault is WebhookFault.NEVER:
-            status = "withheld"
-        for _ in range(2 if fault is WebhookFault.TWICE else 1):
+        fault = self.faults.take("webhook", event["type"]) or NO_FAULT
+        delay = fault.lasts(DELAYS[fault.kind]) if fault.kind in DELAYS else 0
+        status = STATUSES.get(fault.kind, "due")
+        # Only what a request has caused has an answer that can wait for it.
+        early = fault.kind == WebhookFault.BEFORE_ANSWER and self.request["id"] is not None
+        for _ in range(2 if fault.kind == WebhookFault.TWICE else 1):
             self.store.execute(
                 "INSERT INTO deliveries (event, type, payment, status, due, early, fault) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                event["id"], event["type"], payment, status, self.clock.now() + delay,
-                fault is WebhookFault.BEFORE_ANSWER, fault if taken else None,
+                event["id"], event["type"], payment, status, self.clock.now() + delay, early,
+                None if fault is NO_FAULT else fault.kind,
             )  # fmt: skip
 
 

@@ -73,10 +73,17 @@ class WebhookFault(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault, taken for one call or event. `seconds` is None where the kind's default holds."""
+    """One fault, for one call or event. `seconds` is None where the kind's default holds."""
 
     kind: str
     seconds: float | None = None
+
+    def lasts(self, default: float) -> float:
+        """For how many seconds."""
+        return default if self.seconds is None else self.seconds
+
+
+NO_FAULT = Fault("none")
 
 
 class Faults:

@@ -6,34 +6,15 @@ Nothing here waits or knows of HTTP; one thread runs it, so that requests never 
 from dataclasses import dataclass
 
 from . import expanding, params
+from .calls import Call
 from .clock import Clock
 from .errors import Answer, StripeError, server_error
 from .events import Events
 from .faults import Faults
-from .idempotency import Asked, Keys, fingerprint
+from .idempotency import Keys
 from .journal import Journal
-from .operations import Operations, Route
+from .operations import Operations
 from .store import Json, Store
-
-
-@dataclass
-class Call:
-    """A request that is somebody's and names an operation."""
-
-    request_id: str
-    route: Route
-    subject: str  # the id in the path
-    path: str
-    given: Json  # parameters as they came
-    account: str
-    key: str | None  # of a POST; others have none
-    epoch: int  # what was asked before all was forgotten is not carried out after it
-
-    @property
-    def asked(self) -> Asked | None:
-        if self.key is None:
-            return None
-        return Asked(self.account, self.key, fingerprint(self.path, self.given))
 
 
 @dataclass

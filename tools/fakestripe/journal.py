@@ -2,7 +2,9 @@
 
 from sqlite3 import Row
 
+from .calls import Call
 from .clock import Clock
+from .faults import NO_FAULT, Fault
 from .store import Store
 
 TABLES = """
@@ -30,27 +32,21 @@ class Journal:
         self.clock = clock
         store.declare(TABLES)
 
-    def begin(
-        self,
-        request: str,
-        operation: str,
-        method: str,
-        path: str,
-        key: str | None,
-        fault: str | None,
-    ) -> None:
+    def begin(self, call: Call, fault: Fault) -> None:
         """A call has come in."""
         self.store.execute(
             "INSERT INTO calls (request, at, operation, method, path, key, fault) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            request, self.clock.now(), operation, method, path, key, fault,
+            call.request_id, self.clock.now(), call.route.operation, call.route.method, call.path,
+            call.key, None if fault is NO_FAULT else fault.kind,
         )  # fmt: skip
 
-    def end(self, request: str, status: int, *, replayed: bool) -> None:
+    def end(self, call: Call, status: int, *, replayed: bool) -> None:
         """It has its answer, whether that reaches the caller or not."""
         self.store.execute(
-            "UPDATE calls SET status = ?, replayed = ? WHERE request = ?", status, replayed, request
-        )
+            "UPDATE calls SET status = ?, replayed = ? WHERE request = ?",
+            status, replayed, call.request_id,
+        )  # fmt: skip
 
     def all(self) -> list[Row]:
         return self.store.rows("SELECT * FROM calls ORDER BY number")

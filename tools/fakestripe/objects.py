@@ -6,7 +6,7 @@ from .cards import Card
 from .store import Json, new_id
 
 CURRENT_VERSION = "2026-10-28.endive"
-HOLD_DESCRIPTOR = "FAKESTRIPE"
+DESCRIPTOR = "FAKESTRIPE"
 
 
 def payment_intent(params: Json, created: int) -> Json:
@@ -106,7 +106,7 @@ def charge(intent: Json, method: Json, created: int) -> Json:
         "application_fee_amount": None,
         "balance_transaction": None,
         "billing_details": method["billing_details"],
-        "calculated_statement_descriptor": HOLD_DESCRIPTOR,
+        "calculated_statement_descriptor": DESCRIPTOR,
         "captured": False,
         "created": created,
         "currency": intent["currency"],
