@@ -271,6 +271,15 @@ def test_a_webhook_before_the_answer(
     shop.wait_for(3)
 
 
+def test_what_no_answer_can_wait_for_comes_all_the_same(
+    api: stripe.StripeClient, control: Control, shop: Shop
+) -> None:
+    intent = hold(api, payment_method="pm_card_authenticationRequired")
+    control.webhook_fault("any", "before_answer", times=2)
+    control.authenticate(intent.id, approved=True)
+    assert shop.wait_for(4)[-1].type == HELD[2]
+
+
 def test_a_shop_that_never_got_its_answer_still_hears_of_the_payment(
     api: stripe.StripeClient, control: Control, shop: Shop
 ) -> None:
