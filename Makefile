@@ -57,7 +57,7 @@ demo: install ## replay baskets as orders, print the outcomes and the proof (BAS
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	SECRET_KEY=none-needed $(VENV)/mypy apps sagaplatform
+	SECRET_KEY=none-needed $(VENV)/mypy apps sagaplatform tools
 	$(VENV)/lint-imports
 	@$(if $(TESTS)$(KAFKA_BOOTSTRAP_SERVERS)$(DATABASE_URL_ORDERS),$(call pytest,$(TESTS)),$(halves))
 
