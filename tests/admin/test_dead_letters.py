@@ -431,6 +431,21 @@ def test_a_letter_that_was_replayed_meanwhile_is_left_alone(
     assert ada.post(page(letter, act), again).status_code == 302
 
 
+def test_who_is_overtaken_by_a_failure_reads_of_it_and_may_go_on(
+    shop: Databases, ada: Client, letter: UUID
+) -> None:
+    shop["inventory"].execute(  # the engine sent it again, which failed alike
+        "UPDATE inventory_deadletter SET version = 1, failed_at = now() WHERE id = %s", [letter]
+    )
+    asked = ada.post(page(letter, "discard"), {"version": 0, "reason": REASON})
+
+    text = read(asked.content.decode())
+    assert "Its saga sent it again, and it failed again: The headers or the payload" in text
+    assert "seen:" not in text
+    again = {"version": asked.context["form"]["version"].value(), "reason": REASON}
+    assert ada.post(page(letter, "discard"), again).status_code == 302
+
+
 @pytest.mark.parametrize("act", ["replay", "discard"])
 def test_a_letter_that_was_settled_meanwhile_is_left_alone(
     shop: Databases, ada: Client, letter: UUID, act: str

@@ -53,6 +53,8 @@ from apps.messaging.audit import Actor, checked_reason
 from apps.messaging.display import words
 from apps.messaging.errors import MessagingError, ReasonMissing
 
+COMPARED = frozenset({"id", "seen", "now"})  # of a refusal: what programs compare
+
 # --- what can be done, as data
 
 
@@ -376,5 +378,6 @@ def in_words(refusal: Exception) -> str:
 
 
 def facts_of(refusal: Exception) -> list[str]:
-    """What a refusal tells beside its words."""
-    return [f"{words(name)}: {value}" for name, value in vars(refusal).items()]
+    """What a refusal tells beside its words, for people."""
+    told = vars(refusal).items()
+    return [f"{words(name)}: {value}" for name, value in told if name not in COMPARED]

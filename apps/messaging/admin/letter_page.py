@@ -68,11 +68,12 @@ class LetterPage(Acting, ReadOnlyAdmin):
         return subject.row
 
     def changes_since(self, subject: Letter, version: int) -> Sequence[object]:
-        """What people did since, and how it stands; what a message did by itself leaves no deed."""
-        done = deeds(Database(subject.context), subject.letter.id)
+        """What people did since, else that it failed anew, which is no deed; and how it stands."""
+        letter = subject.letter
+        done = deeds(Database(subject.context), letter.id)
         since = [each for each in done if each.version >= version and each.operation != REVEALED]
-        now = f"Now: {subject.letter.status}. {stands(subject.letter)}"
-        return [*map(_deed, since), now]
+        now = f"Now: {letter.status}. {stands(letter)}"
+        return [*map(_deed, since), *([] if since else _failed_anew(letter)), now]
 
     def buttons(self, request: HttpRequest, subject: Letter) -> Buttons:
         """To correct a message is to see it: who may only correct is told what is missing."""
@@ -262,6 +263,12 @@ def _history(done: Sequence[Deed]) -> Table:
 def _more(deed: Deed) -> str:
     changed = ", ".join(deed.changed)
     return f"{deed.outcome}; changed {changed}" if changed else deed.outcome
+
+
+def _failed_anew(letter: ParkedLetter) -> Iterator[str]:
+    """A parked message whose request was sent again by itself, which came to the same."""
+    if letter.status == ParkedStatus.PARKED:
+        yield f"Its saga sent it again, and it failed again: {letter.error}"
 
 
 def _deed(deed: Deed) -> SafeString:
