@@ -31,6 +31,7 @@ class Span:
     parent_id: str
     facts: dict[str, Any]
     links: tuple[tuple[str, str], ...]  # trace and span
+    linked: tuple[dict[str, Any], ...]  # what each link tells
     failed: bool
     events: int
 
@@ -87,6 +88,7 @@ def span_of(service: str, sent: Sent) -> Span:
         parent_id=sent.parent_span_id.hex(),
         facts=value_of(sent.attributes),
         links=tuple((each.trace_id.hex(), each.span_id.hex()) for each in sent.links),
+        linked=tuple(value_of(each.attributes) for each in sent.links),
         failed=sent.status.code == Status.STATUS_CODE_ERROR,
         events=len(sent.events),
     )

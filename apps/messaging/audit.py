@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from apps.messaging.database import Database
 from apps.messaging.errors import OutsideTransaction, ReasonMissing
 from apps.messaging.models import SubjectKind
+from apps.messaging.tracing import tracer
 
 # Write down one action. The table takes no UPDATE and no DELETE from the run-time role.
 WRITE_DOWN = """
@@ -50,6 +51,8 @@ def write_down(
     """
     if not database.in_transaction():
         raise OutsideTransaction(database=database.alias)
+    if saga_id:
+        tracer().about(saga_id)
     id = uuid7()
     subject = (subject_kind.value, subject_id, saga_id, step, version)
     told = (checked_reason(reason), msgspec.json.encode(parameters).decode(), outcome)

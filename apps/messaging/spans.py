@@ -63,6 +63,11 @@ def below(parent: SpanContext) -> Context:
     return trace.set_span_in_context(trace.NonRecordingSpan(parent), Context())
 
 
+def link_to(span: SpanContext, saga_id: UUID) -> Link:
+    """From a span that is about several sagas to one of theirs."""
+    return Link(span, {SAGA_ID: str(saga_id)})
+
+
 def now() -> SpanContext:
     """What this thread is doing."""
     return trace.get_current_span().get_span_context()
@@ -134,7 +139,7 @@ class OpenTelemetryTracer(tracing.Tracer):
     def new_traceparent(self) -> str:
         return self.current()
 
-    def begin(self, saga_id: UUID) -> None:
+    def about(self, saga_id: UUID) -> None:
         trace.get_current_span().set_attribute(SAGA_ID, str(saga_id))
 
     # --- handling
@@ -235,7 +240,7 @@ class WakeUp:
 
     def join(self, of: SpanContext, saga_id: UUID) -> Link:
         """A call is made; the link back for it."""
-        call = Link(of, {SAGA_ID: str(saga_id)})
+        call = link_to(of, saga_id)
         if self.span is None:
             facts: Facts = {"saga.context": self.context}
             name = f"work {self.context}"
@@ -260,6 +265,7 @@ class BatchSpans(tracing.BatchSpans):
         self.tracer, self.context, self.messages = tracer, context, messages
         self.began = time.time_ns()
         self.handled: dict[Record, Span] = {}
+        self.links: list[Link] = []  # of the batch, with the saga of each
 
     def take(self, record: Record, envelope: Envelope) -> Envelope:
         if not is_sampled(envelope.traceparent):
@@ -271,6 +277,7 @@ class BatchSpans(tracing.BatchSpans):
         facts["saga.context"] = self.context
         span = self.tracer.start(f"handle {envelope.type}", parent, SpanKind.CONSUMER, facts)
         self.handled[record] = span
+        self.links.append(link_to(span.get_span_context(), envelope.request.saga_id))
         return replace(envelope, traceparent=traceparent_of(span.get_span_context()))
 
     def decided(self, decisions: Iterable[tuple[Record, str]]) -> None:
@@ -299,9 +306,8 @@ class BatchSpans(tracing.BatchSpans):
             "saga.context": self.context,
             "messaging.batch.message_count": len(self.handled),
         }
-        links = [Link(each.get_span_context()) for each in self.handled.values()]
         start = partial(self.tracer.otel.start_span, start_time=self.began)
-        batch = start(f"batch {self.context}", below(ROOT), SpanKind.CONSUMER, facts, links)
+        batch = start(f"batch {self.context}", below(ROOT), SpanKind.CONSUMER, facts, self.links)
         for each in self.handled.values():
             each.add_link(batch.get_span_context())
         batch.end()

@@ -37,7 +37,7 @@ def start_saga(
         raise OutsideTransaction(database=label)
     request = Request(saga_id, step, Action.DO, generation=1, mode=plan.mode)
     transaction.on_commit(partial(reach, "start.after_commit", [request]), using=label)
-    tracer().begin(saga_id)
+    tracer().about(saga_id)
     envelope = new_envelope(
         event,
         request,

@@ -56,8 +56,9 @@ class Tracer:
         the message's own span begins a trace."""
         return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
-    def begin(self, saga_id: UUID) -> None:
-        """A saga begins by what this thread is doing."""
+    def about(self, saga_id: UUID) -> None:
+        """What this thread is doing begins a saga, or is done to one; of several the last is told.
+        A span that is ours alone, of a message or a call, knows its saga without this."""
 
     def batch(self, context: str, messages: int) -> BatchSpans:
         """So many messages are handled by one transaction."""

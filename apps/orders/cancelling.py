@@ -14,6 +14,7 @@ from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.outbox import publish
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
+from apps.messaging.tracing import tracer
 from apps.orders.errors import CannotBeCancelled, IdempotencyKeyReused, NoSuchOrder
 from apps.orders.models import Order, OrderStatus
 from apps.orders.selectors import cancellation_of, prospect_of_order
@@ -76,6 +77,7 @@ def _locked(customer_id: int, order_id: UUID) -> Order:
 def _ask(database: Database, order: Order, traceparent: str | None) -> None:
     """Ask the saga that is under way, or begin one."""
     if order.status == OrderStatus.PLACED:
+        tracer().about(order.saga_id)
         publish(database, [_wish(order, traceparent or new_traceparent())])
         return
     facts = (order.customer_id, order.currency, order.total_cents, order.plan)

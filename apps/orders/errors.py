@@ -46,8 +46,8 @@ class OrderHasEnded(OrdersError):
 
 
 class NoStartToTell(OrdersError):
-    """No order of that id is under way: it has ended, or never was. Compare the id with the list of
-    orders."""
+    """No order of that id is under way or being taken back: it has ended, or never was. Compare the
+    id with the list of orders."""
 
 
 class NoSuchShare(MessagingError):

@@ -184,6 +184,9 @@ class Cancellation(models.Model):
     reason = models.TextField()  # the customer's words, or none
     why_not = models.TextField(default="", db_default="")  # of a refusal, as it was heard
     saga_id = models.UUIDField(null=True, unique=True)  # of cancel_order, once one was started
+    plan = models.TextField(default="", db_default="")  # of that saga
+    start_told = models.IntegerField(db_default=1)  # how often its start was published
+    start_told_at = models.DateTimeField(db_default=Now())  # the last time
     idempotency_key = models.TextField()
     request_hash = models.BinaryField()  # SHA-256 of the canonical request
     requested_at = models.DateTimeField(db_default=Now())
@@ -210,6 +213,14 @@ class Cancellation(models.Model):
             models.CheckConstraint(
                 condition=models.Q(idempotency_key__regex=r"^.{1,255}$"),
                 name="orders_cancellation_key_has_a_length",
+            ),
+        ]
+        indexes = [
+            # Wishes whose saga's start may have got lost: few among many that are decided.
+            models.Index(
+                fields=["start_told_at"],
+                condition=models.Q(status="returning"),
+                name="orders_being_taken_back",
             ),
         ]
 

@@ -49,9 +49,14 @@ class Change(NamedTuple):
 
 
 def mode_for(process: str, saga_id: UUID) -> Mode:
-    """The mode of a new saga. A UUIDv7 ends in chance, so its remainder is a fair share."""
+    """The mode of a new saga."""
     rows = Database("orders").fetch(SHARE, [process])
-    percent = rows[0][0] if rows else 0
+    return mode_in(rows[0][0] if rows else 0, saga_id)
+
+
+def mode_in(percent: int, saga_id: UUID) -> Mode:
+    """The mode of a saga where events drive so many percent. A UUIDv7 ends in chance, so its
+    remainder is a fair share; who is in a share is in every larger one."""
     return Mode.CHOREOGRAPHED if saga_id.int % 100 < percent else Mode.ORCHESTRATED
 
 

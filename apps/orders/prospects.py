@@ -10,7 +10,8 @@ class How(enum.StrEnum):
     """In which way an order would be cancelled."""
 
     AT_ONCE = "at_once"  # its saga turns back
-    BY_RETURN = "by_return"  # it is confirmed: the parcel is recalled, what was paid given back
+    # It is confirmed, or paid and will be: the parcel is recalled, what was paid given back.
+    BY_RETURN = "by_return"
 
 
 class Prospect(NamedTuple):
@@ -36,12 +37,13 @@ REFUSED = Prospect(
 
 
 def prospect_of(
-    status: OrderStatus, wish: CancellationStatus | None, *, has_left: bool
+    status: OrderStatus, wish: CancellationStatus | None, *, is_paid: bool, has_left: bool
 ) -> Prospect:
     """What would come of a wish to cancel now, as far as orders knows.
 
-    `wish` is the one that there is, `has_left` whether the carrier is known to have the parcel: it
-    may have it and orders not know, then shipping refuses.
+    `wish` is the one that there is. `is_paid` is whether the payment is known to be captured, which
+    no saga turns back; `has_left` whether the carrier is known to have the parcel. Either may be so
+    and orders not know: then the engine, or shipping, says so to the wish.
     """
     if status == OrderStatus.CANCELLED:
         return CANCELLED
@@ -49,4 +51,5 @@ def prospect_of(
         return SHIPPED
     if wish is not None:
         return REFUSED if wish == CancellationStatus.REFUSED else UNDER_WAY
-    return Prospect(How.AT_ONCE if status == OrderStatus.PLACED else How.BY_RETURN)
+    turns_back = status == OrderStatus.PLACED and not is_paid
+    return Prospect(How.AT_ONCE if turns_back else How.BY_RETURN)

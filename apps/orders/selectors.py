@@ -122,7 +122,8 @@ FACTS_OF_SAGAS = FACTS.replace("ORDER BY o.id", "WHERE o.saga_id = ANY(%b::uuid[
 # The same of the next orders behind one, so many at once.
 FACTS_BEHIND = FACTS.replace("ORDER BY o.id", "WHERE o.id > %b::uuid ORDER BY o.id LIMIT %b")
 PAGE = 1000
-HANDED_OVER = "ShipmentHandedOver"  # the type of the event on the timeline
+CAPTURED = "PaymentCaptured"  # types of events on the timeline
+HANDED_OVER = "ShipmentHandedOver"
 NUMBERS_BEGIN = "SP-"  # as services.number_of makes them
 
 
@@ -159,9 +160,14 @@ def prospect_of_order(order: Order) -> Prospect:
     """Whether it can be cancelled now, and how. Reads the order's events, if they are not
     prefetched."""
     wish = cancellation_of(order)
-    has_left = any(each.type == HANDED_OVER for each in order.events.all())
+    happened = {each.type for each in order.events.all()}
     status = CancellationStatus(wish.status) if wish else None
-    return prospect_of(OrderStatus(order.status), status, has_left=has_left)
+    return prospect_of(
+        OrderStatus(order.status),
+        status,
+        is_paid=CAPTURED in happened,
+        has_left=HANDED_OVER in happened,
+    )
 
 
 def placed_by(saga_id: UUID) -> UUID:

@@ -19,7 +19,7 @@ from apps.messaging.outbox import publish
 from apps.messaging.starting import start_saga
 from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder
 from apps.orders.modes import mode_for
-from apps.orders.starts import STARTS, start_of
+from apps.orders.starts import RETURNS, STARTS, start_of
 from apps.processes import newest
 
 PROCESS = "place_order"
@@ -56,8 +56,14 @@ SELECT count(*) FROM placed
 # A placed order with its start as it was told, locked.
 LOCK_START = f"{STARTS} WHERE placed.id = %b AND placed.status = 'placed' FOR UPDATE OF placed"
 
+# The same of a confirmed one that is being taken back.
+LOCK_RETURN = f"{RETURNS} WHERE wish.order_id = %b AND wish.status = 'returning' FOR UPDATE OF wish"
+
 # Its start is told again, as if for the first time: the watchdog looks after it as before.
 TELL_ANEW = "UPDATE orders_order SET start_told = 1, start_told_at = now() WHERE id = %b"
+TELL_RETURN_ANEW = """
+UPDATE orders_cancellation SET start_told = 1, start_told_at = now() WHERE order_id = %b
+"""
 
 # What was answered under a key before.
 EARLIER = """
@@ -144,19 +150,21 @@ def place_order(
 
 
 def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
-    """Publish the start of a placed order's saga once more, for an engine that never heard of it.
-    One that did takes it for the duplicate that it is.
+    """Publish the start of the saga that places an order, or takes it back, once more, for an
+    engine that never heard of it. One that did takes it for the duplicate that it is.
 
     Written down in the same transaction. Raises NoStartToTell where no such order is under way, and
     ReasonMissing.
     """
     database = Database("orders")
     with database.transaction():
-        rows = database.fetch(LOCK_START, [order_id])
+        rows, anew = database.fetch(LOCK_START, [order_id]), TELL_ANEW
+        if not rows:
+            rows, anew = database.fetch(LOCK_RETURN, [order_id]), TELL_RETURN_ANEW
         if not rows:
             raise NoStartToTell(order=order_id)
         [(id, saga_id, plan, told, step, *answer)] = rows
-        database.execute(TELL_ANEW, [order_id])
+        database.execute(anew, [order_id])
         publish(database, [start_of((id, saga_id, plan, 1, step, *answer))])
         write_down(
             database, actor=actor, operation="tell_start", subject_kind=SubjectKind.ORDER,

@@ -1,4 +1,6 @@
-"""The start of an order's saga, told once more: what was told is kept in orders' own saga log."""
+"""The start of a saga of orders, told once more: of one that places an order, or of one that takes
+a confirmed order back. What was told is kept in orders' own saga log.
+"""
 
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from apps.messaging.database import Row
 from apps.messaging.envelope import Envelope, new_envelope
 from apps.messaging.request import Request
 from apps.messaging.starting import new_traceparent
+from apps.processes import PLACE_ORDER
 
 MOST_TELLINGS = 4  # then a person is asked
 
@@ -21,6 +24,15 @@ SELECT placed.id, placed.saga_id, placed.plan, placed.start_told, log.step,
 FROM orders_order AS placed
 JOIN orders_sagalog AS log ON log.saga_id = placed.saga_id
     AND log.step = split_part(split_part(placed.plan, '/', 4), ',', 1)
+"""
+
+# The same of wishes whose confirmed orders are being taken back.
+RETURNS = """
+SELECT wish.order_id, wish.saga_id, wish.plan, wish.start_told, log.step,
+    log.answer_type, log.answer_version, log.answer
+FROM orders_cancellation AS wish
+JOIN orders_sagalog AS log ON log.saga_id = wish.saga_id
+    AND log.step = split_part(split_part(wish.plan, '/', 4), ',', 1)
 """
 
 
@@ -36,9 +48,10 @@ def start_of(row: Row) -> Envelope:
 
 
 def need_of(order_id: UUID, saga_id: UUID, plan: str, step: str) -> Envelope:
-    """A person should look: nobody takes the order on."""
+    """A person should look: nobody takes the order on, or back."""
+    what = "on" if Plan.from_header(plan).process == PLACE_ORDER.name else "back"
     reason = (
-        f"Nobody takes on order {order_id}; its start was told {MOST_TELLINGS} times. "
+        f"Nobody takes {what} order {order_id}; that was told {MOST_TELLINGS} times. "
         f"When the engine is well: manage.py tell_start {order_id}"
     )
     event = PersonNeeded(kind="start_lost", context="orders", reason=reason)

@@ -33,11 +33,12 @@ WHERE o.saga_id = ANY(%b::uuid[]) AND wish.status IN ('requested', 'accepted', '
 ORDER BY o.saga_id FOR UPDATE OF wish
 """
 
-# requested, accepted, waiting -> returning, under the saga that takes the order back; told on the
-# order's timeline. Returns how many wishes there were.
+# requested, accepted, waiting -> returning, under the saga that takes the order back, by its plan;
+# told on the order's timeline. Returns how many wishes there were.
 BEGIN = """
 WITH begun AS (
-  UPDATE orders_cancellation SET status = 'returning', saga_id = %b
+  UPDATE orders_cancellation SET status = 'returning', saga_id = %b, plan = %b,
+    start_told_at = clock_timestamp()
   WHERE order_id = %b AND status IN ('requested', 'accepted', 'waiting')
   RETURNING order_id
 ), told AS (
@@ -75,13 +76,13 @@ def follow_confirmed(database: Database, saga_ids: Collection[UUID]) -> None:
 def begin(database: Database, order: Confirmed, traceparent: str | None = None) -> None:
     """Start the saga that takes a confirmed order back, for the open wish that it has."""
     saga_id = uuid7()
-    [(wishes,)] = database.fetch(BEGIN, (saga_id, order.id))
+    plan = plan_for(order, saga_id)
+    [(wishes,)] = database.fetch(BEGIN, (saga_id, plan.to_header(), order.id))
     assert wishes == 1, "the caller has seen the wish, under lock"
     event = CancellationBegun(
         order_id=order.id, customer_id=order.customer_id, placed_by=order.saga_id,
         currency=order.currency, total_cents=order.total_cents,
     )  # fmt: skip
-    plan = plan_for(order, saga_id)
     start_saga(
         label="orders", saga_id=saga_id, step=plan.steps[0], event=event, plan=plan,
         traceparent=traceparent,

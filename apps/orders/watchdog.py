@@ -1,6 +1,7 @@
 """Orders' own watchdog: a start that got lost is told again, and in the end to a person.
 
-The initiator owns the start: until an order shows a sign of progress, nobody else may know of it.
+The initiator owns the start: until an order, or the taking back of one, shows a sign of progress,
+nobody else may know of it.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ from apps.messaging.failpoints import reach
 from apps.messaging.leases import HeldLease
 from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
-from apps.orders.starts import MOST_TELLINGS, STARTS, start_of
+from apps.orders.starts import MOST_TELLINGS, RETURNS, STARTS, start_of
 
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 60  # until a start is told again; each time twice as long
-MOST_ORDERS = 100  # in one turn
+MOST_ORDERS = 100  # of each kind in one turn
 LEASE_SECONDS = 15
 
 # Placed orders of which nothing was heard for so long, with their start as it was told, locked. The
@@ -40,6 +41,26 @@ UPDATE orders_order SET start_told = start_told + 1, start_told_at = now()
 WHERE id = ANY(%b::uuid[])
 """
 
+# The same of wishes whose orders are being taken back. The timeline is the order's: progress is
+# what was heard of the steps of this saga.
+LATE_RETURNS = f"""
+{RETURNS}
+WHERE wish.status = 'returning' AND wish.start_told <= %b
+  AND wish.start_told_at < now() - make_interval(secs => %b * 2 ^ (wish.start_told - 1))
+  AND NOT EXISTS (SELECT FROM orders_orderevent AS heard
+                  WHERE heard.order_id = wish.order_id AND heard.step <> log.step
+                    AND heard.step = ANY(string_to_array(split_part(wish.plan, '/', 4), ',')))
+ORDER BY wish.start_told_at LIMIT %b FOR UPDATE OF wish SKIP LOCKED
+"""
+
+RETURNS_TOLD_AGAIN = """
+UPDATE orders_cancellation SET start_told = start_told + 1, start_told_at = now()
+WHERE order_id = ANY(%b::uuid[])
+"""
+
+# What is late, and what then remembers that it was told again.
+WATCHED = {LATE_STARTS: TOLD_AGAIN, LATE_RETURNS: RETURNS_TOLD_AGAIN}
+
 
 class Watchdog:
     """One process's watch over the starts; of several, the one with the lease works."""
@@ -54,18 +75,20 @@ class Watchdog:
         if not self.lease.take():
             return 0
         TURNED.labels("orders").set_to_current_time()
+        return sum(self._look(late, remember) for late, remember in WATCHED.items())
+
+    def _look(self, late: str, remember: str) -> int:
         with self.database.transaction():
-            asked = (MOST_TELLINGS, float(self.patience), MOST_ORDERS)
-            rows = self.database.fetch(LATE_STARTS, asked)
+            rows = self.database.fetch(late, (MOST_TELLINGS, float(self.patience), MOST_ORDERS))
             if rows:
                 log.warning("starts_without_progress", orders=len(rows))
+                self.database.execute(remember, [[row[0] for row in rows]])
                 self._tell_again(rows)
         return len(rows)
 
     def _tell_again(self, rows: Sequence[Row]) -> None:
         starts = [start_of(row) for row in rows]
         requests = [each.request for each in starts]
-        self.database.execute(TOLD_AGAIN, [[row[0] for row in rows]])
         after = partial(reach, "starts.after_commit", requests)
         transaction.on_commit(after, using=self.database.alias)
         publish(self.database, starts)

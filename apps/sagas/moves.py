@@ -33,7 +33,7 @@ from apps.sagas.state import (
     Status,
     Substitute,
 )
-from apps.sagas.taking_over import by_events, fence
+from apps.sagas.taking_over import NOT_SKIPPED, by_events, fence
 from apps.sagas.waiting import may_turn_back, resume, send_again, turn_back_doubting
 
 
@@ -78,9 +78,7 @@ def skip(course: Course, saga: SagaState, move: Skip) -> Decision:
     """Undo a step whatever its outcome is, then go on without it."""
     request = _pending(saga, "skipped")
     if by_events(course):
-        raise MoveNotAllowed(
-            "Events drove this saga, and others may have undone their steps: nothing is skipped."
-        )
+        raise MoveNotAllowed(NOT_SKIPPED)
     leg = course.legs.get(move.step)
     if leg is None or not leg.step.skippable:
         raise MoveNotAllowed(f"{move.step} cannot be skipped: its definition does not say so.")

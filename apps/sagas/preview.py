@@ -28,6 +28,7 @@ from apps.sagas.state import (
     Driver,
     Move,
     Outcome,
+    Pause,
     RecordOutcome,
     Resolve,
     Resume,
@@ -36,6 +37,7 @@ from apps.sagas.state import (
     Status,
 )
 from apps.sagas.statements import READ_SAGAS
+from apps.sagas.taking_over import by_events
 
 Facts = Mapping[str, Any]  # of an answer
 
@@ -245,6 +247,8 @@ def cannot_be_undone(
         yield "The engine takes the saga over for good. What is known of it is as last heard."
     if decision.saga.status is Status.FENCING:
         yield "If the pivot has happened already, nothing is undone and the saga goes forward."
+    if isinstance(move, Pause) and by_events(course):
+        yield "Services may go on by what they had told one another before the engine took over."
     doubtful = [each.step for each in undone if not each.known]
     if doubtful:
         yield f"Not known to have happened, undone if it did: {', '.join(doubtful)}."

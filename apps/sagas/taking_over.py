@@ -22,9 +22,15 @@ from apps.sagas.state import (
     Move,
     Note,
     Overdue,
+    Pause,
+    RecordOutcome,
+    Resolve,
+    Resume,
     Retry,
     SagaState,
+    Skip,
     Status,
+    Substitute,
     Wish,
 )
 
@@ -94,11 +100,34 @@ def intervene(course: Course, saga: SagaState, said: Overdue | Wish | Move) -> D
         cause = Cause(step, "TurnedBack", "{}", said.reason)
         return take_over(course, saga, cause, said.reason, by_hand=True)
     if isinstance(said, Retry):
+        if said.step != step:
+            raise MoveNotAllowed(f"It does not wait for {said.step}, but for {step}.")
         return take_over(course, saga, None)
-    raise MoveNotAllowed(
-        "Events drive this saga, so that nothing holds it. Retry lets the engine take it over and "
-        "ask the awaited step again; compensate takes it over and turns it back if it still can."
-    )
+    raise MoveNotAllowed(WHY_NOT[type(said)])
+
+
+NOT_SKIPPED = (
+    "Events drive this saga, or did, so that others may have undone their steps: nothing is "
+    "skipped. Compensate turns it back if it still can."
+)
+NOT_ON_DESK = (
+    "Events drive this saga, so that nothing stands on the desk. Compensate lets the engine take "
+    "it over and turn it back if it still can; an undoing that fails then comes to the desk."
+)
+# Why a person's move does not take a saga over, and which do instead. To hold a saga the engine
+# would have to fence it, and what is fenced can only turn back: a pause would be no pause.
+WHY_NOT: dict[type, str] = {
+    Pause: "Events drive this saga, so that nothing holds it. Retry lets the engine take it over "
+    "and ask the awaited step again, and what the engine asks can be paused; compensate takes it "
+    "over and turns it back if it still can.",
+    Resume: "The saga is not paused.",
+    Skip: NOT_SKIPPED,
+    Resolve: NOT_ON_DESK,
+    Substitute: NOT_ON_DESK,
+    RecordOutcome: "Events drive this saga, so that nobody knows it to be stuck. Retry lets the "
+    "engine take it over and ask the awaited step again; what gives no answer then can be "
+    "recorded.",
+}
 
 
 def overdue(course: Course, saga: SagaState, said: Overdue) -> Decision:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.html import escape
@@ -24,7 +25,7 @@ from apps.sagas.models import Saga
 from apps.sagas.watchdog import Watchdog
 from tests.admin.sagas_world import act, audit, everything, messages_of, person, saga_page
 from tests.sagas.listening import hear, news, order
-from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE, WRAPPED
+from tests.sagas.scenarios import BY_EVENTS, REFUSALS, SUCCESSES, UNDONE, WRAPPED
 from tests.sagas.test_operations import seen, stuck_undo
 from tests.sagas.test_watchdog import Desk, Ears
 from tests.threads import at_once
@@ -389,6 +390,93 @@ def test_what_is_off_says_why(desk: Desk) -> None:
         "record": "Only the outcome of a pivot, or of a step behind it, that is stuck can be "
         "recorded; create shipment is not.",
     }
+
+
+def by_events(desk: Desk) -> UUID:
+    """A saga that events drive, and that waits for its price to be frozen."""
+    saga_id, plan = uuid7(), BY_EVENTS.to_header()
+    hear(news(saga_id, "create_order", order(saga_id), plan=plan))
+    hear(news(saga_id, "reserve_stock", SUCCESSES["reserve_stock"], plan=plan))
+    return saga_id
+
+
+def test_of_a_saga_that_events_drive_only_what_takes_it_over_is_on(desk: Desk) -> None:
+    found = buttons(person("opal", VIEW, *RIGHTS), by_events(desk))
+
+    assert found == {
+        "retry": "",
+        "compensate": "",
+        "skip": "Events drive this saga, or did, so that others may have undone their steps: "
+        "nothing is skipped. Compensate turns it back if it still can.",
+        "pause": "Events drive this saga, so that nothing holds it. Retry lets the engine take it "
+        "over and ask the awaited step again, and what the engine asks can be paused; compensate "
+        "takes it over and turns it back if it still can.",
+        "resume": "The saga is not paused.",
+        "resolve": "No undoing stands on the desk, so there is none to settle.",
+        "substitute": "No undoing stands on the desk that could be done in another way.",
+        "record": "Events drive this saga, so that nobody knows it to be stuck. Retry lets the "
+        "engine take it over and ask the awaited step again; what gives no answer then can be "
+        "recorded.",
+    }
+
+
+def test_the_page_tells_who_drives_and_when_the_engine_takes_over(desk: Desk) -> None:
+    saga_id, opal = by_events(desk), person("opal", VIEW, *RIGHTS)
+
+    def shown() -> tuple[dict[str, object], str]:
+        answer = opal.get(saga_page(saga_id))
+        assert driven(answer.context["saga"]) in answer.content.decode()
+        return dict(answer.context["facts"]), driven(answer.context["saga"])
+
+    facts, by = shown()
+    assert by == "version 1, choreographed"
+    assert facts["The engine takes over"]
+    assert not {"Sending", "Next sending"} & facts.keys()
+
+    act(opal, saga_page(saga_id, "retry"))
+
+    facts, by = shown()
+    assert by == "version 1, choreographed, taken over by the engine"
+    assert facts["Sending"] == "1 of 4"
+    assert "Next sending" in facts
+    assert "The engine takes over" not in facts
+
+
+def test_what_is_foreseen_of_a_saga_that_events_drive_is_as_last_heard(desk: Desk) -> None:
+    saga_id, opal = by_events(desk), person("opal", VIEW, *RIGHTS)
+
+    found = parts(opal, saga_page(saga_id, "compensate"))
+
+    assert found["Sent at once"] == ["Fence"]
+    assert [each.partition(":")[0] for each in found[UNDONE_IF]] == [
+        "create shipment", "authorize payment", "freeze price", "reserve stock", "create order",
+    ]  # fmt: skip
+    assert found["Cannot be undone"][:2] == [
+        AS_LAST_HEARD,
+        "If the pivot has happened already, nothing is undone and the saga goes forward.",
+    ]
+    assert parts(opal, saga_page(saga_id, "retry"))["Cannot be undone"] == [AS_LAST_HEARD]
+
+
+UNDONE_IF = "Undone in this order, if the pivot has not happened"
+AS_LAST_HEARD = "The engine takes the saga over for good. What is known of it is as last heard."
+
+
+def test_a_pause_after_a_take_over_tells_what_it_does_not_hold(desk: Desk) -> None:
+    saga_id, opal = by_events(desk), person("opal", VIEW, *RIGHTS)
+    act(opal, saga_page(saga_id, "retry"))
+
+    found = parts(opal, saga_page(saga_id, "pause"))
+
+    assert found["Cannot be undone"] == [
+        "Services may go on by what they had told one another before the engine took over."
+    ]
+    assert "Cannot be undone" not in parts(opal, saga_page(running(desk), "pause"))
+
+
+def driven(saga: Saga) -> str:
+    """Who drives it, as the page says it."""
+    return str(admin.site.get_model_admin(Saga).driven(saga))  # type: ignore[attr-defined]
 
 
 def test_at_the_desk_the_ways_out_are_on(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from tests.api.customer import Customer
 from tests.handling import ask
 from tests.orders.shop import counts, outbox, saga_of
 from tests.orders.test_cancelling import HANDED_OVER, NOT_RECALLED, REASON
-from tests.orders.test_timeline import hear, heard
+from tests.orders.test_timeline import CAPTURED, hear, heard
 from tests.orders.wishes import returning_saga, take_back, turn_down
 from tests.threads import at_once
 
@@ -76,6 +76,16 @@ def test_a_confirmed_order_is_taken_back(ada: Customer, databases: Databases) ->
     assert body["cancellation"]["wish"]["status"] == "cancelled"
     assert body["cancellation"]["wish"]["decided_at"] == body["ended_at"]
     assert prospect(ada, order_id) == (False, None, "already_cancelled")
+
+
+def test_an_order_that_is_paid_is_confirmed_first_and_says_so(
+    ada: Customer, databases: Databases
+) -> None:
+    order_id = placed(ada)
+    assert prospect(ada, order_id) == (True, "at_once", None)
+    hear(heard(saga_of(databases["orders"], UUID(order_id)), "capture_payment", CAPTURED))
+
+    assert prospect(ada, order_id) == (True, "by_return", None)
 
 
 def test_a_parcel_that_has_left_is_told_honestly(ada: Customer, databases: Databases) -> None:

@@ -56,6 +56,43 @@ def test_orders_of_more_than_an_hour_ago_and_lifted_ones_do_not_count(
     assert ask("fraud", check(uuid7())) == CLEARED
 
 
+@pytest.mark.parametrize(("country", "answer"), [("FR", None), ("CA", CLEARED), ("DE", None)])
+def test_an_order_to_a_country_that_none_went_to_before_is_asked_about(
+    databases: Databases, country: str, answer: FraudCleared | None
+) -> None:
+    """However long ago; another customer's orders, and lifted ones, do not count."""
+    databases["fraud"].execute(
+        "INSERT INTO fraud_assessment (saga_id, order_id, customer_id, currency, total_cents,"
+        " country, status, decided_by, assessed_at, lifted_at) SELECT gen_random_uuid(),"
+        " gen_random_uuid(), customer, 'USD', 900, country, status, 'rules',"
+        " now() - interval '1 year', CASE WHEN status = 'lifted' THEN now() END"
+        " FROM (VALUES (7, 'US', 'cleared'), (7, 'CA', 'cleared'), (7, 'DE', 'lifted'),"
+        " (8, 'FR', 'cleared')) AS earlier (customer, country, status)"
+    )
+
+    found = ask("fraud", check(uuid7(), country=country))
+
+    if answer is None:
+        assert isinstance(found, CallOutside)
+        assert found.details.reasons == (
+            "It goes to a country that none of the customer's orders went to before",
+        )
+    else:
+        assert found == answer
+
+
+def test_of_one_batch_the_first_country_is_known_to_the_second_order(
+    databases: Databases,
+) -> None:
+    orders = [("US", CLEARED), ("FR", None)]
+    asked = [(uuid7(), "check_fraud", check(uuid7(), country=each)) for each, _ in orders]
+
+    first, second = ask_together("fraud", asked)
+
+    assert first == CLEARED
+    assert isinstance(second, CallOutside)
+
+
 def test_a_reason_tells_the_customer_no_rule() -> None:
     assert FraudSuspected().reason == (
         "We could not accept this order. Nothing was charged; our support will gladly help"

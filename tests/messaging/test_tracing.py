@@ -20,9 +20,11 @@ from opentelemetry import trace
 from apps.contracts.catalogue import Action
 from apps.contracts.inventory import ReserveStock
 from apps.messaging import tracing
+from apps.messaging.audit import Actor, write_down
 from apps.messaging.consumer import carry_out
 from apps.messaging.database import Database
 from apps.messaging.envelope import Envelope
+from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.messaging.relay import relay
 from apps.messaging.request import Request
@@ -118,9 +120,16 @@ def test_messages_of_a_batch_are_linked_with_it_and_it_with_them(shelf: Shelf, t
     assert batch.parent_id == ""
     assert batch.trace_id != TRACE_ID
     assert batch.facts == {"saga.context": "inventory", "messaging.batch.message_count": 3}
-    assert set(batch.links) == {(TRACE_ID, each.span_id) for each in handled}
+    assert dict(zip(batch.links, saga_ids(batch), strict=True)) == {
+        (TRACE_ID, each.span_id): each.facts["saga_id"] for each in handled
+    }
     assert [each.links for each in handled] == [((batch.trace_id, batch.span_id),)] * 3
     assert {each.facts["saga_id"] for each in handled} == {str(each) for each in sagas}
+
+
+def saga_ids(span: Span) -> list[str]:
+    """Whose sagas a span is about that is linked with several."""
+    return [each["saga_id"] for each in span.linked]
 
 
 @pytest.mark.usefixtures("quiet")
@@ -233,6 +242,22 @@ def test_a_move_of_a_person_is_in_the_trace_of_the_saga_and_linked_with_their_re
     assert moved.links == ((asked.trace_id, asked.span_id),)
 
 
+@pytest.mark.usefixtures("quiet")
+def test_the_request_of_a_person_who_acts_on_a_saga_tells_which(shelf: Shelf, told: Told) -> None:
+    saga, database = new_saga(), Database("inventory")
+    with (
+        trace.use_span(told.provider.get_tracer("web").start_span("POST retry"), end_on_exit=True),
+        database.transaction(),
+    ):
+        write_down(
+            database, actor=Actor(7, "ada"), operation="retry", subject_kind=SubjectKind.SAGA,
+            subject_id=saga, saga_id=saga, step="", version=1, reason="The bank is back",
+            parameters={}, outcome="asked again",
+        )  # fmt: skip
+
+    assert told.by_name()["POST retry"].facts == {"saga_id": str(saga)}
+
+
 @pytest.mark.parametrize(("share", "sampled"), [(0.0, False), (1.0, True)])
 @pytest.mark.usefixtures("quiet")
 def test_of_new_traces_the_share_is_told_that_the_setting_says(
@@ -315,7 +340,7 @@ def test_the_calls_of_one_wake_up_are_linked_with_it(told: Told) -> None:
     [work] = [each for each in spans if each.name == "work payments"]
     calls = [each for each in spans if each.name == "call authorize"]
     assert [each.links for each in calls] == [((work.trace_id, work.span_id),)] * 2
-    assert len(work.links) == 2
+    assert saga_ids(work) == [each.facts["saga_id"] for each in calls]
 
 
 def test_no_third_party_hears_of_a_trace_or_a_saga(told: Told) -> None:

@@ -213,27 +213,31 @@ def test_twenty_wishes_at_once_are_one(orders: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "known", "has_left", "prospect"),
+    ("status", "known", "happened", "prospect"),
     [
-        ("placed", None, False, Prospect(How.AT_ONCE)),
-        ("confirmed", None, False, Prospect(How.BY_RETURN)),
-        ("confirmed", None, True, "already_shipped"),
-        ("confirmed", "returning", False, "cancellation_under_way"),
-        ("confirmed", "returning", True, "already_shipped"),
-        ("confirmed", "refused", True, "already_shipped"),
-        ("confirmed", "refused", False, "cancellation_refused"),
-        ("placed", "requested", False, "cancellation_under_way"),
-        ("placed", "accepted", False, "cancellation_under_way"),
-        ("placed", "waiting", False, "cancellation_under_way"),
-        ("cancelled", None, False, "already_cancelled"),
-        ("cancelled", "cancelled", False, "already_cancelled"),
+        ("placed", None, "", Prospect(How.AT_ONCE)),
+        ("placed", None, "paid", Prospect(How.BY_RETURN)),
+        ("confirmed", None, "", Prospect(How.BY_RETURN)),
+        ("confirmed", None, "paid", Prospect(How.BY_RETURN)),
+        ("confirmed", None, "paid, left", "already_shipped"),
+        ("confirmed", "returning", "paid", "cancellation_under_way"),
+        ("confirmed", "returning", "paid, left", "already_shipped"),
+        ("confirmed", "refused", "paid, left", "already_shipped"),
+        ("confirmed", "refused", "paid", "cancellation_refused"),
+        ("placed", "requested", "", "cancellation_under_way"),
+        ("placed", "requested", "paid", "cancellation_under_way"),
+        ("placed", "accepted", "", "cancellation_under_way"),
+        ("placed", "waiting", "paid", "cancellation_under_way"),
+        ("cancelled", None, "", "already_cancelled"),
+        ("cancelled", "cancelled", "paid", "already_cancelled"),
     ],
 )
 def test_what_can_be_cancelled_and_if_not_why(
-    status: str, known: str | None, has_left: bool, prospect: Prospect | str
+    status: str, known: str | None, happened: str, prospect: Prospect | str
 ) -> None:
     wished = CancellationStatus(known) if known else None
-    found = prospect_of(OrderStatus(status), wished, has_left=has_left)
+    is_paid, has_left = "paid" in happened, "left" in happened
+    found = prospect_of(OrderStatus(status), wished, is_paid=is_paid, has_left=has_left)
     assert (found.code if isinstance(prospect, str) else found) == prospect
     assert found.possible == isinstance(prospect, Prospect)
 

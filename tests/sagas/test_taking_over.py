@@ -12,18 +12,25 @@ from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.steps import Fence, UndoRefused
 from apps.messaging.request import Request
+from apps.sagas.moves import MOVES
 from apps.sagas.state import (
     Cause,
     Compensate,
     Driver,
+    Move,
     Outcome,
     Overdue,
     Pause,
+    RecordOutcome,
+    Resolve,
     Resume,
+    Retry,
     Skip,
     Status,
+    Substitute,
     Wish,
 )
+from apps.sagas.taking_over import WHY_NOT
 from tests.sagas.scenarios import (
     BY_EVENTS,
     COMMANDS,
@@ -220,20 +227,63 @@ def test_an_undoing_that_is_heard_before_its_refusal_has_a_cause_all_the_same() 
 # --- what cannot be done to it
 
 
-@pytest.mark.parametrize("move", [Pause(), Resume(), Skip("reserve_stock")])
-def test_what_events_drive_can_only_be_taken_over(move: Pause | Resume | Skip) -> None:
-    tracked(["create_order"]).forbids(
-        move,
-        "Events drive this saga, so that nothing holds it. Retry lets the engine take it over and "
-        "ask the awaited step again; compensate takes it over and turns it back if it still can.",
-    )
+ON_NO_DESK = (
+    "Events drive this saga, so that nothing stands on the desk. Compensate lets the engine take "
+    "it over and turn it back if it still can; an undoing that fails then comes to the desk."
+)
+NOT_SKIPPED = (
+    "Events drive this saga, or did, so that others may have undone their steps: nothing is "
+    "skipped. Compensate turns it back if it still can."
+)
+
+
+@pytest.mark.parametrize(
+    ("move", "why_not"),
+    [
+        (
+            Pause(),
+            "Events drive this saga, so that nothing holds it. Retry lets the engine take it over "
+            "and ask the awaited step again, and what the engine asks can be paused; compensate "
+            "takes it over and turns it back if it still can.",
+        ),
+        (Resume(), "The saga is not paused."),
+        (Skip("reserve_stock"), NOT_SKIPPED),
+        (Resolve("create_order", "a letter"), ON_NO_DESK),
+        (Substitute("create_order", "CreditInstead"), ON_NO_DESK),
+        (
+            RecordOutcome("reserve_stock", "a letter"),
+            "Events drive this saga, so that nobody knows it to be stuck. Retry lets the engine "
+            "take it over and ask the awaited step again; what gives no answer then can be "
+            "recorded.",
+        ),
+        (Retry("freeze_price"), "It does not wait for freeze_price, but for reserve_stock."),
+    ],
+)
+def test_what_does_not_take_over_says_what_does(move: Move, why_not: str) -> None:
+    tracked(["create_order"]).forbids(move, why_not)
+
+
+def test_every_move_has_its_words() -> None:
+    """Those that take over have none: they are done."""
+    assert set(WHY_NOT) == set(MOVES) - {Compensate, Retry}
+
+
+def test_what_was_taken_over_can_be_paused_and_what_is_heard_meanwhile_is_taken() -> None:
+    scenario = tracked(["create_order"]).is_overdue().expects(COMMANDS["reserve_stock"])
+
+    scenario.pauses().happens("reserve_stock", SUCCESSES["reserve_stock"]).expects()
+
+    scenario.resumes().expects(COMMANDS["freeze_price"])
+
+
+def test_what_was_taken_over_and_then_gave_no_answer_can_be_recorded() -> None:
+    scenario = tracked(BY_EVENTS.steps[:6]).retries("confirm_order").times_out()
+
+    scenario.stands(Status.STUCK).records("confirm_order", "seen")
 
 
 def test_after_a_take_over_nothing_is_skipped() -> None:
-    tracked(["create_order"]).is_overdue().forbids(
-        Skip("wrap_gift"),
-        "Events drove this saga, and others may have undone their steps: nothing is skipped.",
-    )
+    tracked(["create_order"]).is_overdue().forbids(Skip("wrap_gift"), NOT_SKIPPED)
 
 
 def test_a_time_out_of_what_is_not_awaited_any_more_changes_nothing() -> None:

@@ -12,6 +12,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
 from apps.messaging.relay import Relay
+from apps.orders.modes import share_of
+from sagaplatform.shop.modes import PERCENT, DemoMode
 from tests.ops.world import deliver
 
 PRODUCTS = "product_id,list_price_cents\n15,500\n16,300\n17,100\n18,200\n"
@@ -96,8 +98,15 @@ def files(tmp_path):
     return tmp_path
 
 
-def demo(url, files):
-    call_command("demo", url=url, baskets=files / "baskets.csv", catalogue=files / "products.csv")
+def demo(url, files, mode=None):
+    paths = {"baskets": files / "baskets.csv", "catalogue": files / "products.csv"}
+    call_command("demo", *([f"--mode={mode}"] if mode else []), url=url, **paths)
+
+
+def driven(databases):
+    """How many of the orders were placed, and how many of them events drove."""
+    sagas = databases["sagas"].execute("SELECT mode FROM sagas_saga").fetchall()
+    return len(sagas), sagas.count(("choreographed",))
 
 
 def table(printed):
@@ -118,11 +127,17 @@ ENDS = {
 }
 
 
-def test_a_demonstration_ends_as_the_rules_say_and_adds_up(url, files, capsys):
-    demo(url, files)
+@pytest.mark.parametrize("mode", DemoMode)
+def test_a_demonstration_ends_as_the_rules_say_and_adds_up(url, files, databases, capsys, mode):
+    demo(url, files, mode)
     printed = capsys.readouterr().out
     assert ENDS.items() <= table(printed).items()
     assert "Everything adds up. No saga is under way." in printed
+    orders, by_events = driven(databases)
+    assert orders == 11
+    if mode is not DemoMode.MIXED:
+        assert by_events == (11 if mode is DemoMode.CHOREOGRAPHED else 0)
+    assert [share_of(each)[0] for each in ("place_order", "cancel_order")] == [PERCENT[mode]] * 2
 
 
 def test_a_second_demonstration_comes_to_the_same(url, files, capsys):
@@ -140,16 +155,17 @@ def test_a_demonstration_fails_where_something_does_not_add_up(url, files, datab
     assert "Something does not add up." in capsys.readouterr().out
 
 
-def test_a_replay_tells_its_outcomes_as_json(url, files, capsys):
+def test_a_replay_tells_its_outcomes_as_json(url, files, databases, capsys):
     paths = {"catalogue": files / "products.csv", "baskets": files / "baskets.csv"}
     call_command("load_catalogue", **paths)
     capsys.readouterr()
     arguments = [f"--catalogue={paths['catalogue']}", f"--url={url}", "--orders=3", "--json"]
-    call_command("replay_orders", str(paths["baskets"]), *arguments)
+    call_command("replay_orders", str(paths["baskets"]), *arguments, "--mode=choreographed")
     told = json.loads(capsys.readouterr().out)
     assert (told["placed"], told["ended"], told["confirmed"], told["undone"]) == (3, 3, 3, {})
     assert told["refused_requests"] == {}
     assert 0 < told["latency_seconds"]["p50"] < 10
+    assert driven(databases) == (3, 3)
 
 
 def test_the_same_run_places_no_basket_twice(url, files, databases):

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -65,8 +66,15 @@ class TracedPlatform(Platform):
     def order(self, traceparent: str, **changes: Any) -> int:
         """Place an order by HTTP, within a trace of the customer's; the status of the answer."""
         body = {**BODY, "currency": "USD", "lines": LINES, "payment_method": "card", **changes}
+        return self._post("orders", body, traceparent)
+
+    def cancel(self, order_id: UUID, traceparent: str) -> int:
+        """Wish to cancel an order in the same way."""
+        return self._post(f"orders/{order_id}/cancellations", {}, traceparent)
+
+    def _post(self, path: str, body: dict[str, Any], traceparent: str) -> int:
         request = urllib.request.Request(
-            f"{self.web}/api/v1/orders",
+            f"{self.web}/api/v1/{path}",
             json.dumps(body).encode(),
             {
                 "Authorization": f"Token {self.customer.token}",

@@ -1,10 +1,12 @@
 """An order from the customer's request to its end, by real processes: one trace, parents right."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from apps.contracts.plan import Mode
+from tests.e2e.world import drive
 from tests.otlp import Receiver, Span, tree
 from tests.traces.platform import TOKEN, TracedPlatform
 
@@ -134,6 +136,147 @@ def assert_nothing_personal(receiver: Receiver) -> None:
         assert word not in told
     assert {each["x-token"] for each in receiver.headers} == {TOKEN}
     assert not any("baggage" in each or "traceparent" in each for each in receiver.headers)
+
+
+def test_an_order_that_events_drive_is_one_trace_too(
+    platform: TracedPlatform, databases: Databases
+) -> None:
+    """Each service handles what its neighbour told, and the tracker hears all of it."""
+    drive(Mode.CHOREOGRAPHED)
+    trace_id, receiver = uuid4().hex, platform.receiver
+    platform.sign_in()
+    assert platform.order(f"00-{trace_id}-{CUSTOMERS_SPAN}-01") == 202
+    platform.wait_until_ended(1)
+    receiver.wait_until(lambda: len(receiver.of(trace_id)) >= len(BY_EVENTS.splitlines()))
+
+    spans = receiver.of(trace_id)
+    assert tree(spans) == BY_EVENTS
+    assert {each.facts["saga_id"] for each in spans} == {saga_id_of(databases)}
+    messages = [each for each in spans if each.kind in ("producer", "consumer")]
+    assert {each.facts["saga.mode"] for each in messages} == {"choreographed"}
+    assert not any(each.failed for each in spans)
+
+
+def test_a_take_over_is_in_the_trace_of_the_wish_that_led_to_it(
+    platform: TracedPlatform, databases: Databases
+) -> None:
+    """The worker is stopped, so that the saga waits for its payment to be authorized."""
+    drive(Mode.CHOREOGRAPHED)
+    placing, wishing, receiver = uuid4().hex, uuid4().hex, platform.receiver
+    platform.sign_in()
+    platform.end("worker")
+    assert platform.order(f"00-{placing}-{CUSTOMERS_SPAN}-01") == 202
+    platform.wait_until(lambda: platform.count("payments", ASKED) == 1, "the bank to be asked")
+    platform.wait_until(lambda: platform.count("sagas", WAITING) == 1, "the tracker")
+
+    assert platform.cancel(order_of(databases), f"00-{wishing}-{CUSTOMERS_SPAN}-01") == 202
+
+    platform.wait_until_ended(1)
+    for trace_id, told in ((wishing, TAKEN_OVER), (placing, UP_TO_THE_PAYMENT)):
+        receiver.wait_until(lambda: len(receiver.of(trace_id)) >= len(told.splitlines()))  # noqa: B023  called here
+        spans = receiver.of(trace_id)
+        assert tree(spans) == told
+        assert {each.facts["saga_id"] for each in spans} == {saga_id_of(databases)}
+
+
+ASKED = "SELECT count(*) FROM payments_intent"
+WAITING = "SELECT count(*) FROM sagas_saga WHERE pending_step = 'authorize_payment'"
+BY_EVENTS = """\
+web: POST api/v1/orders
+  web: publish OrderCreated
+    inventory: handle OrderCreated
+      inventory: publish StockReserved
+        orders: handle StockReserved
+        pricing: handle StockReserved
+          pricing: publish PriceFrozen
+            fraud: handle PriceFrozen
+            payments: handle PriceFrozen
+              worker: call authorize
+                worker: publish PaymentAuthorized
+                  sagas: handle PaymentAuthorized
+                  shipping: handle PaymentAuthorized
+                    shipping: publish ShipmentCreated
+                      payments: handle ShipmentCreated
+                        worker: call capture
+                          worker: publish PaymentCaptured
+                            orders: handle PaymentCaptured
+                              orders: publish OrderConfirmed
+                                notifications: handle OrderConfirmed
+                                  notifications: publish ConfirmationSent
+                                    sagas: handle ConfirmationSent
+                                      sagas: publish SagaEnded
+                                sagas: handle OrderConfirmed
+                                shipping: handle OrderConfirmed
+                                  shipping: publish ShipmentHandedOver
+                                    inventory: handle ShipmentHandedOver
+                                    orders: handle ShipmentHandedOver
+                            sagas: handle PaymentCaptured
+                      sagas: handle ShipmentCreated
+            sagas: handle PriceFrozen
+        sagas: handle StockReserved
+    sagas: handle OrderCreated
+"""
+UP_TO_THE_PAYMENT = """\
+web: POST api/v1/orders
+  web: publish OrderCreated
+    inventory: handle OrderCreated
+      inventory: publish StockReserved
+        orders: handle StockReserved
+        pricing: handle StockReserved
+          pricing: publish PriceFrozen
+            fraud: handle PriceFrozen
+            payments: handle PriceFrozen
+            sagas: handle PriceFrozen
+        sagas: handle StockReserved
+    sagas: handle OrderCreated
+"""
+TAKEN_OVER = """\
+web: POST api/v1/orders/<uuid:order_id>/cancellations
+  web: publish CancelRequested
+    sagas: handle CancelRequested
+      sagas: publish Fence
+        payments: handle Fence
+          payments: publish Fenced
+            sagas: handle Fenced
+              sagas: publish CancelAccepted
+                orders: handle CancelAccepted
+              sagas: publish CancelShipment
+                shipping: handle CancelShipment
+                  shipping: publish ShipmentCancelled
+                    sagas: handle ShipmentCancelled
+                      sagas: publish RefundPayment
+                        payments: handle RefundPayment
+                          payments: publish PaymentRefunded
+                            orders: handle PaymentRefunded
+                            sagas: handle PaymentRefunded
+                              sagas: publish UnfreezePrice
+                                pricing: handle UnfreezePrice
+                                  pricing: publish PriceUnfrozen
+                                    sagas: handle PriceUnfrozen
+                                      sagas: publish ReleaseStock
+                                        inventory: handle ReleaseStock
+                                          inventory: publish StockReleased
+                                            sagas: handle StockReleased
+                                              sagas: publish CancelOrder
+                                                orders: handle CancelOrder
+                                                  orders: publish OrderCancelled
+                                                    sagas: handle OrderCancelled
+                                                      sagas: publish SagaEnded
+"""
+
+
+def saga_id_of(databases: Databases) -> str:
+    """The saga that there is."""
+    row = databases["sagas"].execute("SELECT saga_id FROM sagas_saga").fetchone()
+    assert row
+    return str(row[0])
+
+
+def order_of(databases: Databases) -> UUID:
+    """The order that there is."""
+    row = databases["orders"].execute("SELECT id FROM orders_order").fetchone()
+    assert row
+    return UUID(str(row[0]))
 
 
 def test_a_saga_that_turns_back_is_one_trace_too(platform: TracedPlatform) -> None:

@@ -174,7 +174,8 @@ def foresee_pause(subject: Subject, choice: str) -> Foreseen:
     deadline = moment(subject.row.deadline_at) or "-"
     follows = ["Answers are taken, and nothing is sent until then.", "It goes on by itself then."]
     late = format_html("Its deadline runs on: {}.", deadline)
-    parts = [Part("What follows", [*follows, late])]
+    stays = [plain(each) for each in found.cannot_be_undone]
+    parts = [Part("What follows", [*follows, late]), Part("Cannot be undone", stays)]
     return Foreseen(found.version, why_not=plain(found.why_not), parts=parts)
 
 

@@ -229,6 +229,7 @@ CASES: dict[Time, Callable[[Way], Iterable[Case]]] = {
     Time.CARRIER: carried,
 }
 TURNING_BACK = (Time.OVER, Time.WISHED)
+TAKEN_OVER = (Time.LATE, *TURNING_BACK)  # what events drove
 
 
 def rounds(cases: Iterable[Case]) -> list[list[Case]]:

@@ -1,13 +1,15 @@
 """The shipped definition in scenarios: in both modes, confirmed and undone, by store credit and by
-card; late, out of time, and wished away."""
+card; late, lost, out of time, wished away, checked for fraud, and taken back."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from random import randrange
 from uuid import UUID, uuid4
 
 import psycopg
+from waffle import get_waffle_switch_model
 
 from apps.contracts.plan import Mode
 from apps.contracts.values import PaymentMethod, PricedLine
@@ -15,7 +17,8 @@ from apps.orders.cancelling import request_cancellation
 from apps.orders.models import Cancellation, Order, OrderStatus
 from apps.payments.handlers import RETURN
 from apps.processes import CANCEL_ORDER, PLACE_ORDER
-from tests.e2e.world import basket, buy, drive, open_shop
+from apps.processes.place_order_2 import PLACE_ORDER_2
+from tests.e2e.world import CUSTOMER, basket, buy, drive, open_shop
 from tests.reliability.crash.points import Scenario, Time
 from tests.reliability.crash.way import Way
 from tests.running import Platform
@@ -23,7 +26,9 @@ from tests.standin import StandInGateway
 
 GIFT = frozenset({"gift_wrap"})
 CREDIT, CARD = PaymentMethod
+Switch = get_waffle_switch_model()
 INSIDE = frozenset({"authorize_payment", "capture_payment"})  # store credit is in our own ledger
+BY_RULES = frozenset({"check_fraud"})  # which ask no person
 TOO_MANY = {"cake": 70}  # for a carrier
 
 
@@ -48,9 +53,21 @@ def cancel(order: Order) -> None:
     )  # fmt: skip
 
 
-def place(lines: Sequence[PricedLine], method: PaymentMethod, *, gift_wrap: bool = True) -> UUID:
+def place(
+    lines: Sequence[PricedLine],
+    method: PaymentMethod,
+    *,
+    gift_wrap: bool = True,
+    customer: int = CUSTOMER,
+) -> UUID:
     """Place an order; its id."""
-    return buy(lines, gift_wrap=gift_wrap, payment_method=method).order_id
+    placed = buy(lines, gift_wrap=gift_wrap, payment_method=method, customer=customer)
+    return placed.order_id
+
+
+def by_card_of_somebody_new() -> UUID:
+    """An order of a customer who has not ordered before, so that the rules clear it."""
+    return place(basket(tea=1), CARD, customer=randrange(10**6, 10**12))
 
 
 by_credit = partial(place, basket(tea=1), CREDIT)
@@ -62,6 +79,9 @@ def in_mode(mode: Mode) -> tuple[Scenario, ...]:
     """The same in both."""
     confirmed = Way(PLACE_ORDER, GIFT, mode=mode)
     undone = Way(PLACE_ORDER, GIFT, refused="capture_payment", mode=mode)
+    checked = Way(
+        PLACE_ORDER_2, GIFT | {"check_fraud"}, refused="capture_payment", inside=BY_RULES, mode=mode
+    )
     too_many = partial(place, basket(**TOO_MANY), CREDIT, gift_wrap=False)
     events = " by events" if confirmed.by_events else ""
     return (
@@ -79,23 +99,40 @@ def in_mode(mode: Mode) -> tuple[Scenario, ...]:
         Scenario(f"late in undoing by card{events}", undone, by_card, Time.LATE, NOT_CAPTURED),
         Scenario(f"out of time by card{events}", confirmed, by_card, Time.OVER),
         Scenario(f"cancelled under way by card{events}", confirmed, by_card, Time.WISHED),
+        Scenario(f"start lost by card{events}", confirmed, by_card, Time.LOST),
+        Scenario(
+            f"checked for fraud and undone by card{events}", checked, by_card_of_somebody_new,
+            calls=NOT_CAPTURED,
+        ),
+    )  # fmt: skip
+
+
+def before_the_carrier(mode: Mode) -> tuple[Scenario, ...]:
+    """The same in both, where parcels wait in the house."""
+    back = Way(CANCEL_ORDER, CANCEL_ORDER.wishes, mode=mode)
+    events = " by events" if back.by_events else ""
+    return (
+        Scenario(
+            f"carrier comes later{events}", Way(PLACE_ORDER, GIFT, inside=INSIDE, mode=mode),
+            by_credit, Time.CARRIER, settings=CARRIER_LATER,
+        ),
+        Scenario(
+            f"taken back by card{events}", back, take_back, before=by_card, settings=CARRIER_LATER
+        ),
+        Scenario(
+            f"taking back lost by card{events}", back, take_back, Time.LOST, before=by_card,
+            settings=CARRIER_LATER,
+        ),
     )  # fmt: skip
 
 
 CARRIER_LATER = (("HAND_OVER_AFTER", "3600"),)
 SCENARIOS = (
     *in_mode(Mode.ORCHESTRATED),
-    Scenario("start lost by card", Way(PLACE_ORDER, GIFT), by_card, Time.LOST),
     *in_mode(Mode.CHOREOGRAPHED),
-    Scenario(
-        "carrier comes later", Way(PLACE_ORDER, GIFT, inside=INSIDE), by_credit,
-        Time.CARRIER, settings=CARRIER_LATER,
-    ),
-    Scenario(
-        "taken back by card", Way(CANCEL_ORDER, CANCEL_ORDER.wishes), take_back,
-        before=by_card, settings=CARRIER_LATER,
-    ),
-)  # fmt: skip
+    *before_the_carrier(Mode.ORCHESTRATED),
+    *before_the_carrier(Mode.CHOREOGRAPHED),
+)
 
 # What each payment by card says that the gateway has done for it.
 CARD_EFFECTS = """
@@ -118,10 +155,12 @@ INSERT INTO waffle_switch (name, active, note, created, modified)
 VALUES ('gift_wrap', true, '', now(), now())
 """
 
-# The start of an order is gone on its way, and was told long ago.
+# The start of a saga is gone on its way, and was told long ago.
 LOSE_STARTS = "DELETE FROM orders_outboxmessage"
 STARTS_ARE_LATE = """
-UPDATE orders_order SET start_told_at = start_told_at - interval '1 day' WHERE status = 'placed'
+UPDATE orders_order SET start_told_at = start_told_at - interval '1 day' WHERE status = 'placed';
+UPDATE orders_cancellation SET start_told_at = start_told_at - interval '1 day'
+WHERE status = 'returning';
 """
 
 
@@ -144,7 +183,10 @@ class Shop:
 
     def meet(self, scenario: Scenario, sagas: int) -> None:
         """What the outside world does to so many sagas, however often each of them calls."""
-        drive(scenario.way.mode)
+        for process in (PLACE_ORDER, CANCEL_ORDER):
+            drive(scenario.way.mode, process.name)
+        checks = "check_fraud" in scenario.way.wishes
+        Switch.objects.update_or_create(name="check_fraud", defaults={"active": checks})
         self.gateway.forget()
         for operation, what in scenario.calls:
             self.gateway.will(operation, *[what] * sagas * 10)

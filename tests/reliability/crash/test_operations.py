@@ -15,6 +15,8 @@ from apps.messaging.consumer import carry_out
 from apps.messaging.dead_letter_rows import groups
 from tests.messaging.kit import Shelf, new_saga, reserve
 from tests.messaging.parking import Breakable, parked, resent
+from tests.sagas.listening import created, hear, news
+from tests.sagas.scenarios import BY_EVENTS, SUCCESSES
 from tests.sagas.test_watchdog import Desk
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -69,6 +71,68 @@ def test_after_its_commit_all_has_happened_and_the_sweeper_sends(
     assert desk.saga(saga_id)[:3] == ("compensating", "create_shipment", "undo")
     assert desk.sent() == [("CancelShipment", "create_shipment")]
     assert audited(desk) == 1
+
+
+# --- a take-over
+
+
+def by_events(desk: Desk) -> UUID:
+    """A saga that events drive, whose payment is awaited."""
+    saga_id, plan = new_saga(), BY_EVENTS.to_header()
+    hear(created(saga_id, plan=plan))
+    for step in BY_EVENTS.steps[1:3]:
+        hear(news(saga_id, step, SUCCESSES[step], plan=plan))
+    assert desk.sent() == []
+    return saga_id
+
+
+def driver(desk: Desk) -> str:
+    row = desk.owner.execute("SELECT driver FROM sagas_saga").fetchone()
+    assert row
+    return str(row[0])
+
+
+MOVES = (
+    # What takes over, and what it then waits for and has sent.
+    (["compensate"], ("fencing", "capture_payment", "fence"), ("Fence", "capture_payment")),
+    (
+        ["retry", "authorize_payment"],
+        ("running", "authorize_payment", "do"),
+        ("AuthorizePayment", "authorize_payment"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("move", "waits", "sent"), MOVES)
+def test_a_take_over_that_dies_before_its_commit_leaves_the_saga_to_events(
+    desk: Desk, move: list[str], waits: object, sent: object, tmp_path: Path
+) -> None:
+    saga_id = by_events(desk)
+    before = desk.saga(saga_id)
+
+    act_and_die(saga_move(move, saga_id), "operation.before_commit", tmp_path)
+
+    assert (desk.saga(saga_id), desk.sent(), audited(desk)) == (before, [], 0)
+    assert driver(desk) == "events"
+
+
+@pytest.mark.parametrize(("move", "waits", "sent"), MOVES)
+def test_a_take_over_that_dies_after_its_commit_holds_and_the_sweeper_sends(
+    desk: Desk, move: list[str], waits: object, sent: object, tmp_path: Path
+) -> None:
+    saga_id = by_events(desk)
+
+    act_and_die(saga_move(move, saga_id), "operation.after_commit", tmp_path)
+
+    assert desk.saga(saga_id)[:3] == waits
+    assert desk.sent() == [sent]
+    assert (driver(desk), audited(desk)) == ("engine", 1)
+
+
+def saga_move(move: list[str], saga_id: UUID) -> list[str]:
+    """The words of the command."""
+    name, *step = move
+    return ["sagas", name, str(saga_id), *step]
 
 
 # --- parked messages

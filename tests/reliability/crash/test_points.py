@@ -8,7 +8,8 @@ from apps.contracts import inventory, orders, payments
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode
 from apps.messaging.failpoints import FAILPOINTS
-from apps.processes import CANCEL_ORDER, PLACE_ORDER, Kind, Process, Step
+from apps.processes import CANCEL_ORDER, Kind, Process, Step
+from apps.processes.place_order_2 import PLACE_ORDER_2
 from tests.reliability.crash.points import (
     PASSED,
     WATCHDOG,
@@ -222,8 +223,8 @@ def test_the_scenarios_show_every_failpoint_step_and_compensation() -> None:
         (job, each) for job, places in PASSED.items() for each in places
     }
     assert {each.asked for each in found} == {
-        *(Asked(each.name, Action.DO) for each in PLACE_ORDER.steps),
-        *(Asked(each.name, Action.UNDO) for each in PLACE_ORDER.steps if each.compensation),
+        *(Asked(each.name, Action.DO) for each in PLACE_ORDER_2.steps),
+        *(Asked(each.name, Action.UNDO) for each in PLACE_ORDER_2.steps if each.compensation),
         Asked("hand_over", Action.DO),
         Asked("ship_stock", Action.DO),
         Asked("capture_payment", Action.FENCE),

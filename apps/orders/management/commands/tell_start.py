@@ -13,7 +13,10 @@ from apps.orders.services import tell_start_again
 
 
 class Command(BaseCommand):
-    help = "Tell the start of an order's saga again, where the engine never heard of it."
+    help = (
+        "Tell the start of the saga that places an order, or takes it back, again, where the "
+        "engine never heard of it."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("order", metavar="ORDER", help="order id, in full")
