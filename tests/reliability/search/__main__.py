@@ -1,6 +1,7 @@
 """`python -m tests.reliability.search`: every reachable state of a saga, by the shipped code.
 
-Without --full the quick configurations. Exit 1 where a law is broken, or a mutation not noticed.
+Without --full the quick configurations. Exit 1 where a law is broken, or a mutation is not noticed
+in a mode where it can show.
 """
 
 import argparse
@@ -45,17 +46,25 @@ def configurations(only: str, file: Path | None, *, full: bool) -> int:
 
 
 def mutations(only: str, file: Path | None) -> int:
-    """Search with one broken rule after the other."""
+    """Search with one broken rule after the other, in both modes."""
     from tests.reliability.search.mutations import MUTATIONS
 
     chosen = {only: MUTATIONS[only]} if only else MUTATIONS
     rows = []
     for name, mutation in chosen.items():
-        with mutation.broken():
-            rows.append(figures(name, mutation.says, mutation.noticed_in))
-    show(rows, ("configuration", "broken", "states", "moves", "result"), trace=bool(only))
+        for seen in mutation.seen:
+            with mutation.broken():
+                row = figures(name, mutation.says, seen.configuration)
+            rows.append({**row, "mode": str(seen.mode), "cannot": seen.cannot})
+    columns = ("configuration", "mode", "broken", "states", "moves", "result", "cannot")
+    show(rows, columns, trace=bool(only))
     keep(file, rows, full=not only)
-    return int(not all(each["problem"] for each in rows))
+    return int(not all(as_said(each) for each in rows))
+
+
+def as_said(row: dict[str, Any]) -> bool:
+    """Whether a broken rule was noticed; or was not, where it cannot be."""
+    return bool(row["problem"]) != bool(row["cannot"])
 
 
 def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
