@@ -40,7 +40,7 @@ def configurations(only: str, file: Path | None, *, full: bool) -> int:
 
     chosen = {only: ALL[only]} if only else ALL if full else QUICK
     rows = [figures(name, "", configuration) for name, configuration in chosen.items()]
-    show(rows, ("configuration", "states", "transitions", "seconds", "result"))
+    show(rows, ("configuration", "mode", "states", "transitions", "seconds", "result"))
     keep(file, rows, FULL.keys() <= chosen.keys())
     return int(any(each["problem"] for each in rows))
 
@@ -55,7 +55,7 @@ def mutations(only: str, file: Path | None) -> int:
         for seen in mutation.seen:
             with mutation.broken():
                 row = figures(name, mutation.says, seen.configuration)
-            rows.append({**row, "mode": str(seen.mode), "cannot": seen.cannot})
+            rows.append({**row, "cannot": seen.cannot})
     columns = ("configuration", "mode", "broken", "states", "moves", "result", "cannot")
     show(rows, columns, trace=bool(only))
     keep(file, rows, full=not only)
@@ -68,6 +68,7 @@ def as_said(row: dict[str, Any]) -> bool:
 
 
 def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
+    from apps.contracts.plan import Mode
     from tests.reliability.search.exploring import search
 
     began = time.monotonic()
@@ -79,6 +80,8 @@ def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
         "broken": broken,
         **found._asdict(),
         "result": found.result,
+        "mode": str(Mode.CHOREOGRAPHED if configuration.by_events else Mode.ORCHESTRATED),
+        "cancels": configuration.cancel,
         "moves": len(found.trace),
         "seconds": round(time.monotonic() - began, 1),
     }

@@ -43,7 +43,7 @@ class Seen(NamedTuple):
     configuration: Configuration
     law: str  # by which it is noticed: how the sentence begins
     cannot: str = ""  # why nothing can show it
-    long: bool = False  # to search: for campaigns
+    long: bool = False  # so long to search that only campaigns do
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,22 @@ class Mutation:
     # In the other mode, in the same configuration otherwise:
     other_law: str = ""  # by which it is noticed, if it is another
     cannot: str = ""  # why it cannot show
-    long: bool = False  # so long that only campaigns search it
+    long: tuple[Mode, ...] = ()  # modes so long to search that only campaigns do
+    too_large: bool = False  # to be searched in the other mode at all: millions of states
 
     @property
-    def seen(self) -> tuple[Seen, Seen]:
+    def seen(self) -> tuple[Seen, ...]:
         """In its own mode, then in the other one."""
         own, events = self.noticed_in, self.noticed_in.by_events
-        modes = list(Mode)[:: -1 if events else 1]
+        first, second = list(Mode)[:: -1 if events else 1]
         other = own._replace(by_events=not events)
         law = self.other_law or self.law
-        return Seen(modes[0], own, self.law), Seen(modes[1], other, law, self.cannot, self.long)
+        here = Seen(first, own, self.law, long=first in self.long)
+        there = Seen(second, other, law, self.cannot, second in self.long)
+        return (here,) if self.too_large else (here, there)
 
 
+BY_EVENTS = (Mode.CHOREOGRAPHED,)
 # Why a rule cannot show in the other mode.
 FINAL = "a refusal is final where events drove: no decision, and no second generation of an action"
 FENCED = "where events drove, every turning back begins with a Fence, which closes what is doubtful"
@@ -459,7 +463,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         "authorize_payment had its effect 2 times and was undone 0 times"),
     "stuck_answer_ignored": Mutation(
         "an answer to what stands on the desk is ignored", desk_answer_ignored, TIME,
-        "no end can be reached from here without help", long=True),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "outcome_recorded_past_the_barrier": Mutation(
         "a person's turning back at the sent pivot asks it nothing",
         lambda: pivot_may_turn_back(moves), FENCE,
@@ -474,7 +478,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         lambda: undo_anew_by(lambda intent, request: Decision.UNDO
                              if request.generation > intent.generation else Decision.WAKE),
         BY_HAND,
-        "authorize_payment is given back twice", long=True),
+        "authorize_payment is given back twice", long=BY_EVENTS),
     "no_tombstone": Mutation(
         "a compensation that finds no row leaves none", no_tombstone, TIME,
         "reserve_stock was told done and refused under one generation"),
@@ -526,17 +530,17 @@ MUTATIONS: Mapping[str, Mutation] = {
     "fence_answers_nothing": Mutation(
         "a Fence that finds a row done is not answered",
         lambda: cell(RowStatus.DONE, fence=Decision.LATE), FENCE,
-        "no end can be reached from here without help", long=True),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "one_key_for_call_and_undo": Mutation(
         "a step's call and its undoing share a key", one_key_for_all, TIME,
         "a call is wanted a second time under one key"),
     "own_copy_waits": Mutation(
         "a command that is sent again waits behind its parked copy", own_copy_waits, PARKING,
-        "no end can be reached from here without help", long=True),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "higher_undo_ignored": Mutation(
         "a compensation of a higher generation only wakes a refused undo",
         lambda: undo_anew_by(lambda intent, request: Decision.WAKE), DECLINES,
-        "no end can be reached from here without help", long=True),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "lower_undo_runs": Mutation(
         "a compensation of a lower generation replaces a refused undo",
         lambda: undo_anew_by(lambda intent, request: Decision.UNDO
@@ -557,7 +561,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "undone_after_all_ignored": Mutation(
         "that an earlier compensation was made after all does not settle a later one",
         lambda: patch.object(deciding, "closes", lambda asked, answer: False), BY_HAND,
-        "no end can be reached from here without help", long=True),
+        "no end can be reached from here without help", long=tuple(Mode), too_large=True),
     "skip_without_undoing": Mutation(
         "a step is skipped without being closed", skip_at_once, SKIP,
         "reserve_stock is undone before authorize_payment", cannot=NOT_SKIPPED),

@@ -16,7 +16,10 @@ BROKEN = [
     if not seen.cannot
 ]
 CANNOT = {name: each for name, each in MUTATIONS.items() if each.cannot}
-NOTICED_IN = {each.noticed_in for each in MUTATIONS.values()}
+NOTICED_IN = [
+    pytest.param(each, marks=LONG if each.by_events else ())  # one of the quick ones is like them
+    for each in {it.noticed_in for it in MUTATIONS.values()} - set(QUICK.values())
+]
 
 
 def shown(found: Found) -> str:
@@ -54,7 +57,7 @@ def test_a_broken_rule_that_cannot_show_in_a_mode_does_not(name: str) -> None:
     assert found.problem == "", f"not so: {seen.cannot}\n{shown(found)}"
 
 
-@pytest.mark.parametrize("configuration", NOTICED_IN - set(QUICK.values()))
+@pytest.mark.parametrize("configuration", NOTICED_IN)
 def test_where_a_broken_rule_is_noticed_the_sound_one_is_clean(
     configuration: Configuration,
 ) -> None:
