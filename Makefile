@@ -11,6 +11,7 @@ CANCEL ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
+CRASHES ?=
 override VENV := .venv/bin
 override STACK := $(VENV)/python -m sagaplatform.stack
 export PYTHONUNBUFFERED := 1
@@ -62,8 +63,9 @@ test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TE
 docs: install ## write docs/reference anew, from the code that it speaks of
 	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
-reliability: install-tests ## the long campaigns in full, and docs/reliability.md (SEEDS=3000)
-	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)")
+reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000; CRASHES=1: every case)
+	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
+		$(if $(CRASHES),--crashes "$(CRASHES)")
 
 bench: install-tests ## the benchmarks, as ratios measured in one run (BENCH= passes arguments)
 	@$(STACK) run --test -- python -m benchmarks $(BENCH)

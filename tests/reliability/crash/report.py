@@ -31,6 +31,9 @@ def one(result: Result) -> dict[str, Any]:
     assert case
     return {
         "scenario": result.scenario.name,
+        "definition": result.scenario.way.process.name,
+        "mode": str(result.scenario.way.mode),
+        "time": str(result.scenario.time),
         "process": str(case.role),
         "failpoint": case.failpoint,
         "step": case.asked.step,
