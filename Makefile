@@ -63,7 +63,7 @@ test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TE
 docs: install ## write docs/reference anew, from the code that it speaks of
 	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
-reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000; CRASHES=1: every case)
+reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000 CRASHES=3; CRASHES=1: every crash)
 	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
 		$(if $(CRASHES),--crashes "$(CRASHES)")
 

@@ -64,7 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3000, help="of the simulation (3000)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
     parser.add_argument(
-        "--crashes", type=int, default=1, metavar="N", help="each N-th case of the crash kit (1)"
+        "--crashes", type=int, default=3, metavar="N", help="each N-th case of the crash kit (3)"
     )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
     return parser.parse_args()

@@ -124,8 +124,9 @@ def crashed(figures: Figures) -> Iterable[str]:
     """A row for each failpoint, then each case that went wrong."""
     cases, outcomes = figures["results"], sorted(figures["outcomes"])
     yield (
-        f"{figures['cases']:,} cases: a process is killed at a failpoint ({figures['points']} of"
-        f" them), at each step and action ({figures['steps_and_actions']}), and started again."
+        f"{figures['cases']:,} of {figures['of']:,} cases: a process is killed at a failpoint"
+        f" ({figures['points']} of them), at each step and action"
+        f" ({figures['steps_and_actions']}), and started again."
     )
     yield table(("what happens", ORCHESTRATED, CHOREOGRAPHED), by_mode(cases))
     of_point: dict[str, list[Figures]] = defaultdict(list)

@@ -31,6 +31,7 @@ SOUND: dict[str, Any] = {
     "by hand": {"rounds": [{**ROUND, "problem": ""}]},
     "crash": {
         "cases": 2,
+        "of": 7,
         "points": 1,
         "steps_and_actions": 1,
         "outcomes": {"wrong": 1, "as without a crash": 1},
@@ -80,6 +81,7 @@ def test_the_totals_are_told() -> None:
     assert "- Orchestrated, nothing is taken over: no fence" in told
     assert "| choreographed | taken over | 90 | 60 undone, 30 confirmed |" in told
     assert "| cancelled under way; by events then taken over | 0 | 2 |" in told
+    assert "2 of 7 cases: a process is killed at a failpoint (1 of them)" in told
     assert "| intent.called | 2 | 1 | 1 |" in told
     assert "Seeds 11 to 1,210: 7,000 orders in 31.5 simulated hours" in told
     assert "2,200 sagas were taken over. Of wishes to cancel: 500 taken, 490 cancelled." in told

@@ -48,8 +48,9 @@ def run(*, every: int | None, only: str, file: Path | None) -> int:
             results += kit.run(scenario, cases)
     seconds = time.monotonic() - began
     show(console, results, seconds)
+    of = sum(len(each.cases()) for each in SCENARIOS)
     if file:
-        file.write_text(json.dumps(as_json(results, seconds), indent=1))
+        file.write_text(json.dumps(as_json(results, seconds, of), indent=1))
     return int(any(each.faults or not each.reached for each in results))
 
 
