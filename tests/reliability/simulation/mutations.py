@@ -321,7 +321,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         (nobody_sweeps, 1, 20),
         (unknown_taken_as_refused, 12, 100),
         (fresh_key_per_attempt, 12, 100),
-        (stale_worker_records, 43, 300),
+        (stale_worker_records, 271, 1000),
     )
 }
 
