@@ -11,6 +11,7 @@ CANCEL ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
+CRASHES ?=
 override VENV := .venv/bin
 override STACK := $(VENV)/python -m sagaplatform.stack
 override comma := ,
@@ -64,8 +65,9 @@ test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TE
 docs: install ## write docs/reference anew, from the code that it speaks of
 	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
-reliability: install-tests ## the long campaigns in full, and docs/reliability.md (SEEDS=3000)
-	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)")
+reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000 CRASHES=3; CRASHES=1: every crash)
+	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
+		$(if $(CRASHES),--crashes "$(CRASHES)")
 
 bench: install-tests ## the benchmarks, as ratios measured in one run (MODE= one mode only; BENCH= passes arguments)
 	@$(STACK) run --test -- python -m benchmarks $(if $(MODE),--only "$(MODE)$(comma)floor-$(MODE)$(comma)dbos") $(BENCH)

@@ -12,16 +12,18 @@ from apps.contracts.values import PricedLine
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Patience
 from tests.conftest import connect_owners
-from tests.e2e.world import PRICES, basket, buy, open_shop
+from tests.e2e.world import PRICES, basket, buy, drive_share, open_shop
 from tests.running import Platform
 from tests.servers import crash
 
 Databases = dict[str, psycopg.Connection]
 ORDERS = 100
+DRIVERS = "SELECT driver, count(*) FROM sagas_saga GROUP BY driver"
 
 
 def a_hundred_orders(break_something: Callable[[], None]) -> None:
-    """Four kinds of basket, one of which is refused; half-way something breaks."""
+    """Four kinds of basket, one of which is refused, in both modes; half-way something breaks."""
+    drive_share(50)
     wrong_price = (PricedLine(product_id="tea", quantity=1, unit_price_cents=PRICES["tea"] - 1),)
     kinds = itertools.cycle([basket(tea=1), basket(cup=2, cake=1), wrong_price, basket(cake=3)])
     for number, lines in zip(range(ORDERS), kinds, strict=False):
@@ -31,7 +33,7 @@ def a_hundred_orders(break_something: Callable[[], None]) -> None:
 
 
 def assert_all_is_well(platform: Platform, databases: Databases) -> None:
-    """Three quarters confirmed, one undone, and the proof holds."""
+    """Three quarters confirmed, one undone, whoever drove them, and the proof holds."""
     platform.wait_until_ended(ORDERS)
     connect_owners(databases)
     found = (
@@ -40,6 +42,8 @@ def assert_all_is_well(platform: Platform, databases: Databases) -> None:
         .fetchall()
     )
     assert found == [("confirmed", 75), ("undone", 25)]
+    drivers = databases["sagas"].execute(DRIVERS).fetchall()
+    assert {name for name, count in drivers if count > ORDERS // 4} == {"engine", "events"}
     assert databases["inventory"].execute(
         "SELECT product_id, on_hand, reserved, shipped FROM inventory_stock ORDER BY product_id"
     ).fetchall() == [("cake", 900, 0, 100), ("cup", 950, 0, 50), ("tea", 975, 0, 25)]

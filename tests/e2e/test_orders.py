@@ -8,17 +8,19 @@ import pytest
 from waffle.testutils import override_switch
 
 from apps.contracts.plan import Mode
-from apps.contracts.values import PricedLine
 from apps.orders.selectors import order_of, refusal_of
-from tests.e2e.world import CUSTOMER, basket, buy, holdings, open_shop
+from apps.payments.services import set_credit
+from apps.processes import PLACE_ORDER
+from tests.e2e.world import CUSTOMER, basket, buy, holdings
+from tests.kinds import POOR, WITHOUT_BANK, Kind
 from tests.running import Platform
 
 Databases = dict[str, psycopg.Connection]
 
 
-def told_of(order_id: UUID) -> tuple[str, str | None, str | None]:
+def told_of(order_id: UUID, customer: int = CUSTOMER) -> tuple[str, str | None, str | None]:
     """Status, refused step and type of the refusal, as the customer is told."""
-    order = order_of(CUSTOMER, order_id)
+    order = order_of(customer, order_id)
     assert order
     refusal = refusal_of(order)
     return (order.status, refusal.step, refusal.code) if refusal else (order.status, None, None)
@@ -72,44 +74,28 @@ def test_an_order_is_confirmed_across_all_services(
     ]
 
 
-CAKES = 70  # more than a parcel holds
-
-
-@pytest.mark.parametrize(
-    ("lines", "gift", "credit_cents", "step", "code", "undone"),
-    [
-        (basket(tea=1001), False, 10_000_000, "reserve_stock", "StockReservationFailed", 0),
-        (
-            (PricedLine(product_id="tea", quantity=1, unit_price_cents=449),),
-            False, 10_000_000, "freeze_price", "PriceFreezeFailed", 1,
-        ),
-        (basket(tea=2), False, 899, "authorize_payment", "PaymentDeclined", 2),
-        (basket(tea=31), True, 10_000_000, "wrap_gift", "GiftWrapUnavailable", 3),
-        (basket(cake=CAKES), False, 10_000_000, "create_shipment", "ShipmentRefused", 3),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("kind", [each for each in WITHOUT_BANK if each.refused], ids=str)
 def test_a_refusal_leaves_every_other_service_as_it_was(
-    platform: Platform,
-    databases: Databases,
-    mode: Mode,
-    lines: tuple[PricedLine, ...],
-    gift: bool,
-    credit_cents: int,
-    step: str,
-    code: str,
-    undone: int,
+    platform: Platform, databases: Databases, mode: Mode, kind: Kind
 ) -> None:
-    open_shop(stock=0, credit_cents=credit_cents)
+    set_credit(available={POOR: 1}, currency="USD", reason="test")
     before = holdings(databases)
     with override_switch("gift_wrap", active=True):
-        placement = buy(lines, gift_wrap=gift)
+        placement = buy(kind.lines, gift_wrap=kind.gift_wrap, customer=kind.customer)
     platform.wait_until_ended(1)
     assert holdings(databases) == before
-    assert told_of(placement.order_id) == ("cancelled", step, code)
-    taken = [each[0] for each in history(databases, mode)][: undone + 2]
-    assert taken[-1] == step
-    assert history(databases, mode)[undone + 2 :] == [
-        (each, "undo", "undone") for each in reversed(taken[:-1])
+    refusal = PLACE_ORDER.step(kind.refused).refusal
+    assert refusal
+    told = told_of(placement.order_id, kind.customer)
+    assert told == ("cancelled", kind.refused, refusal.__name__)
+    plan = [
+        each for each in STEPS if each != "check_fraud" and (kind.gift_wrap or each != "wrap_gift")
+    ]
+    done = plan[: plan.index(kind.refused)]
+    assert history(databases, mode) == [
+        *((each, "do", "done") for each in done),
+        (kind.refused, "do", "refused"),
+        *((each, "undo", "undone") for each in reversed(done)),
     ]
 
 

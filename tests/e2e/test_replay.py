@@ -1,4 +1,4 @@
-"""A hundred real baskets through the API; a consumer is killed half-way."""
+"""A hundred real baskets through the API, in both modes; a consumer is killed half-way."""
 
 import json
 from datetime import timedelta
@@ -16,6 +16,7 @@ from sagaplatform.shop.client import order_of
 from sagaplatform.shop.customers import username
 from sagaplatform.shop.files import DATA, ShopFiles
 from sagaplatform.shop.runs import load
+from tests.e2e.world import drive_share
 from tests.running import Platform
 
 BASKETS = 100
@@ -27,6 +28,7 @@ def test_a_consumer_is_killed_in_the_middle_of_a_hundred_baskets(
 ) -> None:
     files = ShopFiles(DATA / "products.csv", DATA / "baskets.csv", BASKETS)
     load(files, Console(quiet=True))
+    drive_share(50)
     for number, basket in enumerate(files.read_baskets(files.read_products())):
         if number == BASKETS // 2:
             platform.kill(context)
@@ -42,5 +44,7 @@ def test_a_consumer_is_killed_in_the_middle_of_a_hundred_baskets(
         assert response.status_code == 202, response.content
     platform.wait_until_ended(BASKETS)
     assert platform.count("orders", "SELECT count(*) FROM orders_order") == BASKETS
+    by_events = platform.count("sagas", "SELECT count(*) FROM sagas_saga WHERE driver = 'events'")
+    assert BASKETS // 4 < by_events < BASKETS * 3 // 4
     proof = prove(Patience(moment=timedelta(0)))
     assert {str(each.law): each.faults for each in proof.verdicts if each.faults} == {}

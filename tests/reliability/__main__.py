@@ -1,6 +1,6 @@
-"""The long campaigns in full, and their report: what `make reliability` runs.
+"""The long campaigns, and their report: what `make reliability` runs.
 
-    python -m tests.reliability [--seeds N] [--report FILE]
+    python -m tests.reliability [--seeds N] [--crashes N] [--report FILE]
 
 Needs the servers and the test databases: run it inside `sagaplatform.stack run --test --`.
 """
@@ -35,7 +35,8 @@ def campaigns(options: argparse.Namespace) -> dict[str, list[str]]:
     return {
         "search": ["search", "--full"],
         "broken rules": ["search", "--mutations"],
-        "crash": ["crash", "--full"],
+        "by hand": ["by_hand"],
+        "crash": ["crash", "--every", str(options.crashes)],
         "simulation": ["simulation", "--seeds", str(options.seeds), "--first", str(options.first)],
     }
 
@@ -62,6 +63,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3000, help="of the simulation (3000)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
+    parser.add_argument(
+        "--crashes", type=int, default=3, metavar="N", help="each N-th case of the crash kit (3)"
+    )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
     return parser.parse_args()
 

@@ -4,20 +4,34 @@ from typing import Any
 
 from tests.reliability.report import page
 
-SEARCHES = [{"configuration": "plain", "states": 5366, "transitions": 18470, "result": "clean"}]
-BROKEN = [
-    {"broken": "no tombstone", "moves": 4, "problem": "undone | done"},
-    {"broken": "no lease", "moves": 0},
+ENGINE, EVENTS = {"mode": "orchestrated"}, {"mode": "choreographed"}
+SEARCH = {"configuration": "plain", "transitions": 18470, "result": "clean", "cancels": False}
+SEARCHES = [
+    {**SEARCH, **ENGINE, "states": 5366},
+    {**SEARCH, **EVENTS, "states": 1000, "cancels": True},
 ]
+BROKEN = [
+    {**ENGINE, "broken": "no tombstone", "moves": 4, "problem": "undone | done"},
+    {**EVENTS, "broken": "no tombstone", "moves": 7, "problem": "undone | done"},
+    {**ENGINE, "broken": "no lease", "moves": 0},
+    {**EVENTS, "broken": "no lease", "moves": 0, "cannot": "none is lost"},
+    {**ENGINE, "broken": "no fence", "moves": 0, "cannot": "nothing is taken over"},
+    {**EVENTS, "broken": "no fence", "moves": 9, "problem": "captured"},
+    {**ENGINE, "broken": "not closed", "moves": 8, "problem": "stuck"},
+]
+ROUND = {**EVENTS, "what": "taken over", "cases": 90, "ends": {"undone": 60, "confirmed": 30}}
 CASE = {
     "scenario": "by card", "process": "worker", "failpoint": "intent.called", "action": "do",
     "step": "capture", "outcome": "as without a crash", "faults": [],
+    "mode": "choreographed", "time": "wished", "definition": "place_order",
 }  # fmt: skip
 SOUND: dict[str, Any] = {
     "search": {"searches": SEARCHES},
     "broken rules": {"searches": BROKEN},
+    "by hand": {"rounds": [{**ROUND, "problem": ""}]},
     "crash": {
         "cases": 2,
+        "of": 7,
         "points": 1,
         "steps_and_actions": 1,
         "outcomes": {"wrong": 1, "as without a crash": 1},
@@ -28,7 +42,17 @@ SOUND: dict[str, Any] = {
         "seeds": 1200,
         "orders": 7000,
         "simulated_hours": 31.5,
-        "ends": {"confirmed": 4000, "undone": 3000},
+        "sagas": [
+            {
+                "process": "place_order",
+                **EVENTS,
+                "driver": "engine",
+                "status": "undone",
+                "count": 1801,
+            },
+        ],
+        "taken_over": 2200,
+        "wishes": {"taken": 500, "cancelled": 490},
         "faults": {"kill": 1234},
         "violations": [{"seed": 17, "violation": "I3"}],
     },
@@ -46,20 +70,38 @@ def written(**changes: dict[str, Any]) -> str:
 def test_the_totals_are_told() -> None:
     told = written()
     assert "(1200 seeds), at commit abc1234, 2026-11-26" in told
-    assert "1 configurations: 5,366 states." in told
-    assert "1 of 2 rules that were broken on purpose were noticed." in told
-    assert "| no tombstone | 4 | undone \\| done |" in told
-    assert "| no lease | 0 | NOTHING |" in told
+    assert "2 configurations: 6,366 states. By events, with taking over, go 1 of them" in told
+    assert "(1,000 states); in 1 a customer may wish to cancel." in told
+    assert "Orchestrated, 2 of 3 broken rules were noticed." in told
+    assert "Choreographed, 2 of 2 broken rules were noticed." in told
+    assert "| no tombstone | 4 | 7 | undone \\| done |" in told
+    assert "| no lease | NOTHING | cannot | NOTHING |" in told
+    assert "| no fence | cannot | 9 | captured |" in told
+    assert "| not closed | 8 | not searched | stuck |" in told
+    assert "- Orchestrated, nothing is taken over: no fence" in told
+    assert "| choreographed | taken over | 90 | 60 undone, 30 confirmed |" in told
+    assert "| cancelled under way; by events then taken over | 0 | 2 |" in told
+    assert "2 of 7 cases: a process is killed at a failpoint (1 of them)" in told
     assert "| intent.called | 2 | 1 | 1 |" in told
     assert "Seeds 11 to 1,210: 7,000 orders in 31.5 simulated hours" in told
+    assert "2,200 sagas were taken over. Of wishes to cancel: 500 taken, 490 cancelled." in told
+    assert "| place_order | choreographed | engine | undone | 1,801 |" in told
     assert "| kill | 1,234 |" in told
 
 
 def test_what_went_wrong_is_told_so_that_it_can_be_run_again() -> None:
-    told = written(crash={"status": 1}, simulation={"status": 1})
-    assert told.count("**VIOLATIONS**") == 2
+    stuck = {"status": 1, "figures": {"rounds": [{**ROUND, "problem": "order 3 hangs"}]}}
+    told = written(crash={"status": 1}, simulation={"status": 1}, **{"by hand": stuck})
+    assert told.count("**VIOLATIONS**") == 3
+    assert "- choreographed, taken over: order 3 hangs" in told
     assert "- by card, worker at intent.called of do capture: wrong charged twice" in told
     assert "- seed 17: I3" in told
+
+
+def test_a_rule_that_shows_where_it_cannot_is_told() -> None:
+    shows = [*BROKEN[:-3], {**BROKEN[-3], "problem": "undone"}, BROKEN[-2]]
+    told = written(**{"broken rules": {"status": 1, "figures": {"searches": shows}}})
+    assert "| no fence | SHOWS | 9 | undone |" in told
 
 
 def test_a_campaign_that_died_is_no_success() -> None:

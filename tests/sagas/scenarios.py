@@ -18,14 +18,29 @@ import pytest
 
 from apps.contracts.base import Command, Event, Message
 from apps.contracts.catalogue import Action
+from apps.contracts.fraud import FraudCheckLifted, FraudCleared, FraudSuspected
 from apps.contracts.inventory import (
     ReserveStock,
+    StockFreed,
     StockReleased,
     StockReservationFailed,
     StockReserved,
 )
-from apps.contracts.notifications import ConfirmationSent, Delivery, SendConfirmation
-from apps.contracts.orders import ConfirmOrder, OrderCancelled, OrderConfirmed, OrderCreated
+from apps.contracts.notifications import (
+    CancellationSent,
+    ConfirmationSent,
+    Delivery,
+    SendConfirmation,
+)
+from apps.contracts.orders import (
+    CancellationBegun,
+    CancellationRefused,
+    ConfirmedOrderCancelled,
+    ConfirmOrder,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+)
 from apps.contracts.payments import (
     AuthorizePayment,
     CaptureFailed,
@@ -35,17 +50,27 @@ from apps.contracts.payments import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentReturned,
 )
 from apps.contracts.plan import Mode, Plan
-from apps.contracts.pricing import FreezePrice, PriceFreezeFailed, PriceFrozen, PriceUnfrozen
+from apps.contracts.pricing import (
+    FreezePrice,
+    PriceFreezeFailed,
+    PriceFrozen,
+    PriceUnfrozen,
+    PriceWithdrawn,
+)
 from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.contracts.shipping import (
     CreateShipment,
+    GiftUnpacked,
     GiftUnwrapped,
     GiftWrapped,
     GiftWrapUnavailable,
     ShipmentCancelled,
     ShipmentCreated,
+    ShipmentNotRecalled,
+    ShipmentRecalled,
     ShipmentRefused,
     WrapGift,
 )
@@ -126,6 +151,19 @@ SUCCESSES: dict[str, Event] = {
     "capture_payment": PaymentCaptured(amount_cents=1500),
     "confirm_order": OrderConfirmed(order_id=ORDER),
     "send_confirmation": ConfirmationSent(delivery=Delivery.DELIVERED),
+    # of version 2
+    "check_fraud": FraudCleared(by_person=False),
+    # of the saga that takes a confirmed order back
+    "begin_cancellation": CancellationBegun(
+        order_id=ORDER, customer_id=17850, placed_by=SAGA, currency="GBP", total_cents=1500
+    ),
+    "recall_shipment": ShipmentRecalled(reference="P-1"),
+    "return_payment": PaymentReturned(amount_cents=1500),
+    "unpack_gift": GiftUnpacked(boxes=1),
+    "withdraw_price": PriceWithdrawn(total_cents=1500),
+    "free_stock": StockFreed(lines=LINES),
+    "cancel_confirmed_order": ConfirmedOrderCancelled(order_id=ORDER),
+    "send_cancellation": CancellationSent(delivery=Delivery.DELIVERED),
 }  # fmt: skip
 REFUSALS: dict[str, Event] = {
     "reserve_stock": StockReservationFailed(
@@ -140,6 +178,8 @@ REFUSALS: dict[str, Event] = {
     "wrap_gift": GiftWrapUnavailable(pieces=60, most_pieces=48),
     "create_shipment": ShipmentRefused(pieces=900, most_pieces=600),
     "capture_payment": CaptureFailed(code="expired"),
+    "check_fraud": FraudSuspected(),
+    "recall_shipment": ShipmentNotRecalled(carrier="house", reference="P-1"),
 }
 UNDONE: dict[str, Event] = {
     "create_order": OrderCancelled(order_id=ORDER),
@@ -148,6 +188,8 @@ UNDONE: dict[str, Event] = {
     "authorize_payment": PaymentRefunded(amount_cents=1500),
     "wrap_gift": GiftUnwrapped(boxes=1),
     "create_shipment": ShipmentCancelled(reference="P-1"),
+    "check_fraud": FraudCheckLifted(),
+    "begin_cancellation": CancellationRefused(order_id=ORDER),
 }
 
 PLAIN = PLACE_ORDER.plan((), Mode.ORCHESTRATED)

@@ -13,7 +13,7 @@ from apps.contracts.sagas import CancelAccepted, CancelTooLate, SagaEnded
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.steps import StepWaits
 from apps.messaging.request import Request
-from apps.processes import PLACE_ORDER
+from apps.processes import CANCEL_ORDER, PLACE_ORDER, newest, process
 from apps.processes.course import course_of
 from apps.sagas.decide import decide
 from apps.sagas.errors import UnexpectedAnswer
@@ -30,6 +30,8 @@ from tests.sagas.scenarios import (
 )
 
 WRAPPED = PLACE_ORDER.plan({"gift_wrap"}, Mode.CHOREOGRAPHED)
+CHECKED = newest("place_order").plan({"gift_wrap", "check_fraud"}, Mode.CHOREOGRAPHED)
+TAKEN_BACK = CANCEL_ORDER.plan({"gift_wrap"}, Mode.CHOREOGRAPHED)
 Fact = tuple[str, Action, Event]
 
 
@@ -55,7 +57,8 @@ def hear(plan: Plan, saga: SagaState | None, fact: Fact) -> Decision:
 
 def inputs_behind(plan: Plan, step: str, event: Event) -> str:
     """What a success carries: here only which step it was, so that it can be told apart."""
-    first = step == plan.steps[0] or type(event) is not PLACE_ORDER.step(step).success
+    success = process(plan.process, plan.version).step(step).success
+    first = step == plan.steps[0] or type(event) is not success
     return "" if first else f'{{"after": "{step}"}}'
 
 
@@ -67,8 +70,13 @@ def inputs_behind(plan: Plan, step: str, event: Event) -> str:
         *((BY_EVENTS, step) for step in BY_EVENTS.steps[1:6]),
         (WRAPPED, "wrap_gift"),
         (WRAPPED, "capture_payment"),
+        (CHECKED, ""),
+        (CHECKED, "check_fraud"),
+        (CHECKED, "authorize_payment"),  # so that the check is undone
+        (TAKEN_BACK, ""),
+        (TAKEN_BACK, "recall_shipment"),
     ],
-    ids=lambda each: each if isinstance(each, str) else f"{len(each.steps)} steps",
+    ids=lambda each: each if isinstance(each, str) else f"{each.process}, {len(each.steps)} steps",
 )
 def test_what_is_known_does_not_depend_on_the_order_in_which_it_is_told(
     plan: Plan, refused: str

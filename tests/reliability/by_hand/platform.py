@@ -17,7 +17,8 @@ from apps.messaging.handling import Call
 from apps.messaging.kafka import plain_topic
 from apps.sagas.watchdog import MOST_SAGAS
 from sagaplatform.env import CONTEXTS
-from tests.reliability.by_hand.orders import Kind, open_big_shop
+from tests.kinds import Kind
+from tests.reliability.by_hand.orders import open_big_shop, wish
 from tests.reliability.simulation import laws
 from tests.reliability.simulation.bus import Broker
 from tests.reliability.simulation.clock import told_by
@@ -144,7 +145,7 @@ class ByHand(Simulation):
         """A customer sends an order; its saga, of which that message is held back, or none."""
         placed: list[UUID] = []
         self.broker.hold = hold
-        self.act(self.web, f"order {key}", lambda: placed.append(post(kind.wish(key))))
+        self.act(self.web, f"order {key}", lambda: placed.append(post(wish(kind, key))))
         [(saga_id,)] = Database("orders").fetch(SAGA_OF, [placed[0]])
         self.broker.of(saga_id)
         self.broker.hold = 0

@@ -5,6 +5,7 @@ last one; the last one is held back: nobody gets it before the engine has taken 
 saga has ended.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from apps.sagas import operations, taking_over
 from apps.sagas.asking import turn_back
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.state import Cause, Decision, SagaState
-from tests.reliability.by_hand.orders import KINDS, Kind
+from tests.kinds import KINDS, Kind
 from tests.reliability.by_hand.platform import ByHand
 from tests.reliability.simulation import simulation
 from tests.reliability.simulation.harness import Owners
@@ -60,6 +61,10 @@ def operator_compensates(platform: ByHand) -> None:
     platform.act(platform.desk, "compensates all", compensate_all)
 
 
+def operator_retries(platform: ByHand) -> None:
+    platform.act(platform.desk, "retries all", retry_all)
+
+
 def compensate_all() -> None:
     """All that lives, as far as it can be compensated."""
     for saga in live():
@@ -67,6 +72,15 @@ def compensate_all() -> None:
             operations.compensate_saga(
                 saga_id=saga.saga_id, version=saga.version, actor=ACTOR, reason="test"
             )
+
+
+def retry_all() -> None:
+    """The awaited step of all that lives."""
+    for saga in live():
+        assert saga.step
+        operations.retry_step(
+            saga_id=saga.saga_id, step=saga.step, version=saga.version, actor=ACTOR, reason="test"
+        )
 
 
 # --- the sagas
@@ -104,7 +118,7 @@ def expected(case: Case, take_over: object) -> tuple[set[str], str]:
     driver = "events" if stays else "engine"
     if case.kind.refused:
         return {UNDONE}, driver
-    if captured or take_over is watchdog_asks_again:
+    if captured or take_over in FORWARD:
         return {CONFIRMED}, driver
     return ({UNDONE} if case.late else {UNDONE, CONFIRMED}), driver  # where Fence and event race
 
@@ -115,7 +129,8 @@ def check(
     kinds: Iterable[Kind] = KINDS,
     *,
     full: bool = False,
-) -> None:
+) -> Counter[str]:
+    """Take sagas over at all points; how many ended how."""
     with ByHand().at_work(world, percent=100) as platform:
         found = [case for kind in kinds for case in cases(platform, kind, full=full)]
         sagas = {platform.order(each.kind, str(each), hold=each.known + 1): each for each in found}
@@ -126,9 +141,11 @@ def check(
             statuses, driven = expected(case, take_over)
             assert (status in statuses, driver) == (True, driven), f"{case}: {status} by {driver}"
         assert len(sagas) > 50
+        return Counter(f"{ends[saga_id][0]} by {ends[saga_id][1]}" for saga_id in sagas)
 
 
-TAKING_OVER = (watchdog_asks_again, watchdog_turns_back, operator_compensates)
+FORWARD = (watchdog_asks_again, operator_retries)
+TAKING_OVER = (*FORWARD, watchdog_turns_back, operator_compensates)
 
 
 @pytest.mark.parametrize("take_over", TAKING_OVER)

@@ -266,6 +266,17 @@ def sample(scenarios: Iterable[Scenario]) -> dict[str, list[Case]]:
     return chosen
 
 
+def thinned(scenarios: Sequence[Scenario], every: int) -> dict[str, list[Case]]:
+    """The sample, and every so-manieth of all cases beside it."""
+    covering = sample(scenarios)
+    pairs = [(each.name, case) for each in scenarios for case in each.cases()]
+    kept: dict[str, list[Case]] = {each.name: [] for each in scenarios}
+    for at, (name, case) in enumerate(pairs):
+        if at % every == 0 or case in covering[name]:
+            kept[name].append(case)
+    return kept
+
+
 def shows(scenario: Scenario, case: Case) -> set[object]:
     """What a case is an example of."""
     return {scenario.name, (case.role.job, case.failpoint), case.asked, case.role}

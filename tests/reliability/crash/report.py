@@ -13,10 +13,11 @@ from tests.reliability.crash.kit import Result
 OUTCOMES = ("as without a crash", "wrong", "not reached")
 
 
-def as_json(results: Sequence[Result], seconds: float) -> dict[str, Any]:
-    """All cases with their outcomes, and the totals."""
+def as_json(results: Sequence[Result], seconds: float, of: int) -> dict[str, Any]:
+    """The cases with their outcomes, and the totals; `of` so many that there are."""
     return {
         "cases": len(results),
+        "of": of,
         "points": len({each.case.failpoint for each in results if each.case}),
         "steps_and_actions": len({each.case.asked for each in results if each.case}),
         "outcomes": dict(Counter(each.outcome for each in results)),
@@ -31,6 +32,9 @@ def one(result: Result) -> dict[str, Any]:
     assert case
     return {
         "scenario": result.scenario.name,
+        "definition": result.scenario.way.process.name,
+        "mode": str(result.scenario.way.mode),
+        "time": str(result.scenario.time),
         "process": str(case.role),
         "failpoint": case.failpoint,
         "step": case.asked.step,

@@ -21,6 +21,7 @@ from tests.reliability.crash.points import (
     rounds,
     sample,
     shows,
+    thinned,
 )
 from tests.reliability.crash.scenarios import SCENARIOS
 from tests.reliability.crash.way import WISH, Asked, Way
@@ -255,3 +256,15 @@ def test_in_one_go_each_process_dies_once() -> None:
         assert [each for group in groups for each in group if each.late and len(group) > 1] == []
         assert all(len({each.role for each in group}) == len(group) for group in groups)
         assert sorted(map(str, scenario.cases())) == sorted(str(e) for g in groups for e in g)
+
+
+@pytest.mark.parametrize("every", [1, 7])
+def test_a_thinned_matrix_has_the_sample_and_each_so_manieth_case(every: int) -> None:
+    kept, covering = thinned(SCENARIOS, every), sample(SCENARIOS)
+    wanted = [(each.name, case) for each in SCENARIOS for case in each.cases()]
+
+    found = [(name, case) for name, cases in kept.items() for case in cases]
+    assert set(found) >= {(name, case) for name, cases in covering.items() for case in cases}
+    assert set(wanted[::every]) <= set(found) <= set(wanted)
+    assert len(found) == len(set(found))
+    assert len(found) < len(wanted) / every + sum(map(len, covering.values())) + 1

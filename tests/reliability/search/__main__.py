@@ -1,6 +1,7 @@
 """`python -m tests.reliability.search`: every reachable state of a saga, by the shipped code.
 
-Without --full the quick configurations. Exit 1 where a law is broken, or a mutation not noticed.
+Without --full the quick configurations. Exit 1 where a law is broken, or a mutation is not noticed
+in a mode where it can show.
 """
 
 import argparse
@@ -39,26 +40,35 @@ def configurations(only: str, file: Path | None, *, full: bool) -> int:
 
     chosen = {only: ALL[only]} if only else ALL if full else QUICK
     rows = [figures(name, "", configuration) for name, configuration in chosen.items()]
-    show(rows, ("configuration", "states", "transitions", "seconds", "result"))
+    show(rows, ("configuration", "mode", "states", "transitions", "seconds", "result"))
     keep(file, rows, FULL.keys() <= chosen.keys())
     return int(any(each["problem"] for each in rows))
 
 
 def mutations(only: str, file: Path | None) -> int:
-    """Search with one broken rule after the other."""
+    """Search with one broken rule after the other, in both modes."""
     from tests.reliability.search.mutations import MUTATIONS
 
     chosen = {only: MUTATIONS[only]} if only else MUTATIONS
     rows = []
     for name, mutation in chosen.items():
-        with mutation.broken():
-            rows.append(figures(name, mutation.says, mutation.noticed_in))
-    show(rows, ("configuration", "broken", "states", "moves", "result"), trace=bool(only))
+        for seen in mutation.seen:
+            with mutation.broken():
+                row = figures(name, mutation.says, seen.configuration)
+            rows.append({**row, "cannot": seen.cannot})
+    columns = ("configuration", "mode", "broken", "states", "moves", "result", "cannot")
+    show(rows, columns, trace=bool(only))
     keep(file, rows, full=not only)
-    return int(not all(each["problem"] for each in rows))
+    return int(not all(as_said(each) for each in rows))
+
+
+def as_said(row: dict[str, Any]) -> bool:
+    """Whether a broken rule was noticed; or was not, where it cannot be."""
+    return bool(row["problem"]) != bool(row["cannot"])
 
 
 def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
+    from apps.contracts.plan import Mode
     from tests.reliability.search.exploring import search
 
     began = time.monotonic()
@@ -70,6 +80,8 @@ def figures(name: str, broken: str, configuration: Any) -> dict[str, Any]:
         "broken": broken,
         **found._asdict(),
         "result": found.result,
+        "mode": str(Mode.CHOREOGRAPHED if configuration.by_events else Mode.ORCHESTRATED),
+        "cancels": configuration.cancel,
         "moves": len(found.trace),
         "seconds": round(time.monotonic() - began, 1),
     }

@@ -32,8 +32,7 @@ FULL = {
     "by events, turned back by people": Configuration(
         by_events=True, cancel=True, compensate=True, retries=1),
     "by events, undo refused": Configuration(by_events=True, declines=True, raises=1),
-    "by events, long plan": Configuration(
-        by_events=True, long=True, cancel=True, compensate=True, retries=1, declines=True),
+    "by events, long plan": Configuration(by_events=True, long=True, cancel=True),
     "by events, parked": Configuration(
         by_events=True, cancel=True, compensate=True, retries=1, parking=True, attempts=2),
     "every hand at the desk": Configuration(

@@ -67,7 +67,8 @@ class Facts:
 
     def excused(self, earlier: str, later: str) -> bool:
         """Whether a step may be undone before a later one."""
-        assert self.saga
+        if self.saga is None:  # events may drive it that nobody has told the engine yet
+            return False
         skipping = self.saga.status is Status.SKIPPING and self.saga.pending
         skipped = earlier in self.skipped or (skipping and skipping.step == earlier)
         return bool(skipped) or any(each.step == later for each in self.desk)
@@ -90,6 +91,8 @@ class Laws:
         facts, problem = self.facts_of(state.rows, state.world, state.saga)
         if not problem and state.wish_in_time and facts.status is Status.CONFIRMED:
             problem = "a wish to cancel came in time and the saga is confirmed"
+        if not problem and state.wished and facts.saga and not is_answered(facts.saga):
+            problem = "a wish to cancel is never answered"
         return problem or self.contradiction(state.sent)
 
     def broken_by(self, old: State, new: State) -> str:
@@ -108,6 +111,11 @@ class Laws:
     def _contradiction(self, sent: frozenset[int]) -> str:
         letters = [self.moves.letters[each] for each in sent]
         return next(contradictions(self.moves, [each for each in letters if each.told]), "")
+
+
+def is_answered(saga: SagaState) -> bool:
+    """Whether who wishes to cancel the saga knows what became of that, or still will."""
+    return saga.detours.cancel_told or not saga.ended
 
 
 def violations(facts: Facts) -> Iterator[str]:

@@ -279,7 +279,8 @@ class Moves:
         in_time = state.wish_in_time or self._in_time(state, record)
         text, number, step = self.wishes(state.saga)
         move = self._decided(state, text, number, step, optional=True)
-        return move._replace(state=move.state._replace(wish_in_time=in_time))
+        now = move.state._replace(wished=True, wish_in_time=in_time)
+        return move._replace(state=now)
 
     def _wishes(self, record: int) -> tuple[str, int, Step]:
         text = "the customer wishes to cancel"

@@ -1,4 +1,5 @@
-"""Rules of the shipped code, each broken by a small patch. A search must notice every one.
+"""Rules of the shipped code, each broken by a small patch. A search must notice every one: where
+the engine drives the saga and where events do, or it is said why it cannot show there.
 
 Those of the first part have the names that they have in the protocol's model. Not here, for what
 they break is not searched or not shipped: `events_of_orchestrated_sagas_start_steps` and
@@ -14,7 +15,7 @@ without that rule too; it saves the worker's answer from being thrown away.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from msgspec.structs import replace
@@ -35,6 +36,16 @@ from tests.reliability.search.states import DECLINED, Configuration
 Patch = AbstractContextManager[Any]
 
 
+class Seen(NamedTuple):
+    """A broken rule in one mode."""
+
+    mode: Mode
+    configuration: Configuration
+    law: str  # by which it is noticed: how the sentence begins
+    cannot: str = ""  # why nothing can show it
+    long: bool = False  # so long to search that only campaigns do
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One broken rule."""
@@ -43,6 +54,32 @@ class Mutation:
     broken: Callable[[], Patch]
     noticed_in: Configuration  # the smallest that does
     law: str  # by which it is noticed: how the sentence begins
+    # In the other mode, in the same configuration otherwise:
+    other_law: str = ""  # by which it is noticed, if it is another
+    cannot: str = ""  # why it cannot show
+    long: tuple[Mode, ...] = ()  # modes so long to search that only campaigns do
+    too_large: bool = False  # to be searched in the other mode at all: millions of states
+
+    @property
+    def seen(self) -> tuple[Seen, ...]:
+        """In its own mode, then in the other one."""
+        own, events = self.noticed_in, self.noticed_in.by_events
+        first, second = list(Mode)[:: -1 if events else 1]
+        other = own._replace(by_events=not events)
+        law = self.other_law or self.law
+        here = Seen(first, own, self.law, long=first in self.long)
+        there = Seen(second, other, law, self.cannot, second in self.long)
+        return (here,) if self.too_large else (here, there)
+
+
+BY_EVENTS = (Mode.CHOREOGRAPHED,)
+# Why a rule cannot show in the other mode.
+FINAL = "a refusal is final where events drove: no decision, and no second generation of an action"
+FENCED = "where events drove, every turning back begins with a Fence, which closes what is doubtful"
+NOT_SKIPPED = "where events drove, nothing is skipped"
+UNCERTAIN = "where events drive it is never certain that a wish comes in time"
+NOT_TAKEN_OVER = "the engine drives from the start: nothing is taken over"
+COMMANDED = "commands are answered again: the engine asks again where an answer got lost"
 
 
 RETRY = Configuration(waits=True, retries=1)
@@ -60,6 +97,7 @@ PAUSE = Configuration(pause=True)
 EVENTS = Configuration(by_events=True)
 EVENTS_BACK = Configuration(by_events=True, compensate=True)
 EVENTS_RETRY = Configuration(by_events=True, waits=True, retries=1)
+EVENTS_WISH = Configuration(by_events=True, cancel=True)
 EVENTS_SKIP = Configuration(by_events=True, skip=True)
 
 
@@ -216,8 +254,17 @@ def wish_turns_the_pivot() -> Patch:
 
 
 def wish_forgotten() -> Patch:
-    """The wish that comes while the pivot is asked is not kept for its refusal."""
+    """The wish that comes while the engine drives changes nothing."""
     return patch.dict(deciding.SAID, {Wish: lambda course, saga, said: deciding.Decision(saga)})
+
+
+def wish_not_kept() -> Patch:
+    """It counts as answered, and does not count where the pivot is refused."""
+
+    def wish(course: Any, saga: Any, said: Any) -> Any:
+        return deciding.Decision(replace(saga, detours=replace(saga.detours, cancel_told=True)))
+
+    return patch.dict(deciding.SAID, {Wish: wish})
 
 
 def skip_at_once() -> Patch:
@@ -324,6 +371,11 @@ def no_fence() -> Iterator[None]:
         yield
 
 
+def wish_dropped() -> Patch:
+    """A wish to cancel what events drive changes nothing, not even what is kept of it."""
+    return patch.object(taking_over, "wished", lambda course, saga, said: deciding.Decision(saga))
+
+
 def engine_forgets_events(where: Any) -> Patch:
     """A saga that events drove is treated as if commands had driven it from the start."""
     return patch.object(where, "by_events", lambda course: False)
@@ -364,55 +416,58 @@ MUTATIONS: Mapping[str, Mutation] = {
     # --- the model's
     "takeover_without_fence": Mutation(
         "a saga is taken over and turned back without a Fence", no_fence, EVENTS_BACK,
-        "the pivot happened and reserve_stock has no effect"),
+        "the pivot happened and reserve_stock has no effect", cannot=NOT_TAKEN_OVER),
     "pivot_rule_counts_commands_only": Mutation(
         "after a take-over the engine turns back without a Fence while it has not asked the pivot",
         lambda: engine_forgets_events(waiting), EVENTS,
-        "reserve_stock is undone before authorize_payment"),
+        "reserve_stock is undone before authorize_payment", cannot=NOT_TAKEN_OVER),
     "retry_after_take_over": Mutation(
         "a refusal waits for a decision though events drove the saga",
         refusal_waits_after_take_over, EVENTS_RETRY,
-        "create_order is undone before reserve_stock"),
+        "create_order is undone before reserve_stock", cannot=NOT_TAKEN_OVER),
     "skip_after_take_over": Mutation(
         "a step is skipped though events drove the saga",
         lambda: engine_forgets_events(moves), EVENTS_SKIP,
-        "the pivot happened and reserve_stock has no effect"),
+        "the pivot happened and reserve_stock has no effect", cannot=NOT_TAKEN_OVER),
     "tracker_writes_after_take_over": Mutation(
         "what events tell is followed after the engine has taken over", tracker_goes_on, EVENTS,
-        "the saga's end is told 1 times"),
+        "the saga's end is told 1 times", cannot=NOT_TAKEN_OVER),
     "undo_event_answered_again": Mutation(
         "an event that asks for an undoing already made is answered again",
         lambda: duplicates_answered(Action.UNDO), EVENTS,
-        "an event that changed nothing is answered"),
+        "an event that changed nothing is answered", cannot=COMMANDED),
     "event_redelivery_reruns": Mutation(
         "an event that is heard again is answered again",
         lambda: duplicates_answered(Action.DO), EVENTS,
-        "an event that changed nothing is answered"),
+        "an event that changed nothing is answered", cannot=COMMANDED),
     "only_the_known_undone": Mutation(
         "after a Fence only what is known to be done is undone", only_the_known_undone, EVENTS_BACK,
-        "create_order is undone before reserve_stock"),
+        "create_order is undone before reserve_stock", cannot=NOT_TAKEN_OVER),
+    "wish_dropped_by_events": Mutation(
+        "a wish to cancel a saga that events drive is dropped", wish_dropped, EVENTS_WISH,
+        "a wish to cancel is never answered", cannot=NOT_TAKEN_OVER),
     "lower_generation_runs": Mutation(
         "a refused row runs for a lower generation",
         lambda: of_refused_row(True, Decision.RUN), RETRY,
-        "reserve_stock was told done and refused under one generation"),
+        "reserve_stock was told done and refused under one generation", cannot=FINAL),
     "lower_generation_answered": Mutation(
         "a row that is done answers an action of a lower generation", lower_answered, RETRY,
-        "reserve_stock was told done and refused under one generation"),
+        "reserve_stock was told done and refused under one generation", cannot=FINAL),
     "refusal_blocks_retry": Mutation(
         "a refused row takes no action of a higher generation",
         lambda: of_refused_row(False, Decision.LATE), RETRY,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", cannot=FINAL),
     "stale_worker_records": Mutation(
         "a worker records without holding the call (HOLD)",
         lambda: patch.object(participants, "holds", lambda *_: True), RETRY,
         "authorize_payment had its effect 2 times and was undone 0 times"),
     "stuck_answer_ignored": Mutation(
         "an answer to what stands on the desk is ignored", desk_answer_ignored, TIME,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "outcome_recorded_past_the_barrier": Mutation(
         "a person's turning back at the sent pivot asks it nothing",
         lambda: pivot_may_turn_back(moves), FENCE,
-        "the pivot happened and reserve_stock has no effect"),
+        "the pivot happened and reserve_stock has no effect", cannot=FENCED),
     "stored_answer_repeated_literally": Mutation(
         "a Fence is answered with the stored event itself",
         lambda: patch.object(answers, "again", lambda item, entry, _: answers.stored(entry.answer)),
@@ -423,7 +478,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         lambda: undo_anew_by(lambda intent, request: Decision.UNDO
                              if request.generation > intent.generation else Decision.WAKE),
         BY_HAND,
-        "authorize_payment is given back twice"),
+        "authorize_payment is given back twice", long=BY_EVENTS),
     "no_tombstone": Mutation(
         "a compensation that finds no row leaves none", no_tombstone, TIME,
         "reserve_stock was told done and refused under one generation"),
@@ -438,14 +493,14 @@ MUTATIONS: Mapping[str, Mutation] = {
     "compensate_after_pivot_sent": Mutation(
         "time turns a saga back while its pivot is asked",
         lambda: pivot_may_turn_back(waiting), TIME,
-        "the pivot happened and reserve_stock has no effect"),
+        "the pivot happened and reserve_stock has no effect", cannot=FENCED),
     "cancel_turns_the_pivot": Mutation(
         "a wish turns a saga back while its pivot is asked", wish_turns_the_pivot, WISH,
-        "the pivot happened and reserve_stock has no effect"),
+        "the pivot happened and reserve_stock has no effect", cannot=FENCED),
     "answers_matched_loosely": Mutation(
         "the generation of an answer to an action is not looked at",
         lambda: matched_by_step_and_action((Action.DO,)), RETRY,
-        "create_order is undone before reserve_stock"),
+        "create_order is undone before reserve_stock", cannot=FINAL),
     "fresh_key_per_attempt": Mutation(
         "a call whose answer was lost is repeated under a new key", fresh_key, LEASES,
         "authorize_payment is charged twice outside"),
@@ -457,12 +512,13 @@ MUTATIONS: Mapping[str, Mutation] = {
         "a compensation or a Fence waits behind a parked action"),
     "doubtful_step_left_out": Mutation(
         "a step that gave no answer is not undone", doubt_left_out, TIME,
-        "create_order is undone before reserve_stock"),
+        "create_order is undone before reserve_stock", cannot=FENCED),
     # --- and more
     "effect_undone_twice": Mutation(
         "a row that is undone is undone again",
         lambda: cell(RowStatus.UNDONE, undo=Decision.UNDO), TIME,
-        "reserve_stock had its effect 1 times and was undone 2 times"),
+        "reserve_stock had its effect 1 times and was undone 2 times",
+        other_law="create_order had its effect 1 times and was undone 2 times"),
     "effect_done_twice": Mutation(
         "a row that is done runs again",
         lambda: cell(RowStatus.DONE, do=Decision.RUN), TIME,
@@ -474,17 +530,17 @@ MUTATIONS: Mapping[str, Mutation] = {
     "fence_answers_nothing": Mutation(
         "a Fence that finds a row done is not answered",
         lambda: cell(RowStatus.DONE, fence=Decision.LATE), FENCE,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "one_key_for_call_and_undo": Mutation(
         "a step's call and its undoing share a key", one_key_for_all, TIME,
         "a call is wanted a second time under one key"),
     "own_copy_waits": Mutation(
         "a command that is sent again waits behind its parked copy", own_copy_waits, PARKING,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "higher_undo_ignored": Mutation(
         "a compensation of a higher generation only wakes a refused undo",
         lambda: undo_anew_by(lambda intent, request: Decision.WAKE), DECLINES,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", long=BY_EVENTS),
     "lower_undo_runs": Mutation(
         "a compensation of a lower generation replaces a refused undo",
         lambda: undo_anew_by(lambda intent, request: Decision.UNDO
@@ -505,18 +561,20 @@ MUTATIONS: Mapping[str, Mutation] = {
     "undone_after_all_ignored": Mutation(
         "that an earlier compensation was made after all does not settle a later one",
         lambda: patch.object(deciding, "closes", lambda asked, answer: False), BY_HAND,
-        "no end can be reached from here without help"),
+        "no end can be reached from here without help", long=tuple(Mode), too_large=True),
     "skip_without_undoing": Mutation(
         "a step is skipped without being closed", skip_at_once, SKIP,
-        "reserve_stock is undone before authorize_payment"),
+        "reserve_stock is undone before authorize_payment", cannot=NOT_SKIPPED),
     "skipped_in_spite_of_refusal": Mutation(
         "a step whose undo is refused is skipped all the same",
         skipped_in_spite_of_refusal, DECLINED_SKIP,
-        "reserve_stock is undone before authorize_payment"),
+        "reserve_stock is undone before authorize_payment", cannot=NOT_SKIPPED),
     "pause_sends": Mutation("a paused saga sends", pause_sends, PAUSE,
         "a paused saga sends something"),
-    "wish_forgotten": Mutation("a wish is not kept", wish_forgotten, WISH,
-        "a wish to cancel came in time and the saga is confirmed"),
+    "wish_forgotten": Mutation("a wish to cancel is dropped", wish_forgotten, WISH,
+        "a wish to cancel is never answered"),
+    "wish_not_kept": Mutation("a wish is not kept", wish_not_kept, WISH,
+        "a wish to cancel came in time and the saga is confirmed", cannot=UNCERTAIN),
     "finding_makes_a_row": Mutation(
         "what a person has found makes the row that it does not find",
         lambda: patch.object(batch, "claims_row", lambda message: True), RECORD,
@@ -535,5 +593,5 @@ MUTATIONS: Mapping[str, Mutation] = {
         "something stands on the desk and no time is set"),
     "no_case_for_a_decision": Mutation(
         "a refusal that waits for a decision opens no case", no_case_for_a_decision, RETRY,
-        "cases are open for [], the desk has"),
+        "cases are open for [], the desk has", cannot=FINAL),
 }  # fmt: skip

@@ -114,6 +114,7 @@ class State(NamedTuple):
     parked: tuple[tuple[str, int], ...] = ()  # actions in the dead letters: (step, generation)
     may_park: bool = False
     read: frozenset[tuple[str, int]] = frozenset()  # where nothing arrives twice for free
+    wished: bool = False  # the customer wished to cancel
     wish_in_time: bool = False  # the customer wished to cancel while the pivot was not sent
 
 

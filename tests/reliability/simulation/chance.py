@@ -46,7 +46,8 @@ FAULTS = {
     "long jump": 0.004,  # past the deadline of all that lives
     "operator": 0.04,
     "replay": 0.1,  # of a parked message
-    "wish to cancel": 0.06,  # a customer's
+    "wish to cancel": 0.01,  # a customer's, whatever became of the order
+    "regret": 0.03,  # a wish to cancel what is confirmed
     "second post": 0.1,  # the customer sends the same order again
 }
 CLIMATES = (0.0, 0.5, 1.0, 3.0)

@@ -11,18 +11,23 @@ import psycopg
 from django.db import connections
 from waffle import get_waffle_switch_model
 
+from apps.contracts.sagas import Outcome as Ending
+from apps.messaging.wiring import wiring
 from apps.orders.services import GIFT_WRAP
 from sagaplatform.env import CONTEXTS
 from tests.conftest import empty as truncate
 from tests.reliability.simulation.clock import install, told_by
-from tests.reliability.simulation.simulation import Report, Simulation
+from tests.reliability.simulation.simulation import Kind, Report, Simulation
 
+CONFIRMED, UNDONE = map(str, Ending)
 Owners = dict[str, psycopg.Connection]
 
 
 @contextmanager
 def prepared(owners: Owners) -> Iterator[None]:
     """In here seeds can be run. Connections from before and after know nothing of it."""
+    for context in CONTEXTS:
+        wiring(context)  # imports all that can be replaced, before anything is
     install(owners)
     for owner in owners.values():
         owner.execute("SET synchronous_commit = off")
@@ -82,8 +87,8 @@ class Campaign:
     hours: float = 0.0
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
-    returns: Counter[str] = field(default_factory=Counter)
+    sagas: Counter[Kind] = field(default_factory=Counter)
+    wishes: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
@@ -92,10 +97,17 @@ class Campaign:
         self.steps += report.steps
         self.hours += report.hours
         self.faults += report.faults
-        self.ends += report.ends
-        self.returns += report.returns
+        self.sagas += report.sagas
+        self.wishes += report.wishes
         if report.violation:
             self.violations.append(report)
+
+    def ended(self, process: str) -> int:
+        """How many sagas of a process have ended."""
+        return sum(
+            self.sagas[kind] for kind in self.sagas
+            if kind.process == process and kind.status in (CONFIRMED, UNDONE)
+        )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -106,8 +118,9 @@ class Campaign:
             "orders": self.orders,
             "steps": self.steps,
             "simulated_hours": round(self.hours, 1),
-            "ends": dict(sorted(self.ends.items())),
-            "returns": dict(sorted(self.returns.items())),
+            "sagas": [{**kind._asdict(), "count": self.sagas[kind]} for kind in sorted(self.sagas)],
+            "taken_over": sum(self.sagas[kind] for kind in self.sagas if kind.taken_over),
+            "wishes": dict(sorted(self.wishes.items())),
             "faults": dict(sorted(self.faults.items())),
             "violations": [
                 {"seed": each.seed, "violation": each.violation} for each in self.violations

@@ -1,9 +1,14 @@
 """Mistakes that somebody could make, planted into the shipped code: each must be noticed.
 
 `seed` is the smallest one that shows the mistake; `within` says in how many seeds a search must
-find it again, wherever it begins. Three well-known mistakes cannot be shown by one thread: reading
-in the statement that claims (or without FOR UPDATE), and two relays or sweepers at the same moment;
-these are for the tests with rivals of their own (tests/messaging, tests/e2e/test_crashes.py).
+find it again, wherever it begins. What the platform makes good by itself cannot be shown, for all
+ends well: an engine that drops a wish (orders takes the order back when it is confirmed), a tracker
+that drops a fact (the watchdog takes the saga over). Searches and tests of the tracker show these,
+and `by_hand` that a wish in time makes no detour.
+
+Three well-known mistakes cannot be shown by one thread: reading in the statement that claims (or
+without FOR UPDATE), and two relays or sweepers at the same moment; these are for the tests with
+rivals of their own (tests/messaging, tests/e2e/test_crashes.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +19,8 @@ from confluent_kafka import Message
 from msgspec.structs import replace
 
 from apps.contracts.catalogue import Action
+from apps.contracts.plan import Mode
+from apps.contracts.shipping import RecallShipment, ShipmentRecalled
 from apps.messaging import batch, calls, intents
 from apps.messaging.barrier import Decision, Row, Status, decide, of_open_work
 from apps.messaging.consumer import ContextConsumer
@@ -23,14 +30,18 @@ from apps.messaging.intents import Claimed, IntentTable, OpenIntent, Waiting
 from apps.messaging.record import read_record
 from apps.messaging.relay import Relay
 from apps.messaging.request import Request
+from apps.messaging.wiring import key_of_type, wiring
+from apps.orders import taking_back
 from apps.payments.gateways import GatewayAnswer
 from apps.processes import Kind
 from apps.processes.course import Course, Leg, course_of
-from apps.sagas import asking, waiting
+from apps.sagas import asking, engine, taking_over, tracker, waiting
 from apps.sagas import decide as deciding
+from apps.sagas.state import Answer, Cause, Outcome, SagaState
 from apps.sagas.state import Decision as Decided
-from apps.sagas.state import SagaState
-from tests.reliability.simulation.patches import attribute, everywhere
+from apps.shipping import handlers
+from apps.shipping.workspaces import Parcels
+from tests.reliability.simulation.patches import attribute, everywhere, item
 
 Plant = Callable[[], AbstractContextManager[object]]
 
@@ -146,6 +157,70 @@ def desk_not_heard() -> AbstractContextManager[object]:
     return everywhere(deciding.hear_on_desk, deaf)
 
 
+# --- sagas that events drive, and the engine that takes them over
+
+
+def no_fence() -> AbstractContextManager[object]:
+    """Who takes a saga over turns it back without asking the pivot first."""
+
+    def hasty(course: Course, saga: SagaState, cause: Cause, *, by_hand: bool = False) -> Decided:
+        assert saga.pending  # only what lives is taken over
+        last = course.legs[course.pivot].previous
+        return asking.turn_back(course, replace(saga, cause=cause), last, saga.pending)
+
+    return everywhere(taking_over.fence, hasty)
+
+
+def only_the_known_undone() -> AbstractContextManager[object]:
+    """Behind a Fence only what the tracker has heard of is undone."""
+
+    def careless(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decided:
+        return sound(course, saga, course.legs.get(saga.detours.resume_at, leg), answer)
+
+    sound = deciding.fenced
+    return item(deciding.FOLLOWS, Outcome.FENCED, careless)
+
+
+def early_fact_lost() -> AbstractContextManager[object]:
+    """What is heard of a saga before its start is dropped."""
+    return attribute(engine.Sagas, "keep", lambda self, heard: [])
+
+
+def tracker_goes_on() -> AbstractContextManager[object]:
+    """What services tell one another is followed after the engine has taken over, too."""
+
+    def hear(course: Course, saga: SagaState, answer: Answer) -> Decided:
+        told = answer.request.mode is Mode.CHOREOGRAPHED and not saga.ended and saga.pending
+        return (tracker.track if told else sound)(course, saga, answer)
+
+    sound = deciding.hear
+    return everywhere(sound, hear)
+
+
+# --- wishes to cancel
+
+
+def wish_forgotten() -> AbstractContextManager[object]:
+    """An order that is confirmed though its customer wishes to cancel stays as it is."""
+    return everywhere(taking_back.follow_confirmed, lambda database, saga_ids: None)
+
+
+def wish_not_fulfilled() -> AbstractContextManager[object]:
+    """The wish to cancel an order that is undone stays open."""
+    return everywhere(taking_back.follow_cancelled, lambda database, saga_ids: None)
+
+
+def recalled_from_the_carrier() -> AbstractContextManager[object]:
+    """A parcel that the carrier has counts as recalled."""
+
+    def recall(command: RecallShipment, parcels: Parcels) -> ShipmentRecalled:
+        told = handlers.recall_shipment(command, parcels)
+        return ShipmentRecalled(reference=told.reference)
+
+    key = key_of_type(RecallShipment)
+    return item(wiring("shipping").commands, key, handlers.Handler(recall, Parcels))
+
+
 # --- messages
 
 
@@ -228,18 +303,25 @@ MUTATIONS: Mapping[str, Mutation] = {
         (no_tombstone, 4, 100),
         (late_actions_run, 6, 200),
         (no_deduplication, 1, 20),
-        (undo_while_in_flight, 2, 50),
+        (undo_while_in_flight, 6, 50),
         (compensations_out_of_order, 1, 20),
-        (timeout_turns_the_pivot, 107, 300),
-        (answers_matched_by_step, 1, 50),
-        (doubtful_step_left_out, 1, 50),
-        (desk_not_heard, 33, 300),
-        (undo_waits_behind_parked, 13, 300),
-        (offsets_before_the_database, 7, 100),
+        (timeout_turns_the_pivot, 19, 300),
+        (answers_matched_by_step, 5, 50),
+        (doubtful_step_left_out, 2, 50),
+        (desk_not_heard, 5, 300),
+        (no_fence, 30, 200),
+        (only_the_known_undone, 3, 100),
+        (early_fact_lost, 30, 100),
+        (tracker_goes_on, 11, 100),
+        (wish_forgotten, 5, 100),
+        (wish_not_fulfilled, 2, 100),
+        (recalled_from_the_carrier, 31, 200),
+        (undo_waits_behind_parked, 22, 300),
+        (offsets_before_the_database, 6, 100),
         (nobody_sweeps, 1, 20),
-        (unknown_taken_as_refused, 5, 100),
-        (fresh_key_per_attempt, 3, 100),
-        (stale_worker_records, 43, 300),
+        (unknown_taken_as_refused, 12, 100),
+        (fresh_key_per_attempt, 12, 100),
+        (stale_worker_records, 271, 1000),
     )
 }
 

@@ -1,9 +1,10 @@
 """Putting simulated things in the place of real ones, wherever the code has imported them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 
 PACKAGE = "apps."
 
@@ -42,3 +43,10 @@ def attribute(owner: object, name: str, stand_in: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextmanager
+def item(table: Mapping[Any, Any], key: object, stand_in: object) -> Iterator[None]:
+    """In here, one entry of a table is another."""
+    with patch.dict(cast(dict[Any, Any], table), {key: stand_in}):
+        yield

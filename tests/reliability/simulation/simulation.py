@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 import django.db
@@ -13,11 +14,13 @@ import psycopg
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
+from apps.contracts.plan import Mode
 from apps.messaging import batch, consumer, failpoints, kafka, relay, resting, tracing, waking
 from apps.messaging.batch import Batch
 from apps.messaging.database import Database
 from apps.messaging.retry import is_passing
 from apps.payments import gateways
+from apps.sagas.state import Driver
 from sagaplatform.env import CONTEXTS
 from tests.reliability.simulation import laws
 from tests.reliability.simulation.bus import Broker, Producer
@@ -42,11 +45,27 @@ SWEEP = 6  # seconds after which a sweeper looks again
 ROUNDS = 40  # of waiting, after the storm, for all to come to rest
 MOST_TURNS = 300  # of all who have work, until none has
 MOST_DEPTH = 2  # calls within calls that take too long
-ENDS = "SELECT status, count(*) FROM sagas_saga WHERE process = %b GROUP BY status"
+SAGAS = "SELECT process, mode, driver, status, count(*) FROM sagas_saga GROUP BY 1, 2, 3, 4"
+CONFIRMED = "SELECT id FROM orders_order WHERE status = 'confirmed'"
+DECIDED = "SELECT status, count(*) FROM orders_cancellation GROUP BY 1"
 
 
 class Broken(Exception):
     """A law does not hold."""
+
+
+class Kind(NamedTuple):
+    """What sagas have in common."""
+
+    process: str
+    mode: str  # in which it began
+    driver: str  # who has driven it to its end
+    status: str
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether the engine took it over from the events that drove it."""
+        return self.mode == Mode.CHOREOGRAPHED and self.driver == Driver.ENGINE
 
 
 @dataclass
@@ -59,8 +78,8 @@ class Report:
     steps: int = 0
     hours: float = 0.0  # by the simulated clock
     faults: Counter[str] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
-    returns: Counter[str] = field(default_factory=Counter)  # of confirmed orders: how they ended
+    sagas: Counter[Kind] = field(default_factory=Counter)
+    wishes: Counter[str] = field(default_factory=Counter)  # to cancel: answered at once, decided
     trace: list[str] = field(default_factory=list)
 
 
@@ -96,7 +115,7 @@ class Simulation:
                 self.clock.show(alias)
             open_shop()
             self.clock.show("orders")
-            drive(self.chance.one_of((0, 50, 100)))
+            drive(self.chance.one_of((0, 50, 100), (1, 1, 2)))
             self._start()
             try:
                 self.storm()
@@ -105,8 +124,9 @@ class Simulation:
             except Broken as broken:
                 self.report.violation = str(broken)
                 self.trace.tell(f"BROKEN: {broken}")
-            self.report.ends = Counter(dict(Database("sagas").fetch(ENDS, ["place_order"])))
-            self.report.returns = Counter(dict(Database("sagas").fetch(ENDS, ["cancel_order"])))
+            for *kind, count in Database("sagas").fetch(SAGAS):
+                self.report.sagas[Kind(*kind)] = count
+            self.report.wishes += Counter(dict(Database("orders").fetch(DECIDED)))
         self.report.hours = self.clock.monotonic() / 3600
         self.report.faults = +self.chance.counts
         self.report.trace = self.trace.lines
@@ -233,6 +253,8 @@ class Simulation:
             self.act(self.replayers[context], "", partial(self.people.replay_one, context))
         if self.accepted and happens("wish to cancel"):
             self._cancel(self.chance.one_of(sorted(self.accepted)))
+        if happens("regret") and (confirmed := self._confirmed()):
+            self._cancel(self.chance.one_of(confirmed))
         if fault("kill"):
             machine = self.chance.one_of(self.machines)
             self.trace.tell(f"{machine.name} is killed")
@@ -242,6 +264,11 @@ class Simulation:
         if fault("partitions lost"):
             self.chance.one_of(list(self.consumers.values())).member.lose_partitions()
 
+    def _confirmed(self) -> list[str]:
+        """The keys of the orders that their customers know to be confirmed."""
+        confirmed = {order_id for (order_id,) in Database("orders").fetch(CONFIRMED)}
+        return sorted(key for key, order_id in self.accepted.items() if order_id in confirmed)
+
     def _cancel(self, key: str) -> None:
         """A customer wishes to cancel one of the orders that were accepted."""
         [customer] = {each.customer for each in self.wishes if each.key == key}
@@ -249,7 +276,7 @@ class Simulation:
         text = f"the customer wishes to cancel {key}"
         order_id = self.accepted[key]
         if self.act(self.web, text, lambda: told.append(cancel(customer, order_id))):
-            self.chance.counts[f"wish {told[0]}"] += 1
+            self.report.wishes[told[0]] += 1
 
     def pass_time(self, seconds: float) -> None:
         self.clock.move(seconds * self.chance.between(1, 1.1))
