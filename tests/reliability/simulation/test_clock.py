@@ -25,6 +25,7 @@ WHERE pg_get_expr(adbin, adrelid) LIKE '%timestamp()%' OR pg_get_expr(adbin, adr
 NAMESAKES = {
     ("orders_idempotencykey", "created_at"): "an outbox's is, and is written by its statement",
     ("payments_payment", "changed_at"): "a saga log's is, for the admin",
+    ("orders_cancellation", "start_told_at"): "an order's is; a wish's is set when its saga starts",
     ("orders_modeshare", "changed_at"): "a saga log's is, for the audit",
     ("pricing_listprice", "changed_at"): "a saga log's is, for the admin",
     ("shipping_giftwrap", "changed_at"): "a saga log's is, for the admin",
