@@ -1,8 +1,9 @@
 """Topics of the benchmark's own, and what lies in them."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import NewTopic
 from django.conf import settings
 
@@ -56,10 +57,7 @@ def message_count(names: Sequence[str]) -> int:
     """How many messages have been written to these topics so far."""
     consumer = new_reader()
     try:
-        return sum(
-            consumer.get_watermark_offsets(each, timeout=TIMEOUT_SECONDS)[1]
-            for each in partitions(names)
-        )
+        return sum(end_of(consumer, each) for each in partitions(names))
     finally:
         consumer.close()
 
@@ -83,15 +81,27 @@ def reader_from_end(names: Sequence[str]) -> Consumer:
     """A consumer that reads what is written from now on."""
     consumer = new_reader()
     now = [
-        TopicPartition(
-            each.topic,
-            each.partition,
-            consumer.get_watermark_offsets(each, timeout=TIMEOUT_SECONDS)[1],
-        )
+        TopicPartition(each.topic, each.partition, end_of(consumer, each))
         for each in partitions(names)
     ]
     consumer.assign(now)
     return consumer
+
+
+def end_of(consumer: Consumer, place: TopicPartition) -> int:
+    """The offset that the next message gets; of a new topic, as soon as a broker leads it.
+
+    Raises KafkaException.
+    """
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=TIMEOUT_SECONDS)[1])
+        except KafkaException as error:
+            led = error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION
+            if led or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def new_reader() -> Consumer:
