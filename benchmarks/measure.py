@@ -14,7 +14,7 @@ from benchmarks.peer import PEER
 
 GENERATOR = "load generator"
 PEERS_SHARE = 10
-WARM_UP = ("4", 40)  # in flight, sagas
+WARM_UP = ("64", 400)  # in flight, sagas: a broker that has just started compiles itself
 
 
 class Measured(Protocol):

@@ -34,6 +34,19 @@ Result = TypeVar("Result")
 MOST_MESSAGES = 100  # in one batch
 IDLE_SECONDS = 0.1  # how long one poll waits for a first message
 COMMIT_OFFSETS_EVERY_SECONDS = 0.2
+BUSY_FROM = 4  # messages in a batch: others are on their way
+LONGEST_WAIT_SECONDS = 0.02  # of a busy consumer, for company
+
+
+def patience_after(messages: int, seconds: float) -> float:
+    """How many seconds the next batch waits for company, after one of so many messages that took so
+    long: a batch costs nearly the same whatever its size.
+
+    As long as the work took, so that nobody waits for more than half of the time; never after a
+    small batch, so that a lone order waits for nobody, nor after a full one.
+    """
+    busy = BUSY_FROM <= messages < MOST_MESSAGES
+    return min(seconds, LONGEST_WAIT_SECONDS) if busy else 0.0
 
 
 class Failure(NamedTuple):
@@ -144,6 +157,7 @@ class ContextConsumer:
         self._ends: dict[Place, int] = {}  # of what is taken and has nothing behind it
         self._noted: dict[Place, int] = {}  # the last position of each, committed or not
         self._committed_at = time.monotonic()
+        self._patience = 0.0  # seconds that the next batch waits for company
         self.rest = Rest(self.consumer)
 
     def run(self) -> None:
@@ -172,6 +186,8 @@ class ContextConsumer:
             self._settle_and_tell(records)
             self._note_positions(messages)
             reach("consumer.before_offsets", (e.envelope.request for e in records if e.envelope))
+        else:
+            self._patience = 0.0
         self._note_ends()
         self._persistently(self.office.attend)
         self._commit_offsets_when_due(idle=not messages)
@@ -184,12 +200,12 @@ class ContextConsumer:
     # --- reading
 
     def _take(self) -> list[Message]:
-        """What is there: wait for a first message, never for a full batch."""
+        """What is there: wait for a first message, and if busy a moment for others."""
         self.rest.resume()
         held, self.rest.held = self.rest.held, []
         first = self._poll(0 if held else IDLE_SECONDS)
         if first is not None:
-            held += [first, *self.consumer.consume(MOST_MESSAGES - 1, 0)]
+            held += [first, *self.consumer.consume(MOST_MESSAGES - 1, self._patience)]
         return [each for each in held if not (self._is_end(each) or is_error(each, self.context))]
 
     def _poll(self, seconds: float) -> Message | None:
@@ -212,6 +228,7 @@ class ContextConsumer:
         parked = self._settle(records)
         seconds = time.perf_counter() - began
         observe_batch(self.context, messages=len(records), parked=parked, seconds=seconds)
+        self._patience = patience_after(len(records), seconds)
 
     def _settle(self, records: Sequence[Record]) -> int:
         """Carry out all of them: at once, after repetitions, or by parking; how many these were."""

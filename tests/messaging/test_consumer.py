@@ -13,7 +13,13 @@ from django.db import connections
 from apps.contracts.inventory import ReserveStock
 from apps.contracts.values import Line
 from apps.inventory import handlers
-from apps.messaging.consumer import ContextConsumer
+from apps.messaging.consumer import (
+    BUSY_FROM,
+    LONGEST_WAIT_SECONDS,
+    MOST_MESSAGES,
+    ContextConsumer,
+    patience_after,
+)
 from apps.messaging.database import Database
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import topic_name
@@ -57,6 +63,48 @@ def test_messages_are_carried_out_and_then_their_offsets_committed(
     send(5)
     turn_until(consumer, lambda: shelf.levels() == (5, 5, 0))
     turn_until(consumer, lambda: is_all_committed(consumer))
+
+
+@pytest.mark.parametrize(
+    ("messages", "seconds", "patience"),
+    [
+        (0, 0.01, 0.0),
+        (BUSY_FROM - 1, 0.01, 0.0),
+        (BUSY_FROM, 0.01, 0.01),
+        (MOST_MESSAGES - 1, 0.5, LONGEST_WAIT_SECONDS),
+        (MOST_MESSAGES, 0.01, 0.0),
+    ],
+)
+def test_only_who_is_busy_waits_for_company(messages: int, seconds: float, patience: float) -> None:
+    assert patience_after(messages, seconds) == patience
+
+
+def test_a_busy_consumer_waits_a_moment_for_company_and_after_a_pause_no_more(
+    consumer: ContextConsumer, shelf: Shelf
+) -> None:
+    asked = Waits(consumer.consumer)
+    consumer.consumer = asked
+    turn_until(consumer, lambda: send(20) and any(asked.seconds))
+    turn_until(consumer, lambda: is_all_committed(consumer))
+    turn_until(consumer, lambda: consumer.turn() == 0)
+    del asked.seconds[:]
+    send(1)
+    turn_until(consumer, lambda: asked.seconds)
+    assert asked.seconds == [0.0]
+
+
+class Waits:
+    """A consumer, and how long it was told to wait for more."""
+
+    def __init__(self, consumer: Any) -> None:
+        self.consumer, self.seconds = consumer, list[float]()
+
+    def consume(self, most: int, seconds: float) -> Any:
+        self.seconds.append(seconds)
+        return self.consumer.consume(most, seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.consumer, name)
 
 
 def test_a_lost_connection_is_waited_for_and_costs_nothing(
