@@ -40,7 +40,7 @@ def options_from(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--profile", choices=CONTEXTS, help="profile this consumer instead, in the first mode"
     )
-    parser.add_argument("--guard", action="store_true", help="fail below the ratios of guard.py")
+    parser.add_argument("--guard", action="store_true", help="fail below the ratios of ratios.py")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     parser.add_argument(
         "--not-durable", action="store_true", help="servers may lose data: to try the benchmark"

@@ -33,7 +33,7 @@ def floor_of(mode: str) -> str:
 
 
 class System:
-    """Seven processes, one per context, that run while it is entered."""
+    """Eight processes, one per context, that run while it is entered."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
