@@ -2,8 +2,9 @@
 
     .venv/bin/python -m sagaplatform.stack run --test -- python -m tests.admin.million
 
-fills the test databases with a million sagas and prints how long each page and each choice takes;
-docs/decisions/0038 has the figures of one such run. `--keep` looks at what is there already.
+fills the test databases with a million sagas, prints how long each page and each choice takes, and
+fails where one asks the sagas' database more often than MOST says. docs/decisions/0038 has the
+figures of one such run. `--keep` looks at what is there already.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+
+MOST = {"list": 3, "page": 19}  # statements, as of a few sagas
 
 # So many sagas, one every `apart` seconds until now: 1 in 8 turned back, the last 400 of them and
 # 1 in 2,000 of all still in flight. An id begins with its time, as UUIDv7 do.
@@ -141,16 +144,19 @@ def measure() -> None:
 
     from apps.messaging.database import Database
     from apps.sagas import figures
+    from apps.sagas.models import Saga
 
     settings.WHITENOISE_AUTOREFRESH = True
     settings.ALLOWED_HOSTS = ["testserver"]
     client = Client()
     client.force_login(User.objects.get(username="agent"))
     client.get("/admin/sagas/case/")
-    say(f"{timed(client, '/admin/sagas/case/')}  an empty list, for comparison")
+    say(f"{timed(client, '/admin/sagas/case/', MOST['list'])}  an empty list, for comparison")
     for name, query in addresses():
-        say(f"{timed(client, f'/admin/sagas/saga/{query}')}  {name}")
-    say(f"{timed(client, '/admin/sagas/saga/' + far())}  page 1,000, by keys")
+        say(f"{timed(client, f'/admin/sagas/saga/{query}', MOST['list'])}  {name}")
+    say(f"{timed(client, '/admin/sagas/saga/' + far(), MOST['list'])}  page 1,000, by keys")
+    some = Saga.objects.order_by("saga_id")[1000]
+    say(f"{timed(client, f'/admin/sagas/saga/{some.pk}/change/', MOST['page'])}  a saga's page")
     for read in (figures.standings, figures.ends, figures.durations, figures.oldest):
         with Stopwatch() as database:
             read(Database("sagas"))
@@ -171,8 +177,9 @@ def far(page: int = 1000) -> str:
     return f"?after={order.token(row)}"
 
 
-def timed(client: Any, address: str) -> str:
-    """The median of five, in milliseconds: of the whole page, and of the sagas' database in it."""
+def timed(client: Any, address: str, most: int) -> str:
+    """The median of five, in milliseconds: of the whole page, and of the sagas' database in it,
+    which is asked so many times at most."""
     pages, statements = [], []
     for _ in range(5):
         with Stopwatch() as database:
@@ -180,8 +187,10 @@ def timed(client: Any, address: str) -> str:
             answer = client.get(address)
             pages.append((time.monotonic() - began) * 1000)
         assert answer.status_code == 200, (address, answer.status_code)
+        assert database.statements <= most, (address, database.statements)
         statements.append(database.milliseconds)
-    return f"{statistics.median(pages):6.0f} ms, {statistics.median(statements):6.1f} in SQL"
+    told = f"{statistics.median(pages):6.0f} ms, {statistics.median(statements):6.1f} in SQL"
+    return f"{told}, {database.statements} statements"
 
 
 class Stopwatch:
@@ -192,7 +201,7 @@ class Stopwatch:
 
         from apps.messaging.database import Database
 
-        self.milliseconds, self.fetch = 0.0, Database.fetch
+        self.milliseconds, self.statements, self.fetch = 0.0, 0, Database.fetch
         Database.fetch = lambda *args: self._run(self.fetch, *args)  # type: ignore
         connections["sagas"].execute_wrappers.append(self._run)
         return self
@@ -211,6 +220,7 @@ class Stopwatch:
             return execute(*args)
         finally:
             self.milliseconds += (time.monotonic() - began) * 1000
+            self.statements += 1
 
 
 def say(text: str) -> None:
