@@ -178,6 +178,9 @@ EMAIL_TIMEOUT = 10
 # --- payments
 
 CARD_GATEWAY = ENV["CARD_GATEWAY"]
+STRIPE_API_KEY = ENV["STRIPE_API_KEY"]
+STRIPE_API_BASE = ENV["STRIPE_API_BASE"]
+STRIPE_WEBHOOK_SECRET = ENV["STRIPE_WEBHOOK_SECRET"]
 
 # --- four eyes: a move that gives back more than this is approved by another person
 
