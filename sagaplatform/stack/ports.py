@@ -25,6 +25,7 @@ PORTS = {
     "postgres": Port("POSTGRES_PORT", 5433, "PostgreSQL"),
     "kafka": Port("KAFKA_PORT", 9092, "Kafka"),
     "kafka_controller": Port("KAFKA_CONTROLLER_PORT", 19092, "Kafka's controller"),
+    "gateway": Port("GATEWAY_PORT", 8350, "the stand-in for Stripe"),
     "kafka-2": Port("KAFKA_PORT_2", 9092, "Kafka's broker 2"),
     "kafka-2_controller": Port("KAFKA_CONTROLLER_PORT_2", 19092, "Kafka's controller 2"),
     "kafka-3": Port("KAFKA_PORT_3", 9092, "Kafka's broker 3"),

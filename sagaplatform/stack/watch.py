@@ -23,6 +23,7 @@ TITLES = {
     "beat": "the beat",
     "watchdog": "the watchdog",
     "alerts": "the alerts",
+    "gateway": "the stand-in for Stripe",
 }
 
 

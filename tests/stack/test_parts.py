@@ -25,6 +25,7 @@ from sagaplatform.stack.errors import (
 )
 from sagaplatform.stack.files import empty_folder, own_folder
 from sagaplatform.stack.layout import Layout, checkout
+from sagaplatform.stack.lifecycle import Stack
 from sagaplatform.stack.processes import PLATFORM
 from sagaplatform.stack.watch import Watcher
 
@@ -108,6 +109,30 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     for name in ("open", "link"):
         with pytest.raises(NotOurs, match="can be written by others"):
             own_folder(tmp_path / name, 0o700)
+
+
+# --- stand-ins
+
+
+@pytest.mark.parametrize("named", [{}, {"STRIPE_API_KEY": ""}, {"STRIPE_API_KEY": "sk_test_local"}])
+def test_the_shop_takes_cards_through_a_stand_in_until_the_real_one_is_named(
+    tmp_path: Path, named: dict[str, str]
+) -> None:
+    stack = Stack(Layout(checkout(), tmp_path), named)
+    stack.open()
+    assert "gateway" in [each.name for each in stack.processes]
+    told = stack.run_time()
+    assert told["STRIPE_API_BASE"] == f"http://127.0.0.1:{stack.ports['gateway']}"
+    assert told["STRIPE_API_KEY"] == "sk_test_local"
+    assert told["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
+    assert "STRIPE_API_KEY" not in stack.testing()
+
+
+def test_a_key_of_stripes_is_all_that_it_takes_to_do_without_the_stand_in(tmp_path: Path) -> None:
+    stack = Stack(Layout(checkout(), tmp_path), {"STRIPE_API_KEY": "sk_test_theirs"})
+    stack.open()
+    assert "gateway" not in [each.name for each in stack.processes]
+    assert not [name for name in stack.run_time() if name.startswith("STRIPE")]
 
 
 # --- programs
