@@ -33,6 +33,8 @@ def _stripe(port: int, kept: Secrets) -> dict[str, str]:
         "STRIPE_API_KEY": LOCAL_KEY,
         "STRIPE_API_BASE": f"http://{LOOPBACK}:{port}",
         "STRIPE_WEBHOOK_SECRET": f"whsec_{kept.webhooks}",
+        # Banks send their customers back somewhere: there, all payments are to be seen.
+        "CARD_RETURN_URL": f"http://{LOOPBACK}:{port}/",
     }
 
 
