@@ -3,7 +3,6 @@
 import sys
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
@@ -14,7 +13,7 @@ from apps.ops.conservation.drain import wait_until_at_rest
 from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
 from sagaplatform.shop.breaking import broker_process, kill_broker
-from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive
+from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive, readable
 from sagaplatform.shop.memory import memory_of_stack
 from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, replay
 from sagaplatform.shop.tables import print_complaints, print_memory, print_result
@@ -33,7 +32,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_file_arguments(parser)
-        parser.add_argument("--baskets", type=Path, default=DATA / "baskets.csv", metavar="FILE")
+        parser.add_argument(
+            "--baskets", type=readable, default=DATA / "baskets.csv", metavar="FILE"
+        )
         add_replay_arguments(parser)
         parser.add_argument(
             "--kill-broker",
