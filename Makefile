@@ -54,11 +54,8 @@ servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
 demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= PAYMENT= FAULTS= CANCEL= BROKERS= KILL_BROKER=)
-	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
-		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
-		$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
-		$(if $(PAYMENT),--payment "$(PAYMENT)") $(if $(FAULTS),--faults "$(FAULTS)") \
-		$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
+	@SECRET_KEY=none-needed $(VENV)/$(demo) --help >/dev/null
+	@$(STACK) run --platform -- $(demo)
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .
@@ -107,6 +104,13 @@ clean: ## stop everything and remove its data (.local)
 override BESIDE := tests/stack tests/reliability tests/e2e tests/traces tests/alone tests/versions
 pytest = $(STACK) run --test --hasty -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
 	python manage.py makemigrations --check --dry-run; echo "pytest $(1)"; pytest $(1)'
+
+# `make demo` runs it with --help first: what is wrong with the variables is told before anything starts.
+demo = python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
+	$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
+	$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
+	$(if $(PAYMENT),--payment "$(PAYMENT)") $(if $(FAULTS),--faults "$(FAULTS)") \
+	$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
 
 define halves
 mkdir -p .local/beside; echo "pytest $(BESIDE), beside, into .local/beside/pytest.log"; \

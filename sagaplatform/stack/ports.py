@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from sagaplatform.stack.errors import BadPort, PortTaken
+from sagaplatform.stack.errors import BadPort, PortTaken, SamePort
 from sagaplatform.stack.files import read_json
 
 LOOPBACK = "127.0.0.1"
@@ -60,7 +60,18 @@ def choose(
         asked = _asked(port.variable, environ)
         first = port.first + _further(file)
         chosen[name] = asked or kept.get(name) or first_free(first, chosen.values())
+    _require_different(chosen)
     return chosen
+
+
+def _require_different(chosen: Mapping[str, int]) -> None:
+    """Raise SamePort where two that are asked for, or kept, are one."""
+    named: dict[int, str] = {}
+    for name, number in chosen.items():
+        variable = PORTS[name].variable
+        other = named.setdefault(number, variable)
+        if other != variable:
+            raise SamePort(port=number, one=other, other=variable)
 
 
 def _further(file: Path) -> int:

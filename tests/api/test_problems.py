@@ -14,11 +14,11 @@ from tests.scraping import closed_port
 
 Databases = dict[str, psycopg.Connection]
 LINE = BODY["lines"][0]
-PRODUCT = "Must be a product id of 1 to 64 characters."
+PRODUCT = "Must be a product id of 1 to 64 printable characters, not all blank."
 QUANTITY = "Must be a whole number of pieces from 1 to 10000."
 CENTS = "Must be a whole number of cents from 1 to 10000000."
 LINES = "Must be a list of 1 to 500 lines."
-TEXT = "Must be a text of 1 to 200 characters."
+TEXT = "Must be a text of 1 to 200 printable characters, not all blank."
 CURRENCY = "Must be a currency code of three capital letters: GBP."
 COUNTRY = "Must be a country code of two capital letters, such as GB."
 MISSING = "Is missing."
@@ -86,6 +86,7 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
         ("address", ..., ("#/address", MISSING)),
         ("address", "London", ("#/address", "Must be an object.")),
         ("address/name", "", ("#/address/name", TEXT)),
+        ("address/name", "  ", ("#/address/name", TEXT)),
         ("address/street", "x" * 201, ("#/address/street", TEXT)),
         ("address/postal_code", "1" * 21, ("#/address/postal_code", TEXT.replace("200", "20"))),
         ("address/city", ..., ("#/address/city", MISSING)),
@@ -235,7 +236,25 @@ def test_another_content_type(ada: Customer) -> None:
 
     assert response.status_code == 415
     assert response["Content-Type"] == "application/problem+json"
-    assert response.json()["type"] == "urn:sagaplatform:problem:unsupported_media_type"
+    assert response.json() == problem(
+        "unsupported_media_type",
+        "Unsupported Media Type",
+        415,
+        "Send the body as JSON, with a header Content-Type: application/json.",
+    )
+
+
+def test_an_answer_that_is_no_json(ada: Customer) -> None:
+    headers = {"Authorization": f"Token {ada.token}", "Accept": "text/html"}
+    response = Client().get("/api/v1/orders", headers=headers)
+
+    assert response.status_code == 406
+    assert response.json() == problem(
+        "not_acceptable",
+        "Not Acceptable",
+        406,
+        "Answers are application/json; let the header Accept allow it, or leave it out.",
+    )
 
 
 def test_another_method(ada: Customer) -> None:
@@ -243,14 +262,21 @@ def test_another_method(ada: Customer) -> None:
 
     assert (response.status_code, response["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
     assert response.json() == problem(
-        "method_not_allowed", "Method Not Allowed", 405, 'Method "DELETE" not allowed.'
+        "method_not_allowed",
+        "Method Not Allowed",
+        405,
+        "This address does not know that method; the header Allow names those that it knows.",
     )
 
 
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        (None, "Authentication credentials were not provided."),
+        (
+            None,
+            "Log in at /api/v1/auth/login, and send what it gives in a header"
+            " Authorization: Token ….",
+        ),
         ("Token nonsense", "This token is unknown or has expired; log in again."),
         ("Token \xff\xfe", "This token is unknown or has expired; log in again."),
     ],

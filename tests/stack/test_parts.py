@@ -22,6 +22,7 @@ from sagaplatform.stack.errors import (
     NotOurs,
     OtherBrokers,
     PortTaken,
+    SamePort,
 )
 from sagaplatform.stack.files import empty_folder, own_folder
 from sagaplatform.stack.layout import Layout, checkout
@@ -30,6 +31,14 @@ from sagaplatform.stack.processes import PLATFORM
 from sagaplatform.stack.watch import Watcher
 
 # --- ports
+
+
+def test_two_servers_cannot_have_one_port(tmp_path: Path) -> None:
+    asked = {"POSTGRES_PORT": "5500", "KAFKA_CONTROLLER_PORT": "5500"}
+    with pytest.raises(SamePort) as refusal:
+        ports.choose(tmp_path / "ports.json", asked)
+    told = "POSTGRES_PORT and KAFKA_CONTROLLER_PORT are both 5500. Give one of them another port."
+    assert str(refusal.value) == told
 
 
 def test_ports_are_kept(tmp_path: Path) -> None:
@@ -307,6 +316,15 @@ def test_make_bench_measures_the_mode_that_is_named() -> None:
     assert bench("MODE=choreographed", "BENCH=--json").split() == [
         "--only", '"choreographed,floor-choreographed,dbos"', "--json",
     ]  # fmt: skip
+
+
+def test_make_demo_reads_its_arguments_before_it_starts_anything() -> None:
+    lines = make("--dry-run", "demo", "ORDERS=0", "KILL_BROKER=2").splitlines()
+    arguments = [line.partition(" manage.py demo ")[2].split() for line in lines]
+    given = ["--orders", '"0"', "--kill-broker", '"2"']
+    first = arguments.index([*given, "--help", ">/dev/null"])
+    assert arguments.index(given) > first
+    assert not any("stack run" in line for line in lines[: first + 1])
 
 
 def test_nothing_imports_django() -> None:

@@ -14,9 +14,10 @@ Body = TypeVar("Body")
 
 # Printable: no control characters (PostgreSQL takes no NUL), at least one that is no space.
 PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f]+\Z"
+CHARACTERS = "printable characters, not all blank"
 ProductId = Annotated[
     str,
-    Meta(max_length=64, pattern=PRINTABLE, description="a product id of 1 to 64 characters"),
+    Meta(max_length=64, pattern=PRINTABLE, description=f"a product id of 1 to 64 {CHARACTERS}"),
 ]
 Quantity = Annotated[
     int, Meta(ge=1, le=10_000, description="a whole number of pieces from 1 to 10000")
@@ -25,10 +26,10 @@ Cents = Annotated[
     int, Meta(ge=1, le=10_000_000, description="a whole number of cents from 1 to 10000000")
 ]
 Text = Annotated[
-    str, Meta(max_length=200, pattern=PRINTABLE, description="a text of 1 to 200 characters")
+    str, Meta(max_length=200, pattern=PRINTABLE, description=f"a text of 1 to 200 {CHARACTERS}")
 ]
 PostalCode = Annotated[
-    str, Meta(max_length=20, pattern=PRINTABLE, description="a text of 1 to 20 characters")
+    str, Meta(max_length=20, pattern=PRINTABLE, description=f"a text of 1 to 20 {CHARACTERS}")
 ]
 Country = Annotated[
     str,

@@ -4,7 +4,6 @@ import sys
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +16,7 @@ from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
 from sagaplatform.shop.breaking import broker_process, kill_broker
 from sagaplatform.shop.cards import CARD_RULE, Payment
-from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive
+from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive, readable
 from sagaplatform.shop.memory import memory_of_stack
 from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, percent, replay
 from sagaplatform.shop.tables import (
@@ -43,7 +42,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_file_arguments(parser)
-        parser.add_argument("--baskets", type=Path, default=DATA / "baskets.csv", metavar="FILE")
+        parser.add_argument(
+            "--baskets", type=readable, default=DATA / "baskets.csv", metavar="FILE"
+        )
         add_replay_arguments(parser)
         parser.add_argument(
             "--kill-broker",
