@@ -33,16 +33,12 @@ PROVIDERS = {
 
 def provider(name: str, at_once: int, per_second: float) -> tuple[Setting, ...]:
     """The settings that each provider has, see apps/messaging/providers.py."""
-    prefix = name.upper()
+    before, calls = name.upper(), f"calls to {name}"
     return (
-        Setting(f"{prefix}_CONCURRENCY", "int", at_once, f"calls to {name} at a time, per worker"),
-        Setting(f"{prefix}_PER_SECOND", "float", per_second, "that begin, per worker; 0: any"),
-        Setting(
-            f"{prefix}_FAILURES", "int", 5, f"in a row, then {name} has a rest; 0: it has none"
-        ),
-        Setting(
-            f"{prefix}_REST", "float", 30.0, "seconds; then one call finds out whether it answers"
-        ),
+        Setting(f"{before}_CONCURRENCY", "int", at_once, f"{calls} that a worker makes at a time"),
+        Setting(f"{before}_PER_SECOND", "float", per_second, f"{calls} that it begins; 0: any"),
+        Setting(f"{before}_FAILURES", "int", 5, f"{calls}, in a row, then none; 0: always some"),
+        Setting(f"{before}_REST", "float", 30.0, "seconds of that; then one call finds out"),
     )
 
 

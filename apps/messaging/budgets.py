@@ -62,8 +62,8 @@ class Budget:
         self.under_way -= 1
 
     def wait(self) -> float | None:
-        """Seconds until time makes room; None where there is room, or where it takes the end of a
-        call."""
-        if self.room() or self._bucket is None or self.under_way >= self.provider.at_once:
-            return None
-        return self._bucket.wait()
+        """Seconds until time makes room, 0 where there is some; None where a call has to end."""
+        if self.room():
+            return 0.0
+        full = self.under_way >= self.provider.at_once
+        return None if full or self._bucket is None else self._bucket.wait()

@@ -9,21 +9,22 @@ A provider that does not answer is not called meanwhile: those who wait are told
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
 import structlog
-from django.db import transaction
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.messaging.answers import told_to_wait
 from apps.messaging.budgets import Budget, Clock
 from apps.messaging.database import Database, drop_broken_connections
 from apps.messaging.intents import Claimed, IntentTable, facts
 from apps.messaging.metrics import CALLS_MADE
-from apps.messaging.outages import Heard, Outages, State
+from apps.messaging.outages import SILENT, Heard, Outages, State
 from apps.messaging.outbox import publish
 from apps.messaging.providers import Provider
 from apps.messaging.tracing import tracer
@@ -34,7 +35,6 @@ log = structlog.get_logger()
 
 LONGEST_WAIT_SECONDS = 1.0  # then it looks whether the process is to stop
 MOST_HELD_BACK = 200  # in one transaction
-SILENT = "{} does not answer"  # how the reason of what is held back begins
 
 CarryOut = Callable[[str, Claimed], Heard]
 
@@ -68,7 +68,9 @@ class Dispatcher:
         self._pool = ThreadPoolExecutor(max(threads, 1), f"calls of {context}")
         self._changed = threading.Condition()  # guards the budgets and these:
         self._at_work = self._woken = False
+        self._spent: list[Budget] = []  # that had no room for more at the last look
         self._unwell: set[str] = set()  # providers that have failed lately
+        self._connections: set[BaseDatabaseWrapper] = set()  # of the threads that call
 
     def work(self) -> int:
         """Make all calls that are due, and those that become due meanwhile; how many were begun.
@@ -91,6 +93,13 @@ class Dispatcher:
             raise
         return begun
 
+    def close(self) -> None:
+        """Wait for the calls that are under way, and close the connections of their threads."""
+        self._pool.shutdown()
+        for each in self._connections:
+            each.inc_thread_sharing()  # its thread has ended
+            each.close()
+
     def _is_wanted(self) -> bool:
         """Wait for a reason to look. False, and the work is left, where none will come."""
         with self._changed:
@@ -109,16 +118,21 @@ class Dispatcher:
                     return True
 
     def _time_to_room(self) -> float | None:
-        return min((wait for e in self.budgets if (wait := e.wait()) is not None), default=None)
+        """Seconds until time makes room for what may have found none."""
+        return min((wait for e in self._spent if (wait := e.wait()) is not None), default=None)
 
     # --- by the thread that dispatches
 
     def _turn(self) -> int:
         """Begin what may begin now, and hold back what may not; how many calls were begun."""
-        database = Database(self.context)
+        database, self._spent = Database(self.context), []
         with database.transaction():
             states = Outages(database).look()
-            jobs = [job for each in self.budgets for job in self._claim(database, each, states)]
+            jobs = [
+                job
+                for each in self.budgets
+                for job in self._claim(database, each, states.get(each.provider.name))
+            ]
         self._unwell = set(states)
         for job in jobs:
             with self._changed:
@@ -129,27 +143,28 @@ class Dispatcher:
                 self._hold_back(database, provider)
         return len(jobs)
 
-    def _claim(self, database: Database, budget: Budget, states: Mapping[str, State]) -> list[Job]:
-        """As many calls as a provider may be asked now: of one that did not answer none, or the one
-        that finds out."""
-        provider, state, outages = (
-            budget.provider,
-            states.get(budget.provider.name),
-            Outages(database),
-        )
+    def _claim(self, database: Database, budget: Budget, state: State | None) -> list[Job]:
+        """As many calls as its provider may be asked now."""
         with self._changed:
             room = budget.room()
-        probe = bool(room and state and state.is_due and outages.may_probe(provider))
         if state and state.is_open:
-            room = 1 if probe else 0
-        if room <= 0:
+            return self._find_out(database, budget) if room and state.is_due else []
+        operations = self.operations[budget.provider]
+        claimed = IntentTable(database).claim(self.lease, operations, room) if room else []
+        if len(claimed) == room:
+            self._spent.append(budget)
+        return [Job(each, budget, probe=False) for each in claimed]
+
+    def _find_out(self, database: Database, budget: Budget) -> list[Job]:
+        """The one call that finds out whether a provider answers again, if it is ours to make."""
+        provider, outages = budget.provider, Outages(database)
+        if not outages.may_probe(provider):
             return []
-        operations = self.operations[provider]
-        claimed = IntentTable(database).claim(self.lease, operations, room)
-        if probe and claimed:
+        claimed = IntentTable(database).claim(self.lease, self.operations[provider], 1)
+        if claimed:
             outages.probe(provider, self.lease)
             log.info("provider_asked_again", context=self.context, provider=provider.name)
-        return [Job(each, budget, probe) for each in claimed]
+        return [Job(each, budget, probe=True) for each in claimed]
 
     def _hold_back(self, database: Database, provider: Provider) -> None:
         """What is due waits until the provider is asked again, and whoever waits for it is told."""
@@ -161,7 +176,7 @@ class Dispatcher:
             until = Outages(database).open_until(provider)
             if until is None:  # it was found out meanwhile
                 return 0
-            reason = f"{SILENT.format(provider.name)}; asked again at {until:%H:%M:%S} UTC"
+            reason = f"{provider.name}{SILENT}; asked again at {until:%H:%M:%S} UTC"
             table, operations = IntentTable(database), self.operations[provider]
             held = table.hold_back(operations, until, reason, MOST_HELD_BACK)
             # They wait a call longer, to hear how that one ends before they ask again themselves.
@@ -174,6 +189,7 @@ class Dispatcher:
 
     def _run(self, job: Job) -> None:
         try:
+            self._connections.add(connections[self.context])
             drop_broken_connections()
             with tracer().wake_up(self.context):
                 heard = self.carry_out(self.context, job.claimed)
@@ -210,8 +226,8 @@ class Dispatcher:
             seconds = Outages(database).close(provider, probe=probe)
             if seconds is None:
                 return
-            reason = SILENT.format(provider.name)
-            calls = IntentTable(database).let_go(self.operations[provider], reason)
+            held = IntentTable(database)
+            calls = held.let_go(self.operations[provider], f"{provider.name}{SILENT}")
             transaction.on_commit(partial(wake, self.context), using=self.context)
         told = {"context": self.context, "provider": provider.name}
         log.info("provider_answers", **told, silent_for=round(seconds), let_go=calls)
@@ -227,3 +243,10 @@ def dispatcher(context: str, carry_out: CarryOut) -> Dispatcher:
         if context not in _dispatchers:
             _dispatchers[context] = Dispatcher(context, carry_out)
         return _dispatchers[context]
+
+
+def close_dispatchers() -> None:
+    """At the end of a process: see Dispatcher.close."""
+    with _making:
+        while _dispatchers:
+            _dispatchers.popitem()[1].close()

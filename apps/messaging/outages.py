@@ -13,6 +13,8 @@ from typing import NamedTuple
 from apps.messaging.database import Database
 from apps.messaging.providers import Provider
 
+SILENT = " does not answer"  # of whom; the reason of what is held back begins so
+
 # What is known of the providers that are not well.
 LOOK = """
 SELECT name, opened_at, retry_at, probing, opened_at IS NOT NULL AND retry_at <= now()
