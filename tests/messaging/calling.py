@@ -12,6 +12,7 @@ import psycopg
 from django.db import connections
 from uuid_utils.compat import uuid7
 
+from apps.contracts.base import Message
 from apps.messaging.calls import carry_out
 from apps.messaging.dispatching import Dispatcher
 from apps.messaging.handling import Call
@@ -133,6 +134,10 @@ class Exchange:
                 )
         return tills
 
+    def told(self) -> list[Message]:
+        """All that payments has told."""
+        return [event for _, event in Till(self.owner, None).told()]  # type: ignore[arg-type]
+
     def count(self, status: str) -> int:
         """Intents of a status."""
         [(found,)] = self.owner.execute(
@@ -144,13 +149,13 @@ class Exchange:
         """Status, attempts, whether it is due, and reason of each intent, the oldest first."""
         return self.owner.execute(
             "SELECT status, attempt, due_at <= now(), reason FROM payments_intent ORDER BY id"
-        ).fetchall()  # type: ignore[return-value]
+        ).fetchall()
 
     def breaker(self) -> list[tuple[str, int, bool, bool]]:
         """What is known of providers: failures, whether open, whether one call finds out."""
         return self.owner.execute(
             "SELECT name, failures, opened_at IS NOT NULL, probing FROM payments_providerstate"
-        ).fetchall()  # type: ignore[return-value]
+        ).fetchall()
 
     def pauses_pass(self) -> None:
         """What waits for a pause of its own is due; what is held back stays so."""

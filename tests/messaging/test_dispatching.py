@@ -1,6 +1,6 @@
 """Outside calls beside each other: as many as a provider bears, none to one that is silent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -9,13 +9,13 @@ import pytest
 from apps.contracts.payments import PaymentRefunded
 from apps.contracts.steps import StepWaits
 from apps.messaging.budgets import Bucket, Budget
-from apps.messaging.calls import work
 from apps.messaging.database import Database
 from apps.messaging.errors import AskedInVain
 from apps.messaging.gauges import OF_PROVIDERS, _read_providers
 from apps.messaging.handling import Call, StillWaiting
 from apps.messaging.intents import IntentTable
 from apps.messaging.providers import Provider
+from apps.payments import gateways
 from apps.payments.gateways import GatewayAnswer
 from tests.messaging.calling import BANK, Exchange, declined, silent, until, well
 from tests.threads import at_once
@@ -23,24 +23,9 @@ from tests.threads import at_once
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
-@pytest.fixture(autouse=True)
-def cards(settings: object) -> Iterator[None]:
-    """Cards are taken."""
-    from apps.payments import gateways
-
-    settings.CARD_GATEWAY = "tests.standin.StandInGateway"  # type: ignore[attr-defined]
-    gateways.gateway.cache_clear()
-    yield
-    gateways.gateway.cache_clear()
-
-
 @pytest.fixture
-def exchange(
-    databases: dict[str, psycopg.Connection],
-    tmp_path: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Exchange:
-    monkeypatch.setenv("STANDIN_GATEWAY", f"{tmp_path}/gateway.db")
+def exchange(databases: dict[str, psycopg.Connection], monkeypatch: pytest.MonkeyPatch) -> Exchange:
+    monkeypatch.setattr(gateways, "gateway", object)  # cards are taken
     return Exchange(databases["payments"])
 
 
@@ -192,16 +177,6 @@ def break_down(exchange: Exchange) -> None:
     assert exchange.breaker() == [("bank", 3, True, False)]
 
 
-def told(exchange: Exchange) -> list[object]:
-    return [event for _, event in exchange.authorize(0) or _till(exchange).told()]
-
-
-def _till(exchange: Exchange):  # type: ignore[no-untyped-def]
-    from tests.payments.test_cards import Till
-
-    return Till(exchange.owner, None)  # type: ignore[arg-type]
-
-
 def test_after_so_many_failures_it_is_not_called_and_whoever_waits_is_told_once(
     exchange: Exchange,
 ) -> None:
@@ -210,7 +185,7 @@ def test_after_so_many_failures_it_is_not_called_and_whoever_waits_is_told_once(
         exchange.authorize(2)
         for _ in range(3):
             assert exchange.in_hand(dispatcher).result() == 0
-        [first, second] = told(exchange)
+        [first, second] = exchange.told()
         waiting = exchange.rows()[3:]
         [(retry_at,)] = exchange.owner.execute(
             "SELECT retry_at FROM payments_providerstate"
@@ -239,7 +214,7 @@ def test_calls_of_unknown_outcome_wait_too_and_stay_unknown(exchange: Exchange) 
         break_down(exchange)
         exchange.pauses_pass()
         assert exchange.in_hand(dispatcher).result() == 0
-        assert [type(each) for each in told(exchange)] == [StepWaits] * 3
+        assert [type(each) for each in exchange.told()] == [StepWaits] * 3
         assert [row[:3] for row in exchange.rows()] == [("unknown", 1, False)] * 3
 
 
@@ -293,7 +268,7 @@ def test_where_it_is_still_silent_all_wait_again_and_are_told_again(exchange: Ex
         assert exchange.in_hand(dispatcher).result() == 1
         assert exchange.breaker() == [("bank", 4, True, False)]
         assert len(exchange.bank.calls) == 4
-        assert len(told(exchange)) == 4
+        assert len(exchange.told()) == 4
         assert {row[2] for row in exchange.rows()} == {False}
 
 
@@ -374,8 +349,3 @@ def test_who_does_not_answer_is_measured_with_all_that_waits_for_it(exchange: Ex
         assert gauges("other") == [0, 0, 0]
         exchange.rest_passes()
         assert gauges("bank")[0] == 1
-
-
-def test_the_platform_s_own_dispatcher_is_one_per_context(exchange: Exchange) -> None:
-    """`work` is what Celery's task calls."""
-    assert work("payments") == 0
