@@ -77,20 +77,23 @@ WHERE intent.id = given.id
 """
 
 # Claim so many calls of some operations, those that have been due for longest: due, unknown,
-# waiting, or claimed under a lease that has run out -> claimed. Of one subject only the oldest is
-# to be had, and only while no other is under way. They are chosen in a WITH, which is carried out
-# once: a subquery that is joined may be carried out once per row, and each time choose others.
+# waiting, or claimed under a lease that has run out -> claimed. Of one subject only that which is
+# under way is to be had; where none is, the oldest: looked for call by call, in an index, for of a
+# join PostgreSQL may believe, when many have just come, that there is next to nothing to join. That
+# the status is an open one is said apart, so that it goes by the index of what is due, and no
+# further than it has to. They are chosen in a WITH, which is carried out once: a subquery that is
+# joined may be carried out once per row, and each time choose others.
 CLAIM = """
 WITH chosen AS MATERIALIZED (
   SELECT id, called_at FROM {context}_intent AS candidate
-  WHERE (status IN ('due', 'unknown', 'waiting') AND due_at <= now()
-         OR status = 'claimed' AND leased_until <= now())
+  WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+    AND (status <> 'claimed' AND due_at <= now() OR status = 'claimed' AND leased_until <= now())
     AND operation = ANY(%b::text[])
-    AND NOT EXISTS (
-      SELECT FROM {context}_intent AS other
-      WHERE other.subject = candidate.subject AND other.id <> candidate.id
-        AND (other.status IN ('claimed', 'unknown', 'waiting')
-             OR other.status = 'due' AND other.id < candidate.id))
+    AND id = (
+      SELECT other.id FROM {context}_intent AS other
+      WHERE other.subject = candidate.subject
+        AND other.status IN ('due', 'claimed', 'unknown', 'waiting')
+      ORDER BY other.status = 'due', other.id LIMIT 1)
   ORDER BY due_at LIMIT %b FOR UPDATE SKIP LOCKED)
 UPDATE {context}_intent AS intent
 SET status = 'claimed', lease = gen_random_uuid(), leased_until = now() + make_interval(secs => %b),
@@ -109,8 +112,8 @@ SET status = CASE WHEN status = 'claimed' THEN 'unknown' ELSE status END,
     lease = NULL, leased_until = NULL, due_at = %b, reason = %b, changed_at = now()
 WHERE id IN (
   SELECT id FROM {context}_intent
-  WHERE (status IN ('due', 'unknown', 'waiting') AND due_at <= now()
-         OR status = 'claimed' AND leased_until <= now())
+  WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+    AND (status <> 'claimed' AND due_at <= now() OR status = 'claimed' AND leased_until <= now())
     AND operation = ANY(%b::text[])
   ORDER BY due_at LIMIT %b FOR UPDATE SKIP LOCKED)
 RETURNING request, undo, fence, due_at
