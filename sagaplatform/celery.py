@@ -12,10 +12,11 @@ from typing import Any
 from celery import Celery, signals
 from confluent_kafka import KafkaError, KafkaException, Message
 from django.conf import settings
-from django.db import connections
 from kombu import Queue
 
 from apps.messaging.context import contexts_with_intents
+from apps.messaging.database import drop_broken_connections
+from apps.messaging.dispatching import stop
 from apps.messaging.failpoints import arm
 from apps.messaging.kafka import CONSUMER, librdkafka, topic_name
 from apps.messaging.metrics import serve_metrics
@@ -56,7 +57,8 @@ def options() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "worker_pool": "threads",  # calls wait for others; a thread takes 1 MB, a process 50
-        "worker_concurrency": settings.CELERY_CONCURRENCY,
+        # One dispatches for each context, one more takes the wake-ups that come meanwhile.
+        "worker_concurrency": len(contexts_with_intents()) + 1,
         "worker_enable_remote_control": False,
         "beat_scheduler": f"sagaplatform.beat:{'' if settings.WITH_USERS else 'Plain'}Scheduler",
         "enable_utc": True,
@@ -133,9 +135,13 @@ def begin(**_: Any) -> None:
     serve_metrics()
 
 
+@signals.worker_shutting_down.connect
+def finish(**_: Any) -> None:
+    """TERM was heard. Celery waits for its tasks, which wait for the calls that are under way."""
+    stop()
+
+
 @signals.task_prerun.connect
 def check_connections(**_: Any) -> None:
-    """A connection that broke since this thread's last task is dropped, and opened anew on use."""
-    for each in connections.all(initialized_only=True):
-        if each.connection is not None and not each.is_usable():
-            each.close()
+    """A thread of the pool begins a task."""
+    drop_broken_connections()

@@ -143,7 +143,6 @@ KAFKA_TRANSACTIONS = ENV["KAFKA_TRANSACTIONS"]
 # --- Celery, see celery.py
 
 CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"]
-CELERY_CONCURRENCY = ENV["CELERY_CONCURRENCY"]
 
 # --- flags: switches, read once before an order's transaction; a flip is seen within two seconds
 
@@ -181,6 +180,18 @@ CARD_GATEWAY = ENV["CARD_GATEWAY"]
 STRIPE_API_KEY = ENV["STRIPE_API_KEY"]
 STRIPE_API_BASE = ENV["STRIPE_API_BASE"]
 STRIPE_WEBHOOK_SECRET = ENV["STRIPE_WEBHOOK_SECRET"]
+
+# --- how much of us each provider bears, see apps/messaging/providers.py
+
+PROVIDERS = {
+    name: {
+        "at_once": ENV[f"{name.upper()}_CONCURRENCY"],
+        "per_second": ENV[f"{name.upper()}_PER_SECOND"],
+        "failures": ENV[f"{name.upper()}_FAILURES"],
+        "rest": ENV[f"{name.upper()}_REST"],
+    }
+    for name in env.PROVIDERS
+}
 
 # --- four eyes: a move that gives back more than this is approved by another person
 

@@ -25,6 +25,7 @@ import msgspec
 
 from apps.contracts.base import Event, Message, TakesBack
 from apps.messaging.database import Database
+from apps.messaging.providers import Provider
 from apps.messaging.request import Request
 
 
@@ -173,8 +174,8 @@ class OutsideCall:
 
     `make(call)` asks the outside world, in no transaction, and returns its definite answer. It
     raises StillWaiting where more time is needed. Any other exception means that the outcome is
-    not known: it is asked again later, under the same key. It may be called more than once at the
-    same time.
+    not known: it is asked again later, under the same key; and that the provider may be ill, but
+    for AskedInVain. It may be called more than once at the same time.
 
     `record(call, outcome, workspace)` decides what the answer means, as a handler does: the step's
     success, its Refusal, or of an undo its Undone event or UndoRefused. The outcome is what `make`
@@ -187,6 +188,7 @@ class OutsideCall:
     details: type[msgspec.Struct]
     longest: float  # seconds that one call takes at most
     steps: frozenset[str]  # that stand and fall with it
+    provider: Provider  # whom it calls
 
     @property
     def lease(self) -> float:

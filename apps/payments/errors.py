@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from apps.messaging.errors import AskedInVain
+
 
 class PaymentsError(Exception):
     """Something unexpected in payments; the message is tried again, then parked."""
@@ -19,7 +21,7 @@ class AlreadyCaptured(PaymentsError):
     """A capture was asked for a payment that is captured; compare saga log and ledger."""
 
 
-class GatewayKeepsMoney(PaymentsError):
+class GatewayKeepsMoney(PaymentsError, AskedInVain):
     """The gateway will not refund what is owed to the customer: give it back another way, then
     record with evidence that it happened."""
 

@@ -26,6 +26,7 @@ from apps.contracts.payments import (
 from apps.contracts.steps import UndoRefused
 from apps.contracts.values import PaymentMethod
 from apps.messaging.handling import ByHand, Call, CallOutside, Handler, OutsideCall
+from apps.messaging.providers import Provider
 from apps.payments import gateways
 from apps.payments.errors import AlreadyCaptured, NothingToRefund
 from apps.payments.gateways import CardCharge, GatewayAnswer
@@ -111,6 +112,7 @@ def _declined(
 
 # --- cards
 
+STRIPE = Provider.from_settings("stripe")
 AUTHORIZE, CAPTURE, GIVE_BACK, RETURN = "authorize", "capture", "give_back", "return"
 
 
@@ -196,6 +198,7 @@ def _outside(
         details=CardCharge,
         longest=gateways.LONGEST_CALL_SECONDS,
         steps=frozenset({step}),
+        provider=STRIPE,
     )
 
 

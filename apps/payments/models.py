@@ -201,6 +201,13 @@ class Intent(messaging.Intent):
         pass
 
 
+class ProviderState(messaging.ProviderState):
+    """Whom payments calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
+        pass
+
+
 class OutboxMessage(messaging.OutboxMessage):
     """What payments tells and the broker has not yet acknowledged."""
 

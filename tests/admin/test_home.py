@@ -133,6 +133,19 @@ def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> N
     assert calls == dict.fromkeys(CONTEXTS, "-") | {"payments": "0", "fraud": "0"}
 
 
+def test_a_provider_that_does_not_answer_is_named_with_what_waits_for_it(
+    support: Client, shop: Databases
+) -> None:
+    shop["payments"].execute(
+        "INSERT INTO payments_providerstate (name, failures, opened_at, retry_at, changed_at)"
+        " VALUES ('stripe', 5, now() - interval '3 minutes 10 seconds', now(), now())"
+    )
+    [payments] = [each for each in home_of(support)["services"] if each.name == "payments"]
+
+    assert payments.waiting[2].alarming
+    assert payments.waiting[2].note == "stripe silent for 3 min 10 s, 0 held back"
+
+
 def test_a_waiting_message_alarms_when_it_is_old(
     support: Client, day: dict[str, Order], shop: Databases
 ) -> None:
@@ -274,4 +287,4 @@ def test_it_takes_as_many_statements_with_many_sagas(
     home = home_of(support)
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
-    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 3, "fraud": 3, "sagas": 3 + 7}
+    assert passed == dict.fromkeys(CONTEXTS, 2) | {"payments": 4, "fraud": 4, "sagas": 3 + 7}
