@@ -16,7 +16,7 @@ from apps.payments import declines
 from apps.payments.card_attempts import Attempts
 from apps.payments.gateways import CardCharge, GatewayAnswer
 from apps.payments.models import CardStatus
-from apps.payments.stripe_talk import Stripe, UnexpectedStatus, is_about_state, tells_no_more
+from apps.payments.stripe_talk import Stripe, UnexpectedStatus, tells_no_more
 
 LOOK_EVERY = timedelta(seconds=10)  # while others act; a webhook may come before
 
@@ -61,7 +61,9 @@ class Authorizing:
             payment = found or self.talk.create(
                 self.charge, self.call.request.saga_id, self.key("create")
             )
-        except stripe.InvalidRequestError as error:  # an amount that no card pays
+        except stripe.InvalidRequestError as error:
+            if error.param not in {"amount", "currency"}:  # which no card pays; else we are wrong
+                raise
             self.attempts.decline(declines.meaning(error.code))
             return GatewayAnswer(ok=False, code=self.attempts.last.code)
         except stripe.StripeError as error:
@@ -99,7 +101,7 @@ class Authorizing:
         except stripe.CardError as error:
             return self.declined(error.error)
         except stripe.InvalidRequestError as error:
-            if is_about_state(error):
+            if error.param != "payment_method":  # its state has changed, or we are wrong
                 raise
             return self.declined(error.error)
         except stripe.StripeError as error:

@@ -39,12 +39,13 @@ class Stripe:
         return self._in_time().payment_intents.retrieve(reference, CHARGE)
 
     def find_payment(self, saga_id: UUID) -> stripe.PaymentIntent | None:
-        """The payment of a saga that is not canceled, where its id is not known here. What is new
-        is found after about a minute."""
+        """The payment of a saga where its id is not known here: one that is not canceled, at best
+        one with money. What is new is found after about a minute."""
         query = f"metadata['saga_id']:'{saga_id}'"
         found = self._in_time().payment_intents.search({"query": query, "limit": 10})
         there = [each for each in found.data if each.status != "canceled"]
-        return self.payment(there[0].id) if there else None
+        there.sort(key=lambda each: each.status in {"requires_capture", "succeeded"})
+        return self.payment(there[-1].id) if there else None
 
     def create(self, charge: CardCharge, saga_id: UUID, key: str) -> stripe.PaymentIntent:
         """A payment that asks no bank yet: one that nobody hears of holds nothing."""

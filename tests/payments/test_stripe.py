@@ -177,6 +177,24 @@ def test_what_no_card_pays_is_declined_and_asks_no_bank(shop: Shop) -> None:
     assert shop.payments() == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "wrong"), [("STRIPE_API_KEY", "sk_live_wrong"), ("CARD_RETURN_URL", "nowhere")]
+)
+def test_a_wrong_setting_is_no_fault_of_the_customers(
+    shop: Shop, settings: Any, setting: str, wrong: str
+) -> None:
+    right = getattr(settings, setting)
+    setattr(settings, setting, wrong)
+    call = shop.call("authorize")
+    with pytest.raises(stripe.StripeError):
+        make(call)
+    assert shop.cards() == [(1, "asked", "")]
+
+    setattr(settings, setting, right)
+    assert until_definite(again(call)).ok
+    assert shop.money() == (1500, 0, 0)
+
+
 @pytest.mark.parametrize("kind", ["answer_lost", "error_after"])
 def test_a_no_that_nobody_heard_is_a_no(shop: Shop, kind: str) -> None:
     shop.control.fault("authorize", "none")
@@ -376,6 +394,22 @@ def test_a_part_is_given_back_and_then_the_rest(shop: Shop) -> None:
     assert make(again(second)).ok
 
     assert shop.money() == (0, 1500, 1500)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("hours", [0, 25])
+def test_a_part_is_given_back_once_whatever_goes_wrong(shop: Shop, kind: str, hours: int) -> None:
+    shop.before("refund")
+    shop.control.fault("refund", kind)
+    call = shop.call("refund", refund_cents=400)
+    with pytest.raises(stripe.StripeError):
+        make(call)
+    shop.control.release()
+    shop.control.advance(hours * 3600)
+
+    assert until_definite(again(earlier(call, hours))).ok
+    assert until_definite(again(again(earlier(call, hours)))).ok
+    assert shop.money() == (0, 1500, 400)
 
 
 def test_more_than_was_taken_is_not_given_back(shop: Shop) -> None:
