@@ -86,6 +86,33 @@ def waits(call: Any, because: str) -> StillWaiting:
     return waiting.value
 
 
+@pytest.mark.parametrize(
+    ("operation", "before", "charge"),
+    [
+        ("authorize", 0, {}), ("authorize", 1, {}), ("capture", 0, {}), ("cancel", 0, {}),
+        ("refund", 0, {"refund_cents": 400}),
+    ],
+    ids=["create", "confirm", "capture", "cancel", "refund"],
+)  # fmt: skip
+def test_what_is_still_under_way_is_not_done_beside_it(
+    shop: Shop, operation: str, before: int, charge: dict[str, int]
+) -> None:
+    shop.before(operation)
+    if before:
+        shop.control.fault(operation, "none", times=before)
+    shop.control.fault(operation, "slow", seconds=3600)
+    call = shop.call(operation, **charge)
+    with pytest.raises(stripe.StripeError):
+        make(call)
+    with suppress(stripe.StripeError):  # its key is in use; or the state says that it may be done
+        make(again(call))
+    shop.control.release()
+
+    assert until_definite(again(again(call))).ok
+    assert len(shop.payments()) == 1
+    assert shop.money() == (MONEY[operation] if not charge else (0, 1500, 400))
+
+
 # --- the bank says no
 
 
