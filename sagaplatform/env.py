@@ -86,6 +86,8 @@ SETTINGS = (
     Setting("STRIPE_API_BASE", "str", "", "of a stand-in for Stripe; empty: Stripe itself"),
     Setting("STRIPE_WEBHOOK_SECRET", "str", "", "whsec_…, which signs what Stripe tells us"),
     *(each for name, bears in PROVIDERS.items() for each in provider(name, *bears)),
+    Setting("CARD_ANOTHER_WITHIN", "int", 900, "seconds a declined customer has for another card"),
+    Setting("CARD_RETURN_URL", "str", "", "page a bank sends customers back to; empty: Stripe.js"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),

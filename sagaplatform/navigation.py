@@ -91,6 +91,7 @@ BUSINESS: list[Item] = [
     pages(
         "Payments",
         page("payments.payment", "Payments", "payments"),
+        page("payments.cardattempt", "Cards tried", "credit_card"),
         page("payments.account", "Store credit", "account_balance_wallet"),
         page("payments.intent", "Calls outside", "call_made"),
         page("payments.ledgerentry", "Ledger", "menu_book"),

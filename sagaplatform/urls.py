@@ -1,5 +1,5 @@
 """Mounts what this deployment has: health and metrics always, the admin where there are users, the
-API where there are users and orders."""
+API where there are users: logins and orders with orders, payments with payments."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -29,12 +29,17 @@ def api_urls() -> list[URLPattern | URLResolver]:
     ]
 
 
+def payments_urls() -> list[URLPattern | URLResolver]:
+    return [path("api/v1/", include("apps.payments.api.urls"))]
+
+
 urlpatterns = [
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
     *(admin_urls() if settings.WITH_USERS else []),
     *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
+    *(payments_urls() if settings.WITH_USERS and "payments" in settings.CONTEXTS else []),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
 ]

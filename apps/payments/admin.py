@@ -14,6 +14,7 @@ from apps.messaging.admin import (
 from apps.payments.models import (
     Account,
     BarrierNote,
+    CardAttempt,
     DeadLetter,
     Intent,
     LedgerEntry,
@@ -63,6 +64,22 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ("=order_id", "=saga_id", "=customer_id", "=reference")
     search_help_text = "Order number or id, saga id, customer number or name, reference"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
+
+
+@admin.register(CardAttempt)
+class CardAttemptAdmin(ReadOnlyAdmin):
+    """Each card that an order was to be paid by, and what its bank said."""
+
+    list_display = (
+        "changed_at", "status", "code", "number", "card", "reference", "customer_id", "order_id",
+        "saga_id",
+    )  # fmt: skip
+    list_filter = ("status",)
+    search_fields = ("=order_id", "=reference")
+    search_help_text = "Order number or id, Stripe's reference"
+    ordering = ("-id",)
+    exclude = ("client_secret", "action_url")  # secrets of the customer's
+    currency = ""
 
 
 admin.site.register(Intent, IntentAdmin)

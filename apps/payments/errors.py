@@ -38,3 +38,15 @@ class UnusableAmount(ValueError):
         self.customer_id = customer_id
         self.cents = cents
         super().__init__(f"{self.__doc__} Customer {customer_id}: {cents}.")
+
+
+class NoCardPayment(LookupError):
+    """The customer has no order by card of that id, or payments has not heard of it yet."""
+
+
+class NoCardWanted(Exception):
+    """The payment does not wait for another card; `code` and `why` say what it does."""
+
+    def __init__(self, code: str, why: str) -> None:
+        self.code, self.why = code, why
+        super().__init__(f"{code}: {why}")

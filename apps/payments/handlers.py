@@ -5,6 +5,7 @@ wants a call, and what the gateway answers is recorded by the functions below.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,7 @@ def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutsid
         customer_id=command.customer_id,
         currency=command.currency,
         amount_cents=command.total_cents,
+        card=command.card,
     )
     return CallOutside(AUTHORIZE, str(accounts.request.saga_id), charge)
 
@@ -146,8 +148,12 @@ def authorization_answered(
     """The amount is held on the card, or the bank said no."""
     charge: CardCharge = call.details
     if isinstance(outcome, GatewayAnswer) and not outcome.ok:
-        return PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=charge.amount_cents)
-    accounts.open_card_payment(charge, _reference(outcome))
+        return PaymentDeclined(
+            code=DeclineCode.CARD_DECLINED,
+            wanted_cents=charge.amount_cents,
+            decline_code=outcome.code,
+        )
+    accounts.open_card_payment(charge, *_reference(outcome))
     return PaymentAuthorized(amount_cents=charge.amount_cents, payment_method=PaymentMethod.CARD)
 
 
@@ -182,8 +188,11 @@ def return_answered(
     return PaymentReturned(amount_cents=payment.amount_cents)
 
 
-def _reference(outcome: GatewayAnswer | ByHand) -> str:
-    return outcome.reference if isinstance(outcome, GatewayAnswer) else outcome.evidence
+def _reference(outcome: GatewayAnswer | ByHand) -> tuple[str, datetime | None]:
+    """What the gateway calls a hold, and when it lapses."""
+    if isinstance(outcome, ByHand):
+        return outcome.evidence, None
+    return outcome.reference, outcome.expires_at
 
 
 def _outside(

@@ -135,6 +135,7 @@ class Payment(models.Model):
     captured_cents = models.BigIntegerField(db_default=0)
     refunded_cents = models.BigIntegerField(db_default=0)  # of what was captured
     reference = models.TextField(db_default="")  # the gateway's, of a card payment
+    expires_at = models.DateTimeField(null=True)  # when a card's hold lapses, as the bank said
     authorized_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
 
@@ -178,6 +179,84 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}"
+
+
+class CardStatus(models.TextChoices):
+    """Where one attempt to pay by card stands; the first three are open."""
+
+    GIVEN = "given"  # the customer has named the card; the bank was not asked yet
+    ASKED = "asked"  # given -> asked: written before the bank is; what it said is not known here
+    ACTION = "action"  # asked -> action: the bank asks its customer (3-D Secure)
+    HELD = "held"  # open -> held: the amount is set aside
+    DECLINED = "declined"  # open -> declined: a definite no; another card may be tried
+    LOST = "lost"  # asked -> lost: nobody will tell; the next attempt asks for the same card
+    CLOSED = "closed"  # open -> closed: nobody wants it any more
+
+
+OPEN_CARDS = (CardStatus.GIVEN, CardStatus.ASKED, CardStatus.ACTION)
+
+
+class CardAttempt(models.Model):
+    """One card that an order should be paid by, and what its bank said. A call of the intents has
+    one row for each; all of them are attempts of one PaymentIntent at Stripe.
+
+    No card's data is here: `card` is the name that Stripe has for it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    call = models.TextField()  # the intent's key
+    number = models.IntegerField()  # of the attempt, from 1; a part of its idempotency keys
+    saga_id = models.UUIDField()
+    order_id = models.UUIDField()
+    customer_id = models.BigIntegerField()
+    card = models.TextField()  # pm_…
+    status = models.TextField(choices=CardStatus)
+    reference = models.TextField(db_default="")  # pi_…, once Stripe has told it
+    code = models.TextField(db_default="")  # why it was declined
+    client_secret = models.TextField(db_default="")  # a secret: only while the customer needs it
+    action_url = models.TextField(db_default="")  # where the customer goes for 3-D Secure, if told
+    asked_at = models.DateTimeField(null=True)  # before the first request under its keys
+    changed_at = models.DateTimeField(db_default=Now())  # of the status
+
+    class Meta:
+        constraints = [
+            # Each attempt has keys of its own.
+            models.UniqueConstraint(
+                fields=["call", "number"], name="payments_one_attempt_per_number"
+            ),
+            # The bank is asked about one card at a time.
+            models.UniqueConstraint(
+                fields=["saga_id"],
+                condition=Q(status__in=OPEN_CARDS),
+                name="payments_one_open_card_per_saga",
+            ),
+            # Nothing is known of what was not asked, and what is asked is dated before.
+            models.CheckConstraint(
+                condition=Q(asked_at__isnull=False)
+                | Q(status__in=[CardStatus.GIVEN, CardStatus.CLOSED]),
+                name="payments_card_asked_before_answered",
+            ),
+            # Nobody is declined without a reason.
+            models.CheckConstraint(
+                condition=~Q(status=CardStatus.DECLINED) | ~Q(code=""),
+                name="payments_decline_has_a_code",
+            ),
+            # A secret is kept for as long as it is of use, and no longer.
+            models.CheckConstraint(
+                condition=Q(status=CardStatus.ACTION) | Q(client_secret="", action_url=""),
+                name="payments_secret_while_it_is_needed",
+            ),
+        ]
+        indexes = [
+            # What the customer asks about, and what Stripe tells of.
+            models.Index(fields=["order_id"], name="payments_cards_of_order"),
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="payments_cards_by_reference"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of order {self.order_id}"
 
 
 class SagaLog(messaging.SagaLog):

@@ -76,6 +76,10 @@ def note_for(databases: Databases, saga_id: UUID, context: str = "inventory") ->
 
 
 # A call that was made for a saga, and a case that it had.
+TRIED = """
+INSERT INTO payments_cardattempt (call, number, saga_id, order_id, customer_id, card, status)
+VALUES ('call', 1, %s, %s, 7, 'pm_card_visa', 'given')
+"""
 CALL = """
 INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, subject, details,
   key, status, due_at, request, created_at, changed_at)
@@ -133,6 +137,7 @@ def fill_every_table(databases: Databases) -> None:
     order = confirmed_saga(databases)
     call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
+    databases["payments"].execute(TRIED, [order.saga_id, order.pk])
     databases["fraud"].execute(QUESTION, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])

@@ -21,6 +21,7 @@ LINES = "Must be a list of 1 to 500 lines."
 TEXT = "Must be a text of 1 to 200 printable characters, not all blank."
 CURRENCY = "Must be a currency code of three capital letters: GBP."
 COUNTRY = "Must be a country code of two capital letters, such as GB."
+CARD = "Must be a payment method's id as Stripe gives it, pm_…: never send a card's number."
 MISSING = "Is missing."
 TWICE = "Is in an earlier line already; add the quantities up in one line."
 
@@ -81,6 +82,12 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
         ),
         ("payment_method", ..., ("#/payment_method", MISSING)),
         ("payment_method", "cash", ("#/payment_method", "Must be credit or card.")),
+        ("card", 4242, ("#/card", CARD)),
+        ("card", "4242424242424242", ("#/card", CARD)),
+        ("card", "tok_visa", ("#/card", CARD)),
+        ("card", "pm_card_visa\n", ("#/card", CARD)),
+        ("card", "pm_" + "x" * 65, ("#/card", CARD)),
+        ("card", "pm_card_visa", ("#/card", "Is for the payment_method card only.")),
         ("gift_wrap", "yes", ("#/gift_wrap", "Must be true or false.")),
         ("gift_wrap", 1, ("#/gift_wrap", "Must be true or false.")),
         ("address", ..., ("#/address", MISSING)),
@@ -97,7 +104,8 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
             2199,
             (
                 "#/total_cents",
-                "Unknown field; known are currency, lines, payment_method, gift_wrap, address.",
+                "Unknown field; known are currency, lines, payment_method, card, gift_wrap,"
+                " address.",
             ),
         ),
     ],
@@ -109,6 +117,21 @@ def test_a_fault_is_named_with_its_place(
 
     assert (response.status_code, response.json()) == (400, invalid(fault))
     assert response["Content-Type"] == "application/problem+json"
+    assert set(counts(databases["orders"]).values()) == {0}
+
+
+def test_a_payment_by_card_names_the_card(ada: Customer, databases: Databases) -> None:
+    response = ada.place(payment_method="card")
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "urn:sagaplatform:problem:card_missing",
+        "title": "The card is missing",
+        "status": 422,
+        "detail": "Send as `card` the id that Stripe gives the shop's page for it, pm_…. Never send"
+        " a card's number here.",
+        "instance": "/api/v1/orders",
+    }
     assert set(counts(databases["orders"]).values()) == {0}
 
 

@@ -110,5 +110,14 @@ def test_only_orders_and_shipping_hear_addresses_and_fraud_the_country() -> None
     assert told == {"OrderCreated": whole, "CreateShipment": whole, "CheckFraud": ("country",)}
 
 
+def test_only_the_order_and_its_payment_hear_of_a_card() -> None:
+    told = {
+        name
+        for (name, _), message_type in MESSAGES.items()
+        if "card" in message_type.__struct_fields__
+    }
+    assert told == {"OrderCreated", "AuthorizePayment"}
+
+
 if __name__ == "__main__":
     write_all()

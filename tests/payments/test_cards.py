@@ -159,7 +159,7 @@ def test_a_declined_card_is_a_refusal(till: Till) -> None:
     till.authorize()
     work("payments")
 
-    declined = PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=1500)
+    declined = PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=1500, decline_code="no")
     assert till.told() == [("do", declined)]
     assert (till.log(), till.payment()) == (("refused", 1), None)
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from apps.contracts.values import Address, PaymentMethod, PricedLine
-from apps.orders.api.errors import InvalidRequest
+from apps.contracts.values import Address, CardId, PaymentMethod, PricedLine
+from apps.orders.api.errors import CardMissing, InvalidRequest
 
 Body = TypeVar("Body")
 
@@ -74,6 +74,7 @@ class OrderBody(
         Meta(min_length=1, max_length=500, description="a list of 1 to 500 lines"),
     ]
     payment_method: Annotated[PaymentMethod, Meta(description="credit or card")]
+    card: CardId = ""  # for payment_method card
     gift_wrap: Annotated[bool, Meta(description="true or false")] = False
     address: AddressBody
 
@@ -93,13 +94,18 @@ def read_cancellation(data: Any) -> CancellationBody:
 
 
 def read_order(data: Any) -> OrderBody:
-    """The order that a client asks for. Raises InvalidRequest naming everything that is wrong."""
+    """The order that a client asks for. Raises InvalidRequest naming everything that is wrong, and
+    CardMissing."""
     try:
         body = msgspec.convert(data, OrderBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, OrderBody))) from None
     if twice := list(_products_twice(body.lines)):
         raise InvalidRequest(errors=twice)
+    if body.card and body.payment_method is not PaymentMethod.CARD:
+        raise InvalidRequest(errors=[_fault("#/card", "Is for the payment_method card only.")])
+    if body.payment_method is PaymentMethod.CARD and not body.card:
+        raise CardMissing
     return body
 
 
