@@ -69,6 +69,7 @@ SETTINGS = (
     Setting("STRIPE_API_KEY", "str", "", "Stripe's secret key; empty: no call leaves the machine"),
     Setting("STRIPE_API_BASE", "str", "", "of a stand-in for Stripe; empty: Stripe itself"),
     Setting("STRIPE_WEBHOOK_SECRET", "str", "", "whsec_…, which signs what Stripe tells us"),
+    Setting("HOLD_WARNING_HOURS", "int", 24, "before a card's hold ends, a person is told"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
