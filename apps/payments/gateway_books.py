@@ -23,6 +23,11 @@ class Sums(NamedTuple):
     captured: int = 0
     refunded: int = 0
 
+    @property
+    def kept(self) -> int:
+        """What was taken and not given back."""
+        return self.captured - self.refunded
+
 
 NOTHING = Sums()
 

@@ -94,13 +94,14 @@ def reconcile_if_due() -> None:
 
 
 def reconcile(
-    window: timedelta = WINDOW, grace: timedelta = GRACE, pause: float = SECOND_READING_SECONDS
+    window: timedelta = WINDOW, grace: timedelta = GRACE, pause: float | None = None
 ) -> Outcome:
     """Compare the payments of so long a time; tell a person of each difference, once, and keep
     what was found. Raises stripe.StripeError where the gateway does not answer."""
     began = time.monotonic()
     ledger = read_ledger(window)
     first = compare(ledger, grace)
+    pause = SECOND_READING_SECONDS if pause is None else pause
     lasting = _seen_again(first, ledger, grace, pause)
     outcome = Outcome(
         ledger.since, len(first.compared), first.not_ours, ledger.complete, tuple(lasting)

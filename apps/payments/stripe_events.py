@@ -14,6 +14,7 @@ from uuid import UUID
 import stripe
 import structlog
 from django.conf import settings
+from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from apps.messaging.database import Database
@@ -154,7 +155,7 @@ def work() -> None:
 
 def look_into(claimed: Claimed) -> None:
     """Ask Stripe for the object, and do what follows."""
-    facts = {"event": claimed.id, "event_type": claimed.type, "object_id": claimed.object_id}
+    facts = {"stripe_event": claimed.id, "event_type": claimed.type, "object_id": claimed.object_id}
     try:
         seen = see(claimed)
         act(claimed, seen)
@@ -193,10 +194,10 @@ def act(claimed: Claimed, seen: Seen) -> None:
 
 
 def _conclude(claimed: Claimed, found: NewFinding | None) -> None:
-    if found:
-        findings.tell(found)
     if not _settle(claimed, EventStatus.HANDLED, f"Told as {found.key}" if found else ""):
         raise LeaseLost
+    if found:
+        findings.tell(found)
 
 
 # --- what is looked at, by the beginning of the event's type
@@ -319,7 +320,7 @@ def _try_again(claimed: Claimed, reason: str) -> None:
     if claimed.attempt < MOST_ATTEMPTS:
         _put_off(claimed, reason)
     elif _settle(claimed, EventStatus.FAILED, reason):
-        log.error("stripe_event_given_up", event=claimed.id, event_type=claimed.type)
+        log.error("stripe_event_given_up", stripe_event=claimed.id, event_type=claimed.type)
 
 
 def _put_off(claimed: Claimed, reason: str) -> None:
@@ -333,5 +334,5 @@ def _settle(claimed: Claimed, status: EventStatus, reason: str) -> bool:
         SETTLE, (status.value, reason, claimed.id, claimed.lease)
     )
     if settled:
-        EVENTS.labels(status.value).inc()
+        transaction.on_commit(EVENTS.labels(status.value).inc, using="payments")
     return bool(settled)
