@@ -104,7 +104,7 @@ class Card:
     ) -> "Card":
         """Ask, and leave the call that is wanted to a worker."""
         topic, of = "payments-commands", {"action": action, "generation": generation}
-        sent = envelope(command, self.saga_id, step=step, topic=topic, **of)  # type: ignore[arg-type]
+        sent = envelope(command, self.saga_id, step=step, topic=topic, **of)
         Batch("payments", [record(sent)]).carry_out()
         return self
 
