@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 JOB = "stripe_events"  # its name in apps.py
 LEASE_SECONDS = 2 * LONGEST_CALL_SECONDS + 5
-MOST_ATTEMPTS = 180  # about three hours
+MOST_ATTEMPTS = 1500  # most of a day: Stripe does not tell again what was accepted
 UNDER_WAY = "A call about this payment is under way"
 BY_ITSELF = ("expired", "automatic")  # why Stripe cancels a payment of its own accord
 NOT_REFUNDED = ("failed", "canceled")  # what a refund is whose money came back

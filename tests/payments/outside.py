@@ -103,8 +103,10 @@ class Card:
         self, command: Command, step: str, action: Action = Action.DO, generation: int = 1
     ) -> "Card":
         """Ask, and leave the call that is wanted to a worker."""
-        topic, of = "payments-commands", {"action": action, "generation": generation}
-        sent = envelope(command, self.saga_id, step=step, topic=topic, **of)
+        sent = envelope(
+            command, self.saga_id, step=step, action=action, generation=generation,
+            topic="payments-commands",
+        )  # fmt: skip
         Batch("payments", [record(sent)]).carry_out()
         return self
 
@@ -114,7 +116,7 @@ class Card:
         return self
 
     def _one(self, statement: str) -> object:
-        row = self.owner.execute(statement, [self.saga_id]).fetchone()  # type: ignore[arg-type]
+        row = self.owner.execute(statement, [self.saga_id]).fetchone()
         assert row is not None
         return row[0]
 
