@@ -89,7 +89,7 @@ def _need(database: Database, found: NewFinding) -> Envelope:
         event,
         # A case is about a request: where that is none of a step, about the gateway's object.
         Request(found.saga_id, found.reference, Action.DO, 1, Mode.ORCHESTRATED),
-        plan=rows[0][0] if rows else _any_plan(),
+        plan=(rows and rows[0][0]) or _any_plan(),
         traceparent=new_traceparent(),
         topic=EVENT_TOPICS["payments"],
     )
