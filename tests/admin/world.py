@@ -89,7 +89,7 @@ VALUES ('evt_1', 'refund.failed', 're_1', %s, now())
 """
 FOUND = """
 INSERT INTO payments_finding (id, key, kind, saga_id, reference, payment_intent, text)
-VALUES (gen_random_uuid(), 'refund_failed:re_1', 'refund_failed', %s, 're_1', 'pi_1', 'It came back')
+VALUES (gen_random_uuid(), 're_1', 'refund_failed', %s, 're_1', 'pi_1', 'The refund came back')
 """
 COMPARED = """
 INSERT INTO payments_reconciliation (id, compared_at, since, seconds, compared, not_ours, complete,

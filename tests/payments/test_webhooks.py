@@ -324,6 +324,14 @@ def test_a_hold_that_the_shop_lets_go_is_no_case(webhooks: Control, card: Card, 
     assert of_payments(told) == {("handled", "")}
 
 
+def test_a_hold_that_a_person_cancels_at_stripe_is_left_to_the_comparison(
+    webhooks: Control, card: Card, told: Told
+) -> None:
+    stripe_client().v1.payment_intents.cancel(card.authorize().reference)
+    settled(told, "payment_intent.canceled")
+    assert (told.needs(), card.status) == ([], "authorized")
+
+
 def test_a_lost_hold_waits_for_the_capture_that_is_under_way(
     webhooks: Control, card: Card, told: Told
 ) -> None:
