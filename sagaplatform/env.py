@@ -88,6 +88,7 @@ SETTINGS = (
     *(each for name, bears in PROVIDERS.items() for each in provider(name, *bears)),
     Setting("CARD_ANOTHER_WITHIN", "int", 900, "seconds a declined customer has for another card"),
     Setting("CARD_RETURN_URL", "str", "", "page a bank sends customers back to; empty: Stripe.js"),
+    Setting("HOLD_WARNING_HOURS", "int", 24, "before a card's hold ends, a person is told"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),

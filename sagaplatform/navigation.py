@@ -95,6 +95,9 @@ BUSINESS: list[Item] = [
         page("payments.account", "Store credit", "account_balance_wallet"),
         page("payments.intent", "Calls outside", "call_made"),
         page("payments.ledgerentry", "Ledger", "menu_book"),
+        page("payments.finding", "Findings outside", "troubleshoot"),
+        page("payments.reconciliation", "Reconciliations", "account_balance"),
+        page("payments.stripeevent", "Stripe's events", "webhook"),
     ),
     pages(
         "Shipping",

@@ -1,5 +1,6 @@
 """Mounts what this deployment has: health and metrics always, the admin where there are users, the
-API where there are users: logins and orders with orders, payments with payments."""
+API where there are users: logins and orders with orders, payments with payments; and what a
+provider calls where its context is."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -40,6 +41,7 @@ urlpatterns = [
     *(admin_urls() if settings.WITH_USERS else []),
     *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
     *(payments_urls() if settings.WITH_USERS and "payments" in settings.CONTEXTS else []),
+    *([path("", include("apps.payments.urls"))] if "payments" in settings.CONTEXTS else []),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
 ]

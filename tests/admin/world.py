@@ -86,6 +86,20 @@ INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, s
 VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '{}', 'x',
   'settled', now(), '{}', now(), now())
 """
+# What Stripe told about it, what was found, and a comparison of the books.
+TOLD = """
+INSERT INTO payments_stripeevent (id, type, object_id, saga_id, happened_at)
+VALUES ('evt_1', 'refund.failed', 're_1', %s, now())
+"""
+FOUND = """
+INSERT INTO payments_finding (id, key, kind, saga_id, reference, payment_intent, text)
+VALUES (gen_random_uuid(), 're_1', 'refund_failed', %s, 're_1', 'pi_1', 'The refund came back')
+"""
+COMPARED = """
+INSERT INTO payments_reconciliation (id, compared_at, since, seconds, compared, not_ours, complete,
+  differences, examples)
+VALUES (gen_random_uuid(), now(), now(), 1, 5, 0, true, 1, '["pi_1 differs"]')
+"""
 QUESTION = CALL.replace("payments_intent", "fraud_intent")
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
@@ -138,6 +152,9 @@ def fill_every_table(databases: Databases) -> None:
     call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
     databases["payments"].execute(TRIED, [order.saga_id, order.pk])
+    databases["payments"].execute(TOLD, [order.saga_id])
+    databases["payments"].execute(FOUND, [order.saga_id])
+    databases["payments"].execute(COMPARED)
     databases["fraud"].execute(QUESTION, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])

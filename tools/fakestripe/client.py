@@ -90,6 +90,14 @@ class Control:
         answer = self._post(f"payments/{payment}/authenticate", approved=approved)
         return str(answer["status"])
 
+    def dispute(self, payment: str, *, reason: str = "fraudulent") -> str:
+        """Let the cardholder's bank dispute a payment; returns the dispute's id."""
+        return str(self._post(f"payments/{payment}/dispute", reason=reason)["id"])
+
+    def close_dispute(self, dispute: str, *, won: bool) -> None:
+        """Decide a dispute."""
+        self._post(f"disputes/{dispute}/close", won=won)
+
     def reset(self) -> None:
         """Forget everything but where webhooks go."""
         self._post("reset")

@@ -31,6 +31,7 @@ WISHES = Law("I1", "a wish to cancel stands as its order does")
 CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
 AUDIT = Law("I9", "everything that a person did to a saga is in the audit")
 REVERSE = Law("I8", "steps are undone in reverse, each once")
+GATEWAY = Law("I10", "Stripe holds, took and gave back what payments says")
 
 LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     ACCOUNTS: database_laws.accounts,

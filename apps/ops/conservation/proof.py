@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 
+from apps.payments.differences import GRACE
+
 EXAMPLES = 5
 
 
@@ -42,6 +44,10 @@ class Tally:
         """Count one thing, and what is wrong with it."""
         self.checked += 1
         self.faults.extend(Fault(subject, text) for text in texts)
+
+    def fault(self, subject: str, text: str) -> None:
+        """Something is wrong that is counted already."""
+        self.faults.append(Fault(subject, text))
 
 
 Tallies = dict["Law", Tally]
@@ -85,6 +91,7 @@ class Patience:
     # After a confirmed end until the parcel has left; late is not lost.
     shipping: timedelta = field(default_factory=lambda: timedelta(seconds=_hand_over_by()))
     second_look: float = 2.0  # seconds until the second look at what differs
+    gateway: timedelta = GRACE  # after a card payment moved, before it is compared with Stripe
 
 
 def _hand_over_by() -> int:

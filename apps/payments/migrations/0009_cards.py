@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0007_mode_setting'),
+        ('payments', '0008_providers'),
     ]
 
     operations = [
