@@ -29,12 +29,17 @@ def api_urls() -> list[URLPattern | URLResolver]:
     ]
 
 
+def webhook_urls() -> list[URLPattern | URLResolver]:
+    return [path("webhooks/", include("apps.shipping.urls"))]
+
+
 urlpatterns = [
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
     *(admin_urls() if settings.WITH_USERS else []),
     *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
+    *(webhook_urls() if "shipping" in settings.CONTEXTS else []),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
 ]
