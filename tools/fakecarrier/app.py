@@ -271,6 +271,7 @@ class Server:
         """Forget everything but where webhooks go; the clock is right again."""
         await self.let_go(request)
         self.store.empty()
+        self.store.execute("DELETE FROM sqlite_sequence")
         return {}
 
     # --- what has happened
