@@ -178,7 +178,11 @@ def _next(order: Any, history: History | None, parcel: Any) -> Iterator[str]:
     if not history.saga.ended_at:
         yield from next_of(history)
         return
-    if parcel and parcel.status == "booked":
+    followed = shipping.tracking_of_saga(order.saga_id)
+    if followed:
+        at, stage = moment(followed.changed_at), words(followed.stage)
+        yield format_html("{} says of the parcel: {}, {}.", parcel.carrier, stage, at)
+    elif parcel and parcel.status == "booked":
         comes = shipping.pickup_of_saga(order.saga_id)
         if comes:
             yield format_html("The parcel is booked; the carrier comes at {}.", moment(comes))
@@ -307,6 +311,8 @@ def _parcel(saga_id: UUID, parcel: Any) -> Iterator[str]:
         return
     size = f"{counted(parcel.parcels, 'parcel')} with {counted(parcel.pieces, 'piece')}"
     yield f"{parcel.reference}, {size}, by {parcel.carrier}: {PARCEL[parcel.status]}"
+    if parcel.tracking_number:
+        yield f"Tracking number {parcel.tracking_number}"
 
 
 PAGE = Page("case", "case/", case_view)

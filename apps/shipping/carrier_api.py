@@ -5,10 +5,11 @@ raises, where the outcome is not known: silence, a lost or senseless answer, an 
 carrier's own, "come back later".
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -24,6 +25,7 @@ LONGEST_CALL_SECONDS = 2 * (CONNECT_SECONDS + ANSWER_SECONDS)
 # The carrier keeps a client reference for a day; what is asked again later is looked for first.
 KEY_IS_OLD_AFTER = timedelta(hours=20)
 MOST_TRACKED = 100  # in one request
+LARGEST_BYTES = 1024 * 1024  # of an answer
 
 TOO_MANY_PIECES = "too_many_pieces"
 COUNTRY_NOT_SERVED = "country_not_served"
@@ -123,7 +125,7 @@ def book(key: str, address: Address, pieces: int, asked_at: datetime) -> Booking
         return _read(answer, Tracked).booking
     problem = _problem(answer)
     if problem.code not in NOT_TAKEN:
-        raise NoDefiniteAnswer(answer.status_code, problem.code)
+        raise NoDefiniteAnswer(answer.status, problem.code)
     return NotTaken(problem.code, problem.most_pieces)
 
 
@@ -138,7 +140,7 @@ def close(key: str) -> None:
     way is refused."""
     answer = _post(f"client-references/{quote(key, safe='')}/close", {})
     if not _did(answer):
-        raise NoDefiniteAnswer(answer.status_code, _problem(answer).code)
+        raise NoDefiniteAnswer(answer.status, _problem(answer).code)
 
 
 def cancel(reference: str) -> bool:
@@ -148,7 +150,7 @@ def cancel(reference: str) -> bool:
         return True
     problem = _problem(answer)
     if problem.code != ALREADY_COLLECTED:
-        raise NoDefiniteAnswer(answer.status_code, problem.code)
+        raise NoDefiniteAnswer(answer.status, problem.code)
     return False
 
 
@@ -156,7 +158,7 @@ def release(reference: str) -> None:
     """The parcel is ready: the carrier may come for it."""
     answer = _post(f"bookings/{quote(reference, safe='')}/release", {})
     if not _did(answer):
-        raise NoDefiniteAnswer(answer.status_code, _problem(answer).code)
+        raise NoDefiniteAnswer(answer.status, _problem(answer).code)
 
 
 def track(references: Sequence[str]) -> list[Tracked]:
@@ -166,51 +168,71 @@ def track(references: Sequence[str]) -> list[Tracked]:
 
 
 def live_bookings(after: str = "") -> Found:
-    """A page of all bookings that are not cancelled, by reference, behind that one."""
+    """A page of the bookings that have not ended, behind that one in the carrier's order."""
     return _read(_get("bookings", {"live": "1", "after": after}), Found)
 
 
 # --- one request
 
 
-def _post(path: str, body: dict[str, Any]) -> requests.Response:
+class Answer(NamedTuple):
+    """What came back: a status and the whole body."""
+
+    status: int
+    body: bytes
+
+
+def _post(path: str, body: dict[str, Any]) -> Answer:
     return _ask("POST", path, json=body)
 
 
-def _get(path: str, query: dict[str, str]) -> requests.Response:
+def _get(path: str, query: dict[str, str]) -> Answer:
     answer = _ask("GET", path, params=query)
     if not _did(answer):
-        raise NoDefiniteAnswer(answer.status_code, _problem(answer).code)
+        raise NoDefiniteAnswer(answer.status, _problem(answer).code)
     return answer
 
 
-def _ask(method: str, path: str, **more: Any) -> requests.Response:
+def _ask(method: str, path: str, **more: Any) -> Answer:
     if not settings.CARRIER_URL:
         raise CarrierNotConfigured
-    return requests.request(
+    until = time.monotonic() + CONNECT_SECONDS + ANSWER_SECONDS
+    with requests.request(
         method,
         f"{settings.CARRIER_URL.rstrip('/')}/{path}",
         headers={"Authorization": f"Bearer {settings.CARRIER_API_KEY}"},
         timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
         allow_redirects=False,  # the key is for this host alone
+        stream=True,
         **more,
-    )
+    ) as answer:
+        return Answer(answer.status_code, b"".join(_body(answer, until)))
 
 
-def _did(answer: requests.Response) -> bool:
+def _body(answer: requests.Response, until: float) -> Iterator[bytes]:
+    """The body, while it is neither too large nor too slow: the timeout is for each read."""
+    size = 0
+    for piece in answer.iter_content(64 * 1024):
+        yield piece
+        size += len(piece)
+        if size > LARGEST_BYTES or time.monotonic() > until:
+            raise NoDefiniteAnswer(answer.status_code, "endless")
+
+
+def _did(answer: Answer) -> bool:
     """Whether the carrier did what it was asked."""
-    return answer.status_code in (200, 201)
+    return answer.status in (200, 201)
 
 
-def _problem(answer: requests.Response) -> Problem:
+def _problem(answer: Answer) -> Problem:
     """Why not. Raises NoDefiniteAnswer where the answer does not say so."""
-    if answer.status_code not in (409, 422):  # all others are no decision of the carrier's
-        raise NoDefiniteAnswer(answer.status_code)
+    if answer.status not in (409, 422):  # all others are no decision of the carrier's
+        raise NoDefiniteAnswer(answer.status)
     return _read(answer, Refused).error
 
 
-def _read(answer: requests.Response, shape: type[Shape]) -> Shape:
+def _read(answer: Answer, shape: type[Shape]) -> Shape:
     try:
-        return msgspec.json.decode(answer.content, type=shape)
+        return msgspec.json.decode(answer.body, type=shape)
     except msgspec.DecodeError as error:
-        raise NoDefiniteAnswer(answer.status_code, "senseless") from error
+        raise NoDefiniteAnswer(answer.status, "senseless") from error

@@ -187,6 +187,15 @@ class SagaLogListing(messaging.SagaLogListing):
         pass
 
 
+# An outside call whose outcome is not recorded.
+OPEN_CALLS = (
+    messaging.IntentStatus.DUE,
+    messaging.IntentStatus.CLAIMED,
+    messaging.IntentStatus.UNKNOWN,
+    messaging.IntentStatus.WAITING,
+)
+
+
 class Intent(messaging.Intent):
     """Calls that shipping makes to the outside world: to a carrier."""
 

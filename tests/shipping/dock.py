@@ -129,19 +129,19 @@ class Dock:
             "SELECT status FROM shipping_sagalog WHERE saga_id = %s AND step = %s",
             [saga_id or self.saga_id, step],
         ).fetchone()
-        return row and row[0]
+        return row[0] if row else None
 
     def status(self) -> str | None:
         row = self.owner.execute("SELECT status FROM shipping_shipment").fetchone()
-        return row and row[0]
+        return row[0] if row else None
 
     def stage(self) -> str | None:
         row = self.owner.execute("SELECT stage FROM shipping_tracking").fetchone()
-        return row and row[0]
+        return row[0] if row else None
 
     def intents(self) -> list[tuple[str, str]]:
         rows = self.owner.execute("SELECT operation, status FROM shipping_intent ORDER BY id")
-        return [tuple(row) for row in rows.fetchall()]  # type: ignore[misc]
+        return [tuple(row) for row in rows.fetchall()]
 
     def open_calls(self) -> list[str]:
         return [name for name, status in self.intents() if status not in ("settled", "withdrawn")]

@@ -68,8 +68,8 @@ def test_what_the_carrier_does_not_take_is_a_definite_no(carrier: Control) -> No
     assert carrier.ledger()["bookings"] == []
 
 
-def prepare(operation: str) -> str:
-    """A booking that the operation can be tried on."""
+def prepare() -> str:
+    """A booking that an operation can be tried on."""
     booking = carrier_api.book("k1", HOME, 2, NOW)
     assert isinstance(booking, Booking)
     return booking.reference
@@ -78,11 +78,9 @@ def prepare(operation: str) -> str:
 def ask(operation: str, reference: str) -> object:
     if operation == "book":
         return carrier_api.book("k2", HOME, 2, NOW)
-    if operation == "close":
-        return carrier_api.close("k1")
     if operation == "track":
         return [each.reference for each in carrier_api.track([reference])]
-    return getattr(carrier_api, operation)(reference)
+    return getattr(carrier_api, operation)("k1" if operation == "close" else reference)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -91,7 +89,7 @@ def ask(operation: str, reference: str) -> object:
 def test_no_fault_of_the_way_is_taken_for_an_answer(
     carrier: Control, operation: str, kind: str
 ) -> None:
-    reference = prepare(operation)
+    reference = prepare()
     carrier.fault(operation, kind)
     with pytest.raises((requests.RequestException, NoDefiniteAnswer)):
         ask(operation, reference)
@@ -112,11 +110,19 @@ def test_a_slow_answer_is_an_answer(carrier: Control) -> None:
 def test_what_makes_no_sense_is_no_answer(
     carrier: Control, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
 ) -> None:
-    answer = requests.Response()
-    answer.status_code, answer._content = status, body
+    answer = carrier_api.Answer(status, body)
     monkeypatch.setattr(carrier_api, "_ask", lambda *_, **__: answer)
     with pytest.raises(NoDefiniteAnswer, match=str(status)):
         carrier_api.book("k1", HOME, 2, NOW)
+
+
+def test_an_answer_without_end_is_no_answer(
+    carrier: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrier_api.book("k1", HOME, 2, NOW)
+    monkeypatch.setattr(carrier_api, "LARGEST_BYTES", 10)
+    with pytest.raises(NoDefiniteAnswer, match="endless"):
+        carrier_api.cancel("FC00000001")
 
 
 def test_a_reference_that_named_another_order_books_nothing(carrier: Control) -> None:

@@ -167,7 +167,7 @@ class Depot:
         return self.shown(self.get(number))
 
     def listed(self, query: dict[str, str]) -> Json:
-        """Bookings by client reference, by references, or all that are not cancelled, in pages."""
+        """Bookings by client reference, by references, or all that have not ended, in pages."""
         if "client_reference" in query:
             return self._page(self.find(client_reference=query["client_reference"]))
         if "reference" in query:
@@ -177,7 +177,8 @@ class Depot:
             return self._page([each for each in found if each is not None])
         behind = number_of(query["after"]) if query.get("after") else 0
         rows = self.store.rows(
-            "SELECT * FROM bookings WHERE stage <> 'cancelled' AND number > ? "
+            "SELECT * FROM bookings WHERE number > ? "
+            "AND stage IN ('booked', 'released', 'collected', 'in_transit') "
             "ORDER BY number LIMIT ?",
             behind, PAGE + 1,
         )  # fmt: skip

@@ -87,9 +87,12 @@ class Patience:
     second_look: float = 2.0  # seconds until the second look at what differs
 
 
+COLLECTED_WITHIN = 3 * 24 * 3600  # seconds: a carrier outside comes when it comes, over a weekend
+
+
 def _hand_over_by() -> int:
-    """Seconds: five minutes after the carrier's hour."""
-    return int(settings.HAND_OVER_AFTER) + 300
+    """Seconds: five minutes after the carrier's hour; a carrier outside may take days."""
+    return int(settings.HAND_OVER_AFTER) + (COLLECTED_WITHIN if settings.CARRIER_URL else 300)
 
 
 class Unfinished(NamedTuple):
