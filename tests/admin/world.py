@@ -83,6 +83,11 @@ VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '
   'settled', now(), '{}', now(), now())
 """
 QUESTION = CALL.replace("payments_intent", "fraud_intent")
+RELEASED = CALL.replace("payments_intent", "shipping_intent")
+TRACKED = """
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id)
+VALUES (%s, 'FC00000001', '', '', '')
+"""
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
   reasons, status)
@@ -134,6 +139,8 @@ def fill_every_table(databases: Databases) -> None:
     call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
     databases["fraud"].execute(QUESTION, [order.saga_id])
+    databases["shipping"].execute(RELEASED, [order.saga_id])
+    databases["shipping"].execute(TRACKED, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
     databases["sagas"].execute(CASE, [order.saga_id])

@@ -19,11 +19,20 @@ def test_what_both_know_is_no_difference(dock: Dock) -> None:
     dock.work()
     assert reconciliation.compare() == (1, [])
     dock.hand_over()
-    for stage in ("collected", "delivered"):
-        dock.carrier.move(dock.reference(), stage)
-        assert reconciliation.compare() == (1, [])  # before and after we hear of it
+    for _ in range(2):  # before and after we hear of it
+        dock.collected()
+        assert reconciliation.compare() == (1, [])
         dock.follow()
+    dock.carrier.move(dock.reference(), "delivered")
     assert reconciliation.compare() == (0, [])
+
+
+def test_a_delivery_that_we_have_not_heard_of_is_no_difference(dock: Dock) -> None:
+    dock.book()
+    dock.work()
+    dock.hand_over()
+    dock.carrier.move(dock.reference(), "delivered")
+    assert (dock.status(), reconciliation.compare()) == ("booked", (1, []))
 
 
 def test_what_only_the_carrier_knows_is_told(dock: Dock) -> None:
