@@ -90,6 +90,17 @@ class ShipmentReleased(Event, frozen=True, kw_only=True):
     reference: str
 
 
+class ShipmentNotReleased(Refusal, frozen=True, kw_only=True):
+    """The carrier will not fetch the parcel: it has cancelled the booking."""
+
+    carrier: str
+    reference: str
+
+    @property
+    def reason(self) -> str:
+        return f"The carrier has cancelled the booking {self.reference}"
+
+
 class ShipmentHandedOver(Event, frozen=True, kw_only=True):
     """The carrier has the parcel."""
 

@@ -38,6 +38,7 @@ from apps.payments import selectors as payments
 from apps.sagas.admin.history import History
 from apps.sagas.models import Saga
 from apps.shipping import selectors as shipping
+from apps.shipping.carriers import IN_HOUSE
 
 MAY_LOOK = "sagas.view_saga"
 STOCK = {"reserved": "set aside", "released": "put back", "shipped": "left the house"}
@@ -178,8 +179,8 @@ def _next(order: Any, history: History | None, parcel: Any) -> Iterator[str]:
     if not history.saga.ended_at:
         yield from next_of(history)
         return
-    followed = shipping.tracking_of_saga(order.saga_id)
-    if followed:
+    outside = parcel and parcel.carrier != IN_HOUSE
+    if outside and (followed := shipping.tracking_of_saga(order.saga_id)):
         at, stage = moment(followed.changed_at), words(followed.stage)
         yield format_html("{} says of the parcel: {}, {}.", parcel.carrier, stage, at)
     elif parcel and parcel.status == "booked":

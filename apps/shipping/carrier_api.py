@@ -33,6 +33,7 @@ ADDRESS_NOT_SERVED = "address_not_served"
 CLOSED = "closed"  # the client reference is: whoever asked does not want it any more
 NOT_TAKEN = frozenset({TOO_MANY_PIECES, COUNTRY_NOT_SERVED, ADDRESS_NOT_SERVED, CLOSED})
 ALREADY_COLLECTED = "already_collected"
+CANCELLED = "cancelled"
 
 
 class Stage(StrEnum):
@@ -145,20 +146,12 @@ def close(key: str) -> None:
 
 def cancel(reference: str) -> bool:
     """Take a booking back; False: the carrier has the parcel already."""
-    answer = _post(f"bookings/{quote(reference, safe='')}/cancel", {})
-    if _did(answer):
-        return True
-    problem = _problem(answer)
-    if problem.code != ALREADY_COLLECTED:
-        raise NoDefiniteAnswer(answer.status, problem.code)
-    return False
+    return _said_yes(_post(f"bookings/{quote(reference, safe='')}/cancel", {}), ALREADY_COLLECTED)
 
 
-def release(reference: str) -> None:
-    """The parcel is ready: the carrier may come for it."""
-    answer = _post(f"bookings/{quote(reference, safe='')}/release", {})
-    if not _did(answer):
-        raise NoDefiniteAnswer(answer.status, _problem(answer).code)
+def release(reference: str) -> bool:
+    """The parcel is ready, the carrier may come for it; False: the booking is cancelled."""
+    return _said_yes(_post(f"bookings/{quote(reference, safe='')}/release", {}), CANCELLED)
 
 
 def track(references: Sequence[str]) -> list[Tracked]:
@@ -200,13 +193,18 @@ def _ask(method: str, path: str, **more: Any) -> Answer:
     with requests.request(
         method,
         f"{settings.CARRIER_URL.rstrip('/')}/{path}",
-        headers={"Authorization": f"Bearer {settings.CARRIER_API_KEY}"},
+        auth=_with_key,  # as a header it would give way to a .netrc
         timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
         allow_redirects=False,  # the key is for this host alone
         stream=True,
         **more,
     ) as answer:
         return Answer(answer.status_code, b"".join(_body(answer, until)))
+
+
+def _with_key(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = f"Bearer {settings.CARRIER_API_KEY}"
+    return request
 
 
 def _body(answer: requests.Response, until: float) -> Iterator[bytes]:
@@ -222,6 +220,16 @@ def _body(answer: requests.Response, until: float) -> Iterator[bytes]:
 def _did(answer: Answer) -> bool:
     """Whether the carrier did what it was asked."""
     return answer.status in (200, 201)
+
+
+def _said_yes(answer: Answer, no: str) -> bool:
+    """Whether it was done; False for that one code. Raises NoDefiniteAnswer for every other."""
+    if _did(answer):
+        return True
+    problem = _problem(answer)
+    if problem.code != no:
+        raise NoDefiniteAnswer(answer.status, problem.code)
+    return False
 
 
 def _problem(answer: Answer) -> Problem:

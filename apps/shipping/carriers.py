@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from apps.contracts.values import Address
 from apps.shipping import carrier_api
@@ -53,7 +54,7 @@ class Carrier(Protocol):
         ...
 
     def hand_over(self, reference: str) -> bool:
-        """The parcel may leave; whether it has left by that."""
+        """The parcel may leave; False: the carrier has cancelled the booking."""
         ...
 
 
@@ -89,6 +90,8 @@ class HttpCarrier:
 
     @property
     def name(self) -> str:
+        if settings.CARRIER_NAME == IN_HOUSE:
+            raise ImproperlyConfigured("CARRIER_NAME is that of a carrier outside, not in-house")
         return str(settings.CARRIER_NAME)
 
     def book(self, wanted: Consignment, key: str, asked_at: datetime) -> Booking | NotTaken:
@@ -101,8 +104,7 @@ class HttpCarrier:
         return carrier_api.cancel(reference)
 
     def hand_over(self, reference: str) -> bool:
-        carrier_api.release(reference)
-        return False
+        return carrier_api.release(reference)
 
 
 def chosen() -> Carrier:

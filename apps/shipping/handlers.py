@@ -22,6 +22,7 @@ from apps.contracts.shipping import (
     ShipmentCreated,
     ShipmentHandedOver,
     ShipmentNotRecalled,
+    ShipmentNotReleased,
     ShipmentRecalled,
     ShipmentRefused,
     ShipmentReleased,
@@ -196,7 +197,7 @@ def cancel(call: Call) -> bool:
 
 
 def release(call: Call) -> bool:
-    """The carrier may fetch the parcel."""
+    """The carrier may fetch the parcel; False: it has cancelled the booking."""
     return carriers.carrier_of(call.details.carrier).hand_over(call.details.reference)
 
 
@@ -252,9 +253,13 @@ def recall_answered(
     return ShipmentRecalled(reference=parcel.reference)
 
 
-def release_answered(call: Call, outcome: bool | ByHand, parcels: Parcels) -> ShipmentReleased:
-    """The carrier knows that it may come. When it has come tells its tracking."""
-    return ShipmentReleased(carrier=call.details.carrier, reference=call.details.reference)
+def release_answered(
+    call: Call, outcome: bool | ByHand, parcels: Parcels
+) -> ShipmentReleased | ShipmentNotReleased:
+    """The carrier knows that it may come. When it has come tells its tracking; that it will not,
+    too, and asks for a person."""
+    told = ShipmentNotReleased if outcome is False else ShipmentReleased
+    return told(carrier=call.details.carrier, reference=call.details.reference)
 
 
 def _booked_parcel(parcels: Parcels, call: Call) -> Parcel:

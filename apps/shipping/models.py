@@ -113,6 +113,14 @@ class Shipment(models.Model):
                 name="shipping_times_follow_from_status",
             ),
         ]
+        indexes = [
+            # What customers know their parcel by.
+            models.Index(
+                fields=["tracking_number"],
+                condition=~Q(tracking_number=""),
+                name="shipping_by_tracking_number",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reference

@@ -24,6 +24,7 @@ from apps.contracts.shipping import (
     ShipmentReleased,
 )
 from apps.contracts.steps import RecordHappened, UndoRefused
+from apps.messaging.batch import HandlingFailed
 from apps.messaging.calls import work
 from apps.shipping import carrier_api
 from apps.shipping.carrier_api import Booking, NotTaken
@@ -392,6 +393,18 @@ def test_who_is_confirmed_twice_is_released_once(dock: Dock) -> None:
     assert dock.names() == ["ShipmentCreated", "ShipmentReleased"]
 
 
+def test_a_carrier_that_will_not_come_holds_no_recall_up(dock: Dock) -> None:
+    dock.book()
+    dock.work()
+    dock.carrier.move(dock.reference(), "cancelled")
+    dock.hand_over()
+    dock.follow()
+    assert dock.names()[1:] == ["ShipmentNotReleased", "PersonNeeded"]
+    dock.recall()
+    dock.work()
+    assert (dock.names()[-1], dock.status()) == ("ShipmentRecalled", "recalled")
+
+
 @pytest.mark.parametrize("released", [False, True])
 def test_the_carrier_decides_for_the_customer(dock: Dock, released: bool) -> None:
     dock.book()
@@ -478,6 +491,12 @@ def test_who_was_booked_outside_is_cancelled_outside_whatever_is_chosen_now(
     settings.CARRIER_URL = address
     dock.work_until_settled()
     assert (dock.status(), dock.carrier.live()) == ("cancelled", [])
+
+
+def test_a_carrier_outside_is_not_called_as_our_van_is(dock: Dock, settings: Any) -> None:
+    settings.CARRIER_NAME = "in-house"
+    with pytest.raises(HandlingFailed, match="CARRIER_NAME"):
+        dock.book()
 
 
 def test_who_was_booked_in_house_stays_in_house(dock: Dock, settings: Any) -> None:
