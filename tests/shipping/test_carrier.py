@@ -106,7 +106,10 @@ def test_a_slow_answer_is_an_answer(carrier: Control) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, b"<html>"), (201, b"{}"), (302, b""), (401, b"{}"), (409, b"[]"), (422, b"")],
+    [
+        *((200, b"<html>"), (201, b"{}"), (302, b""), (401, b"{}"), (409, b"[]"), (422, b"")),
+        *((status, b'{"error": {"code": "country_not_served"}}') for status in (400, 404, 500)),
+    ],
 )
 def test_what_makes_no_sense_is_no_answer(
     carrier: Control, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
