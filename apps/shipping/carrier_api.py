@@ -98,6 +98,12 @@ class Found(msgspec.Struct, frozen=True):
     more: bool = False
 
 
+class Told(msgspec.Struct, frozen=True):
+    """The same, each to be understood on its own."""
+
+    bookings: list[msgspec.Raw]
+
+
 class Problem(msgspec.Struct, frozen=True):
     """Why the carrier did not do what it was asked. What it says in words is not passed on: it may
     repeat an address."""
@@ -155,9 +161,10 @@ def release(reference: str) -> bool:
 
 
 def track(references: Sequence[str]) -> list[Tracked]:
-    """How the carrier has these bookings now; at most MOST_TRACKED. It leaves out what it does not
-    know."""
-    return _read(_get("bookings", {"reference": ",".join(references)}), Found).bookings
+    """How the carrier has these bookings now; at most MOST_TRACKED. Left out is what it does not
+    know, and what it says of one that we do not understand: the others are not kept waiting."""
+    told = _read(_get("bookings", {"reference": ",".join(references)}), Told).bookings
+    return [each for each in map(_understood, told) if each]
 
 
 def live_bookings(after: str = "") -> Found:
@@ -220,6 +227,13 @@ def _body(answer: requests.Response, until: float) -> Iterator[bytes]:
 def _did(answer: Answer) -> bool:
     """Whether the carrier did what it was asked."""
     return answer.status in (200, 201)
+
+
+def _understood(told: msgspec.Raw) -> Tracked | None:
+    try:
+        return msgspec.json.decode(told, type=Tracked)
+    except msgspec.DecodeError:
+        return None
 
 
 def _said_yes(answer: Answer, no: str) -> bool:

@@ -148,8 +148,8 @@ class Tracking(models.Model):
     reference = models.TextField()
     stage = models.TextField(choices=STAGES, db_default=Stage.BOOKED.value)
     revision = models.BigIntegerField(db_default=0)  # the carrier's; a lower one is older
-    changed_at = models.DateTimeField(db_default=Now())  # when we heard of the stage
-    due_at = models.DateTimeField(null=True, db_default=Now())  # null: nothing more to ask
+    changed_at = models.DateTimeField()  # when we heard of the stage
+    due_at = models.DateTimeField(null=True)  # null: nothing more to ask
     # What the hand-over is told with, as of a Pickup.
     plan = models.TextField()
     traceparent = models.TextField()
@@ -175,7 +175,7 @@ class CarrierEvent(models.Model):
     """The id of an event that the carrier told us of, kept until no copy of it can come."""
 
     id = models.TextField(primary_key=True)
-    received_at = models.DateTimeField(db_default=Now(), db_index=True)
+    received_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
         return self.id

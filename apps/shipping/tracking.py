@@ -130,14 +130,14 @@ class CarrierWatch:
 
     def _hear(self, answer: Future[list[Tracked]]) -> int:
         if error := answer.exception():
-            pause = min(FIRST_PAUSE_SECONDS * 2**self.silent, LONGEST_PAUSE_SECONDS)
+            pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self.silent, 10), LONGEST_PAUSE_SECONDS)
             self.silent, self.quiet_until = self.silent + 1, time.monotonic() + pause
             log.warning("carrier_silent", error=describe(error), pause=pause)
             return 0
         self.silent = 0
         found = [each for each in answer.result() if each.reference in self.asked]
-        if unknown := self.asked.keys() - {each.reference for each in found}:
-            log.error("carrier_does_not_know", references=sorted(unknown))
+        if unclear := self.asked.keys() - {each.reference for each in found}:
+            log.error("carrier_knows_nothing_of", references=sorted(unclear))
         learn(self.database, self.asked, found)
         return len(found)
 

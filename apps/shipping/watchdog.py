@@ -66,8 +66,9 @@ UPDATE shipping_pickup SET due_at = now() + interval '5 seconds' WHERE saga_id =
 
 # From now on it is the carrier who knows where they are.
 FOLLOW = """
-INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, due_at)
-SELECT saga_id, reference, plan, traceparent, causation_id, now() + interval '30 seconds'
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at,
+                               due_at)
+SELECT saga_id, reference, plan, traceparent, causation_id, now(), now() + interval '30 seconds'
 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[])
   AS asked (saga_id, reference, plan, traceparent, causation_id)
 """

@@ -28,7 +28,7 @@ SIGNATURE = "Carrier-Signature"
 KEEP_ID = """
 WITH forgotten AS (
   DELETE FROM shipping_carrierevent WHERE received_at < now() - interval '30 days')
-INSERT INTO shipping_carrierevent (id) VALUES (%b) ON CONFLICT (id) DO NOTHING
+INSERT INTO shipping_carrierevent (id, received_at) VALUES (%b, now()) ON CONFLICT (id) DO NOTHING
 """
 
 # The carrier is asked about this parcel next. What is not followed has no row.

@@ -85,8 +85,8 @@ VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '
 QUESTION = CALL.replace("payments_intent", "fraud_intent")
 RELEASED = CALL.replace("payments_intent", "shipping_intent")
 TRACKED = """
-INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id)
-VALUES (%s, 'FC00000001', '', '', '')
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at)
+VALUES (%s, 'FC00000001', '', '', '', now())
 """
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,

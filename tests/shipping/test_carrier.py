@@ -120,6 +120,16 @@ def test_what_makes_no_sense_is_no_answer(
         carrier_api.book("k1", HOME, 2, NOW)
 
 
+def test_a_stage_that_we_do_not_know_keeps_no_other_parcel_waiting(
+    carrier: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"reference": "FC1", "client_reference": "k1", "status": "lost", "revision": 2}
+    told = {"bookings": [{**known, "status": "in orbit"}, known]}
+    answer = carrier_api.Answer(200, msgspec.json.encode(told))
+    monkeypatch.setattr(carrier_api, "_ask", lambda *_, **__: answer)
+    assert [each.status for each in carrier_api.track(["FC1"])] == ["lost"]
+
+
 def test_an_answer_without_end_is_no_answer(
     carrier: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
