@@ -28,6 +28,7 @@ class Setting:
 # Whom workers call, with what it bears: calls at a time, calls a second (0: any number).
 PROVIDERS = {
     "stripe": (16, 25.0),  # its sandbox takes 25 a second, a live account 100
+    "carrier": (8, 0.0),
 }
 
 
@@ -89,6 +90,10 @@ SETTINGS = (
     Setting("CARD_ANOTHER_WITHIN", "int", 900, "seconds a declined customer has for another card"),
     Setting("CARD_RETURN_URL", "str", "", "page a bank sends customers back to; empty: Stripe.js"),
     Setting("HOLD_WARNING_HOURS", "int", 24, "before a card's hold ends, a person is told"),
+    Setting("CARRIER_URL", "str", "", "of a carrier's API, which takes parcels; empty: in-house"),
+    Setting("CARRIER_NAME", "str", "carrier", "what customers are told that it is called"),
+    Setting("CARRIER_API_KEY", "str", "", "by which the carrier knows us"),
+    Setting("CARRIER_WEBHOOK_SECRET", "str", "", "signs what the carrier tells us; empty: nothing"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),

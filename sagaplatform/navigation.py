@@ -103,6 +103,8 @@ BUSINESS: list[Item] = [
         "Shipping",
         page("shipping.shipment", "Shipments", "local_shipping"),
         page("shipping.giftwrap", "Gifts", "redeem"),
+        page("shipping.tracking", "Tracking", "share_location"),
+        page("shipping.intent", "Calls to carriers", "call_made"),
     ),
     pages(
         "Fraud",

@@ -200,6 +200,13 @@ PROVIDERS = {
 
 APPROVAL_LIMIT_CENTS = ENV["APPROVAL_LIMIT_CENTS"]
 
+# --- shipping
+
+CARRIER_URL = ENV["CARRIER_URL"]
+CARRIER_NAME = ENV["CARRIER_NAME"]
+CARRIER_API_KEY = ENV["CARRIER_API_KEY"]
+CARRIER_WEBHOOK_SECRET = ENV["CARRIER_WEBHOOK_SECRET"]
+
 # Seconds from an order's confirmation until the carrier comes: so long it can be recalled.
 HAND_OVER_AFTER = ENV["HAND_OVER_AFTER"]
 

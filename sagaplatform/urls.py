@@ -2,6 +2,8 @@
 API where there are users: logins and orders with orders, payments with payments; and what a
 provider calls where its context is."""
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.contrib import admin
 from django.templatetags.static import static
@@ -13,6 +15,9 @@ from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
 
+WITH_API = ("orders", "payments")  # what customers call, where there are users
+WITH_WEBHOOKS = ("payments", "shipping")  # what providers call
+
 
 def admin_urls() -> list[URLPattern | URLResolver]:
     return [
@@ -23,15 +28,20 @@ def admin_urls() -> list[URLPattern | URLResolver]:
 
 
 def api_urls() -> list[URLPattern | URLResolver]:
-    return [
+    logins = [
         path("api/v1/auth/login", LoginView.as_view(), name="login"),
         path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),
-        path("api/v1/", include("apps.orders.api.urls")),
     ]
+    doors = [path("api/v1/", include(f"apps.{name}.api.urls")) for name in installed(WITH_API)]
+    return [*(logins if "orders" in settings.CONTEXTS else []), *doors]
 
 
-def payments_urls() -> list[URLPattern | URLResolver]:
-    return [path("api/v1/", include("apps.payments.api.urls"))]
+def webhook_urls() -> list[URLPattern | URLResolver]:
+    return [path("webhooks/", include(f"apps.{name}.urls")) for name in installed(WITH_WEBHOOKS)]
+
+
+def installed(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in settings.CONTEXTS]
 
 
 urlpatterns = [
@@ -39,9 +49,8 @@ urlpatterns = [
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
     *(admin_urls() if settings.WITH_USERS else []),
-    *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
-    *(payments_urls() if settings.WITH_USERS and "payments" in settings.CONTEXTS else []),
-    *([path("", include("apps.payments.urls"))] if "payments" in settings.CONTEXTS else []),
+    *(api_urls() if settings.WITH_USERS else []),
+    *webhook_urls(),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
 ]

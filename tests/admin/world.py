@@ -101,6 +101,11 @@ INSERT INTO payments_reconciliation (id, compared_at, since, seconds, compared, 
 VALUES (gen_random_uuid(), now(), now(), 1, 5, 0, true, 1, '["pi_1 differs"]')
 """
 QUESTION = CALL.replace("payments_intent", "fraud_intent")
+RELEASED = CALL.replace("payments_intent", "shipping_intent")
+TRACKED = """
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at)
+VALUES (%s, 'FC00000001', '', '', '', now())
+"""
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
   reasons, status)
@@ -156,6 +161,8 @@ def fill_every_table(databases: Databases) -> None:
     databases["payments"].execute(FOUND, [order.saga_id])
     databases["payments"].execute(COMPARED)
     databases["fraud"].execute(QUESTION, [order.saga_id])
+    databases["shipping"].execute(RELEASED, [order.saga_id])
+    databases["shipping"].execute(TRACKED, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
     databases["sagas"].execute(CASE, [order.saga_id])

@@ -53,7 +53,8 @@ def test_every_message_is_there() -> None:
         CapturePayment PaymentCaptured CaptureFailed
         WrapGift GiftWrapped GiftWrapUnavailable UnwrapGift GiftUnwrapped
         CreateShipment ShipmentCreated ShipmentRefused CancelShipment ShipmentCancelled
-        ShipmentHandedOver SendConfirmation ConfirmationSent SagaEnded CreditInstead
+        ShipmentReleased ShipmentNotReleased ShipmentHandedOver
+        SendConfirmation ConfirmationSent SagaEnded CreditInstead
         CaseOpened CompensationHeld CompensationFree CancelRequested CancelAccepted CancelTooLate
         CancellationBegun RefuseCancellation CancellationRefused
         RecallShipment ShipmentRecalled ShipmentNotRecalled UnpackGift GiftUnpacked

@@ -136,10 +136,13 @@ class Control:
 class Server:
     """A server in a process of its own, ended with the `with` block."""
 
+    module = "tools.fakestripe"
+    control_type = Control
+
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.process = process
         self.address = address
-        self.control = Control(address)
+        self.control = self.control_type(address)
 
     @classmethod
     def start(cls, data: str | Path, *arguments: str, port: int = 0) -> Self:
@@ -148,7 +151,7 @@ class Server:
             [
                 sys.executable,
                 "-m",
-                __package__,
+                cls.module,
                 "--port",
                 str(port),
                 "--data",
@@ -163,7 +166,7 @@ class Server:
         line = process.stdout.readline()
         if not line:
             process.stdout.close()
-            raise RuntimeError(f"fakestripe ended with code {process.wait()}")
+            raise RuntimeError(f"{cls.module} ended with code {process.wait()}")
         return cls(process, line.split()[-1])
 
     def stop(self) -> None:

@@ -94,9 +94,12 @@ class Patience:
     gateway: timedelta = GRACE  # after a card payment moved, before it is compared with Stripe
 
 
+COLLECTED_WITHIN = 3 * 24 * 3600  # seconds: a carrier outside comes when it comes, over a weekend
+
+
 def _hand_over_by() -> int:
-    """Seconds: five minutes after the carrier's hour."""
-    return int(settings.HAND_OVER_AFTER) + 300
+    """Seconds: five minutes after the carrier's hour; a carrier outside may take days."""
+    return int(settings.HAND_OVER_AFTER) + (COLLECTED_WITHIN if settings.CARRIER_URL else 300)
 
 
 class Unfinished(NamedTuple):
