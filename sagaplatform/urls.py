@@ -29,12 +29,21 @@ def api_urls() -> list[URLPattern | URLResolver]:
     ]
 
 
+def notifications_urls() -> list[URLPattern | URLResolver]:
+    """What customers tell of themselves, and the mail provider of mails."""
+    from apps.notifications.api import urls  # noqa: PLC0415  only where they are installed
+
+    customers = [path("api/v1/", include(urls.customers))] if settings.WITH_USERS else []
+    return [*customers, path("webhooks/", include(urls.providers))]
+
+
 urlpatterns = [
     path("health/live", live, name="live"),
     path("health/ready", ready, name="ready"),
     path("metrics", metrics, name="metrics"),
     *(admin_urls() if settings.WITH_USERS else []),
     *(api_urls() if settings.WITH_USERS and "orders" in settings.CONTEXTS else []),
+    *(notifications_urls() if "notifications" in settings.CONTEXTS else []),
     path("api/", no_such_page),
     path("api/<path:rest>", no_such_page),
 ]

@@ -25,6 +25,10 @@ class ContextConfig(AppConfig):
         Consumer and watchdog do not start then, and the readiness check tells it."""
         return ""
 
+    def work_beside(self) -> None:
+        """What a worker does here, when it is woken and with each sweep, before it makes the
+        outside calls that are due. It returns when nothing is to be done any more."""
+
 
 def context(label: str) -> ContextConfig:
     """The installed context of that name. Raises LookupError naming those that are."""
