@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.messaging.admin import (
@@ -89,8 +91,16 @@ class DispatchAdmin(Acting, Pages, ReadOnlyAdmin):
         ("customer_id", "order_id"),
         ("queued_at", "changed_at"),
         ("attempt", "due_at"),
-        ("message", "saga_id"),
+        ("saga_id", "address"),
     )
+
+    @display(description="address (masked)")
+    def address(self, dispatch: Dispatch) -> SafeString:
+        page = reverse("admin:notifications_dispatch_address", args=[dispatch.pk])
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-400 underline" href="{}">{}</a>',
+            page, "Show the address",
+        )  # fmt: skip
 
 
 @admin.register(Contact)

@@ -9,6 +9,9 @@ from django.db.models import Count, QuerySet
 
 from apps.notifications.models import Contact, CustomerMessage, MessageKind
 
+# What steps have sent; the other kinds are news, which nobody asks for.
+OF_STEPS = frozenset({MessageKind.CONFIRMED, MessageKind.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
@@ -59,9 +62,6 @@ def repeated() -> list[Repeated]:
 def contact_of(customer_id: int) -> Contact | None:
     """Where a customer wishes to be told."""
     return Contact.objects.filter(customer_id=customer_id).first()
-
-
-OF_STEPS = [MessageKind.CONFIRMED, MessageKind.CANCELLED]  # the others are news, which nobody asks
 
 
 def effects() -> Iterator[MessageEffects]:

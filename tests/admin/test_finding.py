@@ -69,7 +69,8 @@ def test_every_list_with_a_customer_finds_them_by_name_too(support: Client) -> N
 
     assert {tuple(each) for each in shown.values()} == {(True, True, False, False)}
     assert sorted(WITH_CUSTOMER) == [
-        "fraud.Assessment", "fraud.Review", "notifications.CustomerMessage", "payments.Account",
+        "fraud.Assessment", "fraud.Review", "notifications.Contact",
+        "notifications.CustomerMessage", "notifications.Dispatch", "payments.Account",
         "payments.LedgerEntry", "payments.Payment", "sagas.Saga",
     ]  # fmt: skip
 

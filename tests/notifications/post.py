@@ -136,7 +136,7 @@ class Post:
         rows = self.owner.execute(
             "SELECT kind, body FROM notifications_customermessage ORDER BY id"
         )
-        return rows.fetchall()  # type: ignore[return-value]
+        return rows.fetchall()
 
     def told(self) -> list[Event]:
         """What notifications has told."""
@@ -151,7 +151,7 @@ class Post:
 
     def log(self) -> list[tuple[str, str]]:
         rows = self.owner.execute("SELECT step, status FROM notifications_sagalog ORDER BY step")
-        return rows.fetchall()  # type: ignore[return-value]
+        return rows.fetchall()
 
     def dispatch_id(self) -> UUID:
         row = self.owner.execute("SELECT id FROM notifications_dispatch").fetchone()
