@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -129,6 +130,7 @@ def shop() -> Iterator[str]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             signed = {"Webhook-Signature": self.headers["Webhook-Signature"]}
             answer = Client().post("/webhooks/mail", body, "application/json", headers=signed)
+            connections.close_all()  # this thread's
             self.send_response(answer.status_code)
             self.end_headers()
             self.wfile.write(answer.content)
