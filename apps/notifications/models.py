@@ -100,7 +100,7 @@ class Dispatch(models.Model):
 
     id = models.UUIDField(primary_key=True)
     message = models.ForeignKey(CustomerMessage, on_delete=models.PROTECT)
-    saga_id = models.UUIDField()
+    saga_id = models.UUIDField(db_index=True)
     order_id = models.UUIDField(db_index=True)
     customer_id = models.BigIntegerField(db_index=True)
     kind = models.TextField(choices=MessageKind)

@@ -29,10 +29,10 @@ SELECT status, now(), %b::timestamptz + %b::interval < now()
 FROM notifications_dispatch WHERE order_id = %b AND kind = %b
 """
 
-# Steps that wait for this message.
+# The step that has asked for this message, and waits. (What has not asked yet is due anyway.)
 WAITING_FOR = """
 SELECT id FROM notifications_intent
-WHERE subject = %b AND status IN ('due', 'unknown', 'waiting') ORDER BY id FOR UPDATE
+WHERE subject = %b AND status IN ('unknown', 'waiting') ORDER BY id FOR UPDATE
 """
 
 
