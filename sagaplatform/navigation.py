@@ -112,7 +112,13 @@ BUSINESS: list[Item] = [
         page("fraud.assessment", "Checks", "verified_user"),
         page("fraud.intent", "Questions to people", "contact_support"),
     ),
-    pages("Messages", page("notifications.customermessage", "To customers", "mail")),
+    pages(
+        "Messages",
+        page("notifications.customermessage", "To customers", "mail"),
+        page("notifications.dispatch", "On their way", "outgoing_mail"),
+        page("notifications.contact", "Contacts", "contact_mail"),
+        page("notifications.intent", "Steps that wait", "call_made"),
+    ),
 ]
 # The tables that every context has: a tab each.
 OF_EVERY_CONTEXT = (

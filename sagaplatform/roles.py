@@ -32,7 +32,7 @@ TABLES = {
         "reconciliation",
     ),
     "shipping": ("shipment", "giftwrap"),
-    "notifications": ("customermessage",),
+    "notifications": ("customermessage", "dispatch", "contact", "intent"),
     "fraud": ("assessment", "review", "intent"),
     "sagas": ("saga", "case"),
 }
@@ -53,7 +53,11 @@ READ = in_every_context("view", *OF_EVERY_CONTEXT).union(
     rights("ops", "view", "conservationcheck"),
     *(rights(app, "view", *models) for app, models in TABLES.items()),
 )
-HELP = rights("sagas", "note assign", "case") | rights("orders", "reveal", "order")
+HELP = (
+    rights("sagas", "note assign", "case")
+    | rights("orders", "reveal", "order")
+    | rights("notifications", "resend reveal", "dispatch")
+)
 MOVE = (
     rights("sagas", "close", "case")
     | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")

@@ -15,8 +15,8 @@ from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
 
-WITH_API = ("orders", "payments")  # what customers call, where there are users
-WITH_WEBHOOKS = ("payments", "shipping")  # what providers call
+WITH_API = ("orders", "payments", "notifications")  # what customers call, where there are users
+WITH_WEBHOOKS = ("payments", "shipping", "notifications")  # what providers call
 
 
 def admin_urls() -> list[URLPattern | URLResolver]:

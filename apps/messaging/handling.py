@@ -83,9 +83,10 @@ class Handler:
     """Decides a command, or the compensation of one.
 
     `decide(command, workspace)` returns the answer: success, or a typed Refusal, which must have
-    changed nothing in the workspace; or CallOutside, having changed nothing. It is called at most
-    once per request that takes effect. An exception means something unexpected: nothing of this
-    request is kept, it is tried again, then parked.
+    changed nothing in the workspace; or CallOutside, having changed nothing that would have to be
+    undone if the call is withdrawn. It is called at most once per request that takes effect. An
+    exception means something unexpected: nothing of this request is kept, it is tried again, then
+    parked.
     """
 
     decide: Decide

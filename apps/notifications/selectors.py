@@ -7,7 +7,10 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from apps.notifications.models import CustomerMessage
+from apps.notifications.models import Contact, CustomerMessage, MessageKind
+
+# What steps have sent; the other kinds are news, which nobody asks for.
+OF_STEPS = frozenset({MessageKind.CONFIRMED, MessageKind.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,15 @@ def repeated() -> list[Repeated]:
     return [Repeated(*row) for row in rows.values_list("order_id", "kind", "times")]
 
 
+def contact_of(customer_id: int) -> Contact | None:
+    """Where a customer wishes to be told."""
+    return Contact.objects.filter(customer_id=customer_id).first()
+
+
 def effects() -> Iterator[MessageEffects]:
-    """What each saga had sent, by saga."""
-    counted = CustomerMessage.objects.values("saga_id", "kind").annotate(sent=Count("id"))
+    """What the steps of each saga had sent, by saga."""
+    asked = CustomerMessage.objects.filter(kind__in=OF_STEPS)
+    counted = asked.values("saga_id", "kind").annotate(sent=Count("id"))
     rows = counted.order_by("saga_id", "kind").values_list("saga_id", "kind", "sent")
     for row in rows.iterator():
         yield MessageEffects(*row)

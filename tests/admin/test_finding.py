@@ -29,7 +29,7 @@ LISTS = {
 SHORT = {
     *(f"{context}.{each}" for context in CONTEXTS
       for each in ("OutboxMessage", "DeadLetter", "BarrierNote", "OperatorAction")),
-    "sagas.Case", "payments.Intent", "shipping.Intent", "fraud.Intent",
+    "sagas.Case", "payments.Intent", "shipping.Intent", "notifications.Intent", "fraud.Intent",
     "ops.ConservationCheck",
 }  # fmt: skip
 WITH_SAGA = [name for name, each in LISTS.items() if "=saga_id" in each.search_fields]
@@ -70,7 +70,8 @@ def test_every_list_with_a_customer_finds_them_by_name_too(support: Client) -> N
 
     assert {tuple(each) for each in shown.values()} == {(True, True, False, False)}
     assert sorted(WITH_CUSTOMER) == [
-        "fraud.Assessment", "fraud.Review", "notifications.CustomerMessage", "payments.Account",
+        "fraud.Assessment", "fraud.Review", "notifications.Contact",
+        "notifications.CustomerMessage", "notifications.Dispatch", "payments.Account",
         "payments.LedgerEntry", "payments.Payment", "sagas.Saga",
     ]  # fmt: skip
 

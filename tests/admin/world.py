@@ -17,6 +17,7 @@ from apps.messaging.audit import Actor, write_down
 from apps.messaging.consumer import Failure, park
 from apps.messaging.database import Database
 from apps.messaging.models import SubjectKind
+from apps.notifications.services import set_contact
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
 from sagaplatform.env import CONTEXTS
@@ -106,6 +107,13 @@ TRACKED = """
 INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at)
 VALUES (%s, 'FC00000001', '', '', '', now())
 """
+AWAITED = CALL.replace("payments_intent", "notifications_intent")
+DISPATCH = """
+INSERT INTO notifications_dispatch
+  (id, message_id, saga_id, order_id, customer_id, kind, channel, status)
+SELECT gen_random_uuid(), id, saga_id, order_id, customer_id, kind, 'email', 'sent'
+FROM notifications_customermessage WHERE saga_id = %s AND kind = 'confirmed'
+"""
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
   reasons, status)
@@ -165,6 +173,9 @@ def fill_every_table(databases: Databases) -> None:
     databases["shipping"].execute(TRACKED, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
+    databases["notifications"].execute(AWAITED, [order.saga_id])
+    databases["notifications"].execute(DISPATCH, [order.saga_id])
+    set_contact(customer_id=7, email="ada@mail.example", push_url="")
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
     databases["sagas"].execute(LOGGED, [order.saga_id])

@@ -132,7 +132,7 @@ def unconstrained(notifications: psycopg.Connection) -> Iterator[psycopg.Connect
     name = "notifications_once_per_order_and_kind"
     notifications.execute(f"{table} DROP CONSTRAINT {name}")
     yield notifications
-    notifications.execute("TRUNCATE notifications_customermessage")
+    notifications.execute("TRUNCATE notifications_customermessage CASCADE")
     notifications.execute(f"{table} ADD CONSTRAINT {name} UNIQUE (order_id, kind)")
 
 

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from apps.messaging import metrics as messaging
 from apps.messaging.gauges import MEASURES
 from apps.messaging.scrape import ERRORS, LAG
+from apps.notifications import metrics as notifications
 from apps.payments import metrics as payments
 from apps.payments.metrics import MEASURES as OF_PAYMENTS
 from apps.sagas import metrics as sagas
@@ -28,6 +29,8 @@ MESSAGING_METRICS = (
     messaging.BATCH_SIZE, messaging.BATCH_SECONDS, messaging.OUTBOX_SWEPT,
 )  # fmt: skip
 PAYMENT_METRICS = (payments.WEBHOOKS, payments.EVENTS)
+NOTIFICATIONS_METRICS = (notifications.DISPATCHES, notifications.BOUNCES)
+ALL_MEASURES = (*MEASURES, *OF_SAGAS, *OF_PAYMENTS, *notifications.MEASURES)
 SAGA_METRICS = (sagas.STEP_DURATION, sagas.COMPENSATIONS)
 
 
@@ -38,7 +41,7 @@ def registered() -> set[str]:
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in REGISTRY.collect()
     }
-    read = {gauge.name for each in (*MEASURES, *OF_SAGAS, *OF_PAYMENTS) for gauge in each.gauges}
+    read = {gauge.name for each in ALL_MEASURES for gauge in each.gauges}
     ours = {name for name in counted if not name.startswith(FOREIGN)}
     return ours | read | {LAG.name, ERRORS.name}
 
@@ -52,9 +55,9 @@ def test_the_page_lists_what_is_registered_and_nothing_else() -> None:
 
 def test_the_page_tells_the_labels() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \|([\w, ]*)\|", PAGE, re.MULTILINE))
-    read = [gauge for each in (*MEASURES, *OF_SAGAS, *OF_PAYMENTS) for gauge in each.gauges]
+    read = [gauge for each in ALL_MEASURES for gauge in each.gauges]
     given = {each.name: list(each.labels) for each in (*read, LAG, ERRORS)}
-    counted = SAGA_METRICS + MESSAGING_METRICS + PAYMENT_METRICS
+    counted = SAGA_METRICS + MESSAGING_METRICS + PAYMENT_METRICS + NOTIFICATIONS_METRICS
     given |= {each.describe()[0].name: list(each._labelnames) for each in counted}
 
     labels = {name.removesuffix("_total"): cell for name, cell in told.items()}
