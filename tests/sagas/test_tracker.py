@@ -155,6 +155,7 @@ def test_it_keeps_what_the_steps_ahead_need() -> None:
     scenario = tracked(["create_order"])
     assert set(scenario.inputs) == {
         "order_id", "customer_id", "currency", "lines", "total_cents", "payment_method", "address",
+        "card",
     }  # fmt: skip
     scenario.happens("reserve_stock", StockReserved(lines=LINES))
     assert "payment_method" in scenario.inputs
