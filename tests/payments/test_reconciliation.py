@@ -283,6 +283,14 @@ def test_a_difference_that_vanishes_is_noted_and_told_anew_if_it_comes_back(
     assert len(told.needs()) == 2
 
 
+def test_what_is_not_judged_now_is_not_noted_as_gone(card: Card, told: Told) -> None:
+    captured_there(card.authorize())
+    reconcile()
+    card.asked(CapturePayment(), "capture_payment")  # a call is under way
+    assert what(reconcile()) == []
+    assert [gone for _, gone in told.findings()] == [False]
+
+
 def test_an_extra_payment_that_was_refunded_as_advised_vanishes(card: Card, told: Told) -> None:
     card.authorize().capture()
     extra = extra_hold(card)

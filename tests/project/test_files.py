@@ -102,6 +102,7 @@ def test_no_password_has_a_default_and_each_is_made_by_the_script() -> None:
     wanted = set(re.findall(r"\$\{(\w*(?:PASSWORD|SECRET)\w*):\?", text))
     free = re.findall(r"\$\{\w*(?:PASSWORD|SECRET)\w*(?::-|-|\}).*", text)
     assert set(free) == {
+        "${STRIPE_WEBHOOK_SECRET:-} # empty: no webhook is believed",
         "${CARRIER_WEBHOOK_SECRET:-} # empty: nobody may tell us anything",
         "${EMAIL_PASSWORD:-} # empty where the server wants none",
         "${NOTIFY_WEBHOOK_SECRET:-} # empty: customers cannot ask for pushes",
