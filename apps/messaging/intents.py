@@ -78,10 +78,10 @@ WHERE intent.id = given.id
 
 # Claim so many calls of some operations, those that have been due for longest: due, unknown,
 # waiting, or claimed under a lease that has run out -> claimed. Of one subject only that which is
-# under way is to be had; where none is, the oldest: looked for call by call, in an index, for of a
-# join PostgreSQL may believe, when many have just come, that there is next to nothing to join. That
-# the status is an open one is said apart, so that it goes by the index of what is due, and no
-# further than it has to. They are chosen in a WITH, which is carried out once: a subquery that is
+# under way is to be had; where none is, the oldest. That is looked for call by call, by subject:
+# of a join, or of an index of open calls, PostgreSQL may believe, when many have just come, that
+# there is next to nothing in it, and read all of it for each. (So the open states are not named
+# there, but the others.) They are chosen in a WITH, which is carried out once: a subquery that is
 # joined may be carried out once per row, and each time choose others.
 CLAIM = """
 WITH chosen AS MATERIALIZED (
@@ -92,7 +92,7 @@ WITH chosen AS MATERIALIZED (
     AND id = (
       SELECT other.id FROM {context}_intent AS other
       WHERE other.subject = candidate.subject
-        AND other.status IN ('due', 'claimed', 'unknown', 'waiting')
+        AND other.status NOT IN ('refused', 'settled', 'withdrawn')
       ORDER BY other.status = 'due', other.id LIMIT 1)
   ORDER BY due_at LIMIT %b FOR UPDATE SKIP LOCKED)
 UPDATE {context}_intent AS intent

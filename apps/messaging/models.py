@@ -125,12 +125,9 @@ class Intent(models.Model):
                 condition=models.Q(status__in=["due", "claimed", "unknown", "waiting"]),
                 name="%(app_label)s_calls_due",
             ),
-            # Whether others about the same are under way or older, however many are to be done.
-            models.Index(
-                fields=["subject", "id"],
-                condition=models.Q(status__in=["due", "claimed", "unknown", "waiting"]),
-                name="%(app_label)s_calls_about",
-            ),
+            # Whether others about the same are under way or older, however many are to be done. Of
+            # all calls: see CLAIM.
+            models.Index(fields=["subject", "id"], name="%(app_label)s_calls_about"),
         ]
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='intent',
-            index=models.Index(condition=models.Q(('status__in', ['due', 'claimed', 'unknown', 'waiting'])), fields=['subject', 'id'], name='notifications_calls_about'),
+            index=models.Index(fields=['subject', 'id'], name='notifications_calls_about'),
         ),
         migrations.AddConstraint(
             model_name='providerstate',
