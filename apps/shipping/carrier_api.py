@@ -124,7 +124,8 @@ Shape = TypeVar("Shape")
 def book(key: str, address: Address, pieces: int, asked_at: datetime) -> Booking | NotTaken:
     """Book under a client reference: the same one is the same booking. One that the carrier may
     have forgotten, for it was first told of long ago, is looked for first."""
-    if datetime.now(UTC) - asked_at > KEY_IS_OLD_AFTER and (found := booked_as(key)):
+    age = datetime.now(UTC) - asked_at
+    if age > KEY_IS_OLD_AFTER and (found := booked_as(key)):
         return found.booking
     wanted = {"client_reference": key, "address": msgspec.to_builtins(address), "pieces": pieces}
     answer = _post("bookings", wanted)
