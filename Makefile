@@ -32,11 +32,13 @@ help: ## this list
 	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
 	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last);"
 	@echo "                 of the benchmarks: one of the first two (both)"
+	@echo "  CARRIER        http: parcels go by a stand-in for a carrier, not by the house's own van"
 	@echo "  PAYMENT        in the demo: credit, card or mixed (credit)"
 	@echo "  FAULTS         in the demo: percent of the gateway's calls that each kind of fault hits"
 	@echo "  BROKERS        1 or 3 brokers of the local Kafka (as its data has, else 1)"
 	@echo "  KILL_BROKER    in the demo: the number of the broker to kill at half of the orders"
-	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT  GATEWAY_PORT  the servers' ports (of further"
+	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT  GATEWAY_PORT  CARRIER_PORT"
+	@echo "  MAIL_PORT  SMTP_PORT   the servers' ports (of further"
 	@echo "                 brokers KAFKA_PORT_2, KAFKA_CONTROLLER_PORT_2, and _3)"
 	@echo "  DATABASE_URL_<CONTEXT>, DATABASE_OWNER_URL_<CONTEXT>, KAFKA_BOOTSTRAP_SERVERS"
 	@echo "                 servers of your own; no local one is started in their place"
@@ -53,7 +55,7 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= PAYMENT= FAULTS= CANCEL= BROKERS= KILL_BROKER=)
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= PAYMENT= FAULTS= CARRIER= CANCEL= BROKERS= KILL_BROKER=)
 	@SECRET_KEY=none-needed $(VENV)/$(demo) --help >/dev/null
 	@$(STACK) run --platform -- $(demo)
 

@@ -77,7 +77,7 @@ class Stack:
         asked = {} if self.supervisor.runs() else self.environ  # what runs keeps its ports
         self.brokers = cluster.how_many(self.layout, self.environ, self.given.kafka)
         self.stand_ins = self._stand_ins()
-        beside = [each.port for each in self.stand_ins]
+        beside = [port for each in self.stand_ins for port in each.ports]
         names = ["web", "postgres", *beside, *broker_ports(self.brokers or 1)]
         self.ports = ports.choose(self.layout.ports, asked, names)
 
@@ -115,9 +115,8 @@ class Stack:
     def _of_stand_ins(self) -> dict[str, str]:
         settings: dict[str, str] = {}
         for each in self.stand_ins:
-            port = self.ports[each.port]
-            settings |= each.settings(port, self.kept)
-            settings[ports.PORTS[each.port].variable] = str(port)
+            settings |= each.settings(self.ports, self.kept)
+            settings |= {ports.PORTS[port].variable: str(self.ports[port]) for port in each.ports}
         return settings
 
     def owners(self) -> dict[str, str]:
@@ -342,7 +341,7 @@ def start_platform(stack: Stack) -> None:
     """Start the platform's processes and wait until all run and the web pages answer."""
     alive = [state.name for state in stack.supervisor.states(PLATFORM) if state.alive]
     if "web" not in alive:
-        beside = [each.port for each in stack.stand_ins]
+        beside = [port for each in stack.stand_ins for port in each.ports]
         ports.require_free(stack.ports, ["web", *beside], stack.layout.ports)
     if not alive:
         empty_folder(stack.layout.metrics)  # what earlier processes counted

@@ -24,6 +24,8 @@ TITLES = {
     "watchdog": "the watchdog",
     "alerts": "the alerts",
     "gateway": "the stand-in for Stripe",
+    "carrier": "the stand-in for a carrier",
+    "mail": "the mail catcher",
 }
 
 

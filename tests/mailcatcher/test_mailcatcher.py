@@ -165,4 +165,4 @@ def test_it_says_why_it_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixtu
         main(["--smtp-port", "0", "--port", "0", "--data", str(tmp_path)])
     with pytest.raises(SystemExit):
         main(["--data", data, "--webhook", "http://127.0.0.1:1/"])
-    assert "go together" in capsys.readouterr().err
+    assert "needs --webhook-secret" in capsys.readouterr().err

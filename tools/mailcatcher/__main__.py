@@ -4,6 +4,7 @@ told to stop."""
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sqlite3
@@ -18,6 +19,7 @@ from .store import Store
 from .web import Pages, Shop
 
 HOST = "127.0.0.1"
+SECRET = "MAIL_WEBHOOK_SECRET"  # noqa: S105  its name
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -75,10 +77,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8025, help="of the page; 0: any free one")
     parser.add_argument("--data", required=True, metavar="FILE", help="SQLite; made if missing")
     parser.add_argument("--webhook", metavar="URL", help="who is told of bounces")
-    parser.add_argument("--webhook-secret", metavar="SECRET", help="what that is signed with")
+    parser.add_argument(
+        "--webhook-secret",
+        metavar="SECRET",
+        default=os.environ.get(SECRET, ""),
+        help=f"what that is signed with; by default {SECRET} of the environment",
+    )
     given = parser.parse_args(arguments)
-    if bool(given.webhook) != bool(given.webhook_secret):
-        parser.error("--webhook and --webhook-secret go together")
+    if given.webhook and not given.webhook_secret:
+        parser.error(f"--webhook needs --webhook-secret, or {SECRET} in the environment")
     return given
 
 
