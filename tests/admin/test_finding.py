@@ -29,7 +29,8 @@ LISTS = {
 SHORT = {
     *(f"{context}.{each}" for context in CONTEXTS
       for each in ("OutboxMessage", "DeadLetter", "BarrierNote", "OperatorAction")),
-    "sagas.Case", "payments.Intent", "fraud.Intent", "notifications.Intent", "ops.ConservationCheck",
+    "sagas.Case", "payments.Intent", "fraud.Intent", "notifications.Intent",
+    "ops.ConservationCheck",
 }  # fmt: skip
 WITH_SAGA = [name for name, each in LISTS.items() if "=saga_id" in each.search_fields]
 WITH_CUSTOMER = [
