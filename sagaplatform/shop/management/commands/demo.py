@@ -30,7 +30,7 @@ from sagaplatform.shop.trouble import Gateway, NoStandIn
 ORDERS = 500
 STALL_WITH_FAULTS = 180.0  # seconds
 # Everything is at rest: the youngest saga is looked at too, and nothing may be missing any more.
-AT_REST = Patience(moment=timedelta(0), shipping=timedelta(0))
+AT_REST = Patience(moment=timedelta(0), shipping=timedelta(0), gateway=timedelta(0))
 
 
 class Command(BaseCommand):
