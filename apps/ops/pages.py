@@ -31,6 +31,7 @@ MEANINGS = {
     Decision.UNDO_LATER: "A call outside may be under way: undone when its outcome is known",
     Decision.TELL_LATER: "A call outside may be under way: answered when its outcome is known",
     Decision.NOTHING_OUTSIDE: "Nothing of this step is outside, so nobody can undo it there",
+    Decision.NOT_RECORDED: "A person recorded that it happened, but no call outside is open",
     Decision.RECORD: "A person found that the call outside happened",
     Decision.WAKE: "Asked again while the call outside is open",
     Decision.ANSWER_AGAIN: "Asked again: the same answer was given, and nothing done twice",

@@ -190,7 +190,11 @@ def parts_of(found: Preview) -> list[Part]:
             in_order=True,
         ),
         Part("In all", in_all(found)),
-        Part("It then only goes forward", [words(each) for each in found.follows], in_order=True),
+        Part(
+            "If its service takes it, only forward",
+            [words(each) for each in found.follows],
+            in_order=True,
+        ),
         Part("The customer reads", [plain(each) for each in found.customer_is_told]),
         Part("Cannot be undone", [plain(each) for each in found.cannot_be_undone]),
     ]
