@@ -66,7 +66,10 @@ def test_compensating_shows_what_follows_and_does_it(desk: Desk) -> None:
 
     assert "Undone in this order: create_shipment, authorize_payment, freeze_price" in told
     assert "Given back: 15.00 GBP; put back: 6 pieces." in told
-    assert "Done. The saga is compensating; it waits for create_shipment (undo)." in told
+    assert (
+        "Done. The saga is compensating; the answer of shipping to create_shipment (undo) is "
+        "awaited." in told
+    )
     assert audit(desk)[0][2] == "opal"
     assert "compensate by opal" in sagas("show", saga_id)
 

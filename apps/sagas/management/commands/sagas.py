@@ -182,8 +182,7 @@ class Command(BaseCommand):
         confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
         act(saga_id=saga_id, version=foreseen.version, **signature, **arguments)
         relay("sagas").send_off()
-        after = selectors.whole(saga_id)
-        self.stdout.write(f"Done. The saga is {after.status}; {after.waiting()}.")
+        self.stdout.write(f"Done. {selectors.stands_at(saga_id)}")
 
     def _assign(self, given: Namespace) -> None:
         case = selectors.case(uuid_of(given.case, "sagas cases"))
