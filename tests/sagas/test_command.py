@@ -165,6 +165,8 @@ def test_what_is_not_allowed_is_told_and_nothing_is_done(desk: Desk) -> None:
         act("pause", saga_id, "soon")
     with pytest.raises(CommandError, match="There is no user 'nobody'"):
         act("compensate", saga_id, "--as", "nobody")
+    with pytest.raises(CommandError, match=r"proven: .*, a ticket\.$"):
+        act("resolve", saga_id, "freeze_price", " ")
     with pytest.raises(CommandError, match="Give a reason"):
         sagas("compensate", saga_id, "--reason", "!", "--yes")
 

@@ -26,6 +26,7 @@ from apps.messaging.terminal import (
     in_a_line,
     owner_named,
     signed,
+    why_refused,
 )
 from apps.sagas import operations, selectors
 from apps.sagas.errors import MoveNotAllowed
@@ -110,7 +111,7 @@ class Command(BaseCommand):
         try:
             self._do(given)
         except (MoveNotAllowed, MessagingError) as refusal:
-            raise CommandError(str(refusal)) from refusal
+            raise CommandError(why_refused(refusal)) from refusal
 
     def _do(self, given: Namespace) -> None:
         if given.what in ACTIONS:
