@@ -61,7 +61,7 @@ def test_every_message_is_there() -> None:
         ReturnPayment PaymentReturned WithdrawPrice PriceWithdrawn FreeStock StockFreed
         CancelConfirmedOrder ConfirmedOrderCancelled SendCancellation CancellationSent
         Fence Fenced Happened StepWaits UndoRefused PersonNeeded UndoneByHand ResolveOutside
-        RecordHappened
+        RecordHappened RecordRefused
         """.split()  # noqa: SIM905  a list of words reads better than a list of strings
     )
 
