@@ -3,11 +3,12 @@ all agree."""
 
 from collections.abc import Callable
 from typing import NamedTuple
-from uuid import UUID
 
 import pytest
 
 from apps.contracts.plan import Mode
+from apps.messaging.audit import Actor
+from apps.sagas.operations import compensate_saga
 from tests.e2e.world import drive
 from tests.ops.world import cancel
 from tests.outside.world import PRICE, Platform
@@ -128,3 +129,122 @@ def test_an_order_ends_as_it_should_and_the_books_agree(
     hit = [each["operation"] for each in server.calls() if each["fault"] == kind]
     assert hit == [at.operation]
     platform.adds_up()
+
+
+# --- a day later
+
+
+LATER = [
+    *((at, kind, [25.0]) for at in CALLS[:6] for kind in ("answer_lost", "refused")),
+    # Where the key may be forgotten and may be not, a refund is waited with.
+    (CALLS[4], "refused", [23.5, 1.0]),
+]
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "hours"), LATER, ids=[f"{at.name}-{kind}-{hours}" for at, kind, hours in LATER]
+)
+def test_after_a_day_no_old_key_is_used_and_nothing_is_done_twice(
+    platform: Platform, at: At, kind: str, hours: list[float]
+) -> None:
+    asked_before: list[str] = []
+
+    def hours_pass() -> None:
+        """As long as an outcome is not known."""
+        if hours and any(
+            status in ("unknown", "waiting") for _, status, _ in platform.open_calls()
+        ):
+            platform.hours_pass(hours.pop(0))
+            asked_before[:] = keys(platform)
+
+    platform.meanwhile = hours_pass
+    server = platform.stripe if at.provider == "stripe" else platform.carrier
+    if at.before:
+        server.fault(at.operation, "none", times=at.before)
+    server.fault(at.operation, kind)
+    at.order(platform)
+
+    assert asked_before
+    assert not hours
+    assert not set(asked_before) & set(keys(platform)[len(asked_before) :])
+    platform.adds_up()
+
+
+def keys(platform: Platform) -> list[str]:
+    """Under which the gateway was asked, in order."""
+    return [each["key"] for each in platform.stripe.calls() if each["key"]]
+
+
+# --- turned back by a person while nobody knows
+
+
+UNDONE = [
+    (at, kind) for at in (CALLS[0], CALLS[1], CALLS[2], CALLS[5]) for kind in (*A_FEW, "slow")
+]
+
+
+@pytest.mark.parametrize(("at", "kind"), UNDONE, ids=[f"{at.name}-{kind}" for at, kind in UNDONE])
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_turned_back_meanwhile_costs_nothing_unless_it_was_taken(
+    platform: Platform, at: At, kind: str, mode: Mode
+) -> None:
+    drive(mode)
+    server = platform.stripe if at.provider == "stripe" else platform.carrier
+    if at.before:
+        server.fault(at.operation, "none", times=at.before)
+    server.fault(at.operation, kind)
+    if kind in SILENT:
+        platform.hurry()
+    platform.the_carrier_comes()
+    order_id = platform.buy()
+    platform.turn_until(lambda: any(status == "unknown" for _, status, _ in platform.open_calls()))
+    turn_back(platform)
+    platform.come_to_rest()
+
+    taken = at.name == "capture" and platform.money(order_id) == (0, PRICE, 0)
+    assert taken == (at.name == "capture" and kind != "refused")
+    assert platform.status(order_id) == ("confirmed" if taken else "cancelled")
+    assert platform.money(order_id) == (0, PRICE if taken else 0, 0)
+    assert [each["status"] for each in platform.carrier.live()] == ["delivered"] * taken
+    platform.adds_up()
+
+
+def turn_back(platform: Platform) -> None:
+    """An agent compensates the one saga."""
+    [(saga_id, version)] = platform.rows("sagas", "SELECT saga_id, revision FROM sagas_saga")
+    actor = Actor(id=None, name="agent")
+    compensate_saga(saga_id=saga_id, version=version, actor=actor, reason="a test")
+
+
+# --- all at once
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_many_orders_with_all_that_can_go_wrong_at_once(platform: Platform, mode: Mode) -> None:
+    drive(mode)
+    drive(mode, "cancel_order")
+    for number, kind in enumerate(each for each in KINDS if each not in SILENT):
+        platform.stripe.chance("any", kind, 4, seed=f"{mode}{number}")
+        platform.carrier.chance("any", kind, 4, seed=f"{mode}{number}")
+    orders = [platform.buy(pieces) for pieces in [1, 201, 2] * 4]
+    platform.turn_until(lambda: not platform.open_calls() and not_placed(platform) == 0)
+    for order_id in orders[::3]:
+        cancel(order_id)
+    platform.turn_until(lambda: {platform.status(each) for each in orders[::3]} == {"cancelled"})
+    for each in platform.carrier.live():
+        platform.carrier.move(each["reference"], "delivered")
+    platform.come_to_rest()
+
+    assert [platform.status(each) for each in orders] == ["cancelled", "cancelled", "confirmed"] * 4
+    assert len(platform.carrier.live()) == 4
+    paid, twice = (0, PRICE, PRICE), (0, 2 * PRICE, 0)
+    assert [platform.money(each) for each in orders] == [paid, (0, 0, 0), twice] * 4
+    hit = [each for each in platform.stripe.calls() + platform.carrier.calls() if each["fault"]]
+    assert len(hit) > 10
+    platform.adds_up()
+
+
+def not_placed(platform: Platform) -> int:
+    """How many orders have no end yet."""
+    [(count,)] = platform.rows("orders", "SELECT count(*) FROM orders_order WHERE ended_at IS NULL")
+    return int(count)

@@ -36,6 +36,13 @@ UPDATE {context}_intent SET due_at = now() - interval '1 second',
   leased_until = leased_until - interval '1 hour'
 WHERE status NOT IN ('settled', 'withdrawn')
 """
+REST_PASSES = "UPDATE {context}_providerstate SET retry_at = now() WHERE opened_at IS NOT NULL"
+# So many seconds, for what was asked before them.
+KEYS_AGE = """
+UPDATE {context}_intent SET called_at = called_at - make_interval(secs => %s)
+"""
+CARDS_AGE = "UPDATE payments_cardattempt SET asked_at = asked_at - make_interval(secs => %s)"
+OUTSIDE = ("payments", "shipping")  # the contexts whose calls go outside
 
 
 class Platform:
@@ -52,6 +59,8 @@ class Platform:
         self.dock = Dock(owners["shipping"], carrier)
         self.patch = monkeypatch
         self.turns = 0
+        self.rests = True  # who does not answer is soon asked again
+        self.meanwhile: Callable[[], None] = lambda: None  # at the end of each turn
         # What is to be seen going wrong is not repeated by the SDK.
         monkeypatch.setattr(stripe_api, "RETRIES", 0)
         stripe_api._client.cache_clear()
@@ -79,7 +88,7 @@ class Platform:
         then, so that some ask again while it is still under way."""
         world.deliver(self.owners)
         Watchdog().turn()
-        for context in ("payments", "shipping"):
+        for context in OUTSIDE:
             work(context)
         self.dock.follow()
         stripe_events.work()
@@ -87,12 +96,25 @@ class Platform:
         if self.turns % 3 == 0:
             self.stripe.release()
             self.carrier.release()
+        self.meanwhile()
         self.time_passes()
 
     def time_passes(self) -> None:
-        for context in ("payments", "shipping"):
+        """What waits is due."""
+        for context in OUTSIDE:
             self.owners[context].execute(TIME_PASSES.format(context=context))
+            if self.rests:
+                self.owners[context].execute(REST_PASSES.format(context=context))
         self.owners["payments"].execute("UPDATE payments_stripeevent SET due_at = now()")
+
+    def hours_pass(self, hours: float) -> None:
+        """For the clocks outside, and for what was asked under a key."""
+        seconds = hours * 3600
+        self.stripe.advance(seconds)
+        self.carrier.advance(seconds)
+        for context in OUTSIDE:
+            self.owners[context].execute(KEYS_AGE.format(context=context), [seconds])
+        self.owners["payments"].execute(CARDS_AGE, [seconds])
 
     def turn_until(self, condition: Callable[[], object]) -> None:
         for _ in range(MOST_TURNS):
@@ -113,15 +135,14 @@ class Platform:
 
     def open_calls(self) -> list[tuple[str, str, str]]:
         """Operation, status and reason of each call without an outcome."""
+        query = (
+            "SELECT operation, status, reason FROM {context}_intent"
+            " WHERE status NOT IN ('settled', 'withdrawn') ORDER BY id"
+        )
         return [
-            tuple(row)
-            for context in ("payments", "shipping")
-            for row in self.owners[context]
-            .execute(
-                f"SELECT operation, status, reason FROM {context}_intent"
-                " WHERE status NOT IN ('settled', 'withdrawn') ORDER BY id"
-            )
-            .fetchall()
+            (operation, status, reason)
+            for context in OUTSIDE
+            for operation, status, reason in self.rows(context, query.format(context=context))
         ]
 
     def status(self, order_id: UUID) -> str:
@@ -148,7 +169,7 @@ class Platform:
         return order.get("held", 0), order.get("captured", 0), order.get("refunded", 0)
 
     def rows(self, context: str, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.owners[context].execute(query, values).fetchall()  # type: ignore[arg-type]
+        return self.owners[context].execute(query, values).fetchall()
 
     def adds_up(self) -> None:
         """All laws hold, those about gateway and carrier too, which compare the books; nobody is
@@ -158,7 +179,7 @@ class Platform:
         proof = prove(AT_ONCE)
         assert [(each.law.id, each.faults) for each in proof.verdicts if each.faults] == []
         checked = {each.law.id: each.checked for each in proof.verdicts}
-        assert checked["I10"] == len(self.rows("payments", "SELECT FROM payments_payment"))
+        assert checked["I10"] == len(self.stripe.ledger()["payments"])
         assert "I11" in checked
         assert not proof.unfinished
         assert proof.unfinished.parked == 0
