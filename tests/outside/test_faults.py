@@ -128,7 +128,16 @@ def test_an_order_ends_as_it_should_and_the_books_agree(
 
     hit = [each["operation"] for each in server.calls() if each["fault"] == kind]
     assert hit == [at.operation]
+    assert len(platform.stripe.ledger()["payments"]) == 1
+    if kind != "slow" and at.order is not is_not_paid_in_time:
+        assert asked_in_vain(platform) == []
     platform.adds_up()
+
+
+def asked_in_vain(platform: Platform) -> list[str]:
+    """What the gateway had to refuse, for it was done already: that nothing was done twice is then
+    its merit, not ours."""
+    return [each["operation"] for each in platform.stripe.calls() if each["status"] == 400]
 
 
 # --- a day later
