@@ -226,7 +226,7 @@ class Simulation:
     def storm(self) -> None:
         """Everything at once, for as long as orders come and some time longer."""
         self.left = list(self.wishes)
-        for _ in range(32 * len(self.wishes) + 20):
+        for _ in range(64 * len(self.wishes) + 40):
             self._weather()
             self.chance.one_of(self._possible())()
 
@@ -238,6 +238,8 @@ class Simulation:
         found += [partial(self.place, self.left)] * min(2, len(self.left))
         found += [partial(self.work, self.chance.one_of(self.workers))]
         found += [partial(self.watch, self.chance.one_of(self.watches)), self.attend_one]
+        if not readers:
+            found += [self.lull] * 3
         return found
 
     def _weather(self) -> None:
@@ -297,6 +299,12 @@ class Simulation:
     def attend_one(self) -> None:
         machine = self.chance.one_of(self.machines)
         self.act(machine, "", machine.attend)
+
+    def lull(self) -> None:
+        """Nobody has anything to read, and time passes: enough for every sweeper to look again."""
+        self.pass_time(SWEEP)
+        for each in self.consumers.values():
+            self.act(each, "", each.attend)
 
     def place(self, left: list[Wish]) -> None:
         """A customer sends an order, and again where no answer came."""
