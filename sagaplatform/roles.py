@@ -19,10 +19,10 @@ SUPPORT, OPERATIONS, APPROVER, AUDITOR = "support", "operations", "approver", "a
 # The tables of each context that are read to find out what happened. Not among them: what people
 # did by hand, and what they ask others to allow.
 TABLES = {
-    "orders": ("order", "orderline", "orderevent", "modeshare"),
-    "inventory": ("stock", "reservationlisting", "stockmovement"),
+    "orders": ("order", "orderline", "orderevent", "modeshare", "return"),
+    "inventory": ("stock", "reservationlisting", "stockmovement", "arrival", "intent"),
     "pricing": ("listprice", "promotion", "pricefreeze"),
-    "payments": ("payment", "account", "intent", "ledgerentry"),
+    "payments": ("payment", "account", "intent", "ledgerentry", "refund"),
     "shipping": ("shipment", "giftwrap"),
     "notifications": ("customermessage",),
     "fraud": ("assessment", "review", "intent"),
@@ -51,6 +51,7 @@ MOVE = (
     | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
     | rights("sagas", "view", "approval")
     | rights("fraud", "decide", "review")
+    | rights("inventory", "receive", "arrival")
     | in_every_context("replay edit discard reveal", "deadletter")
 )
 SWITCH = (

@@ -82,7 +82,9 @@ class Handler:
     """Decides a command, or the compensation of one.
 
     `decide(command, workspace)` returns the answer: success, or a typed Refusal, which must have
-    changed nothing in the workspace; or CallOutside, having changed nothing. It is called at most
+    changed nothing in the workspace; or CallOutside, having changed nothing either, for a call may
+    be withdrawn (of a step behind the pivot, where none is: only that it is on its way). It is
+    called at most
     once per request that takes effect. An exception means something unexpected: nothing of this
     request is kept, it is tried again, then parked.
     """

@@ -4,12 +4,14 @@ from apps.contracts.notifications import (
     CancellationSent,
     ConfirmationSent,
     Delivery,
+    ReturnNoticeSent,
     SendCancellation,
     SendConfirmation,
+    SendReturnNotice,
 )
 from apps.messaging.handling import Handler
 from apps.notifications.models import MessageKind
-from apps.notifications.wording import cancellation, confirmation
+from apps.notifications.wording import cancellation, confirmation, refund
 from apps.notifications.workspaces import Inboxes
 
 
@@ -28,7 +30,15 @@ def send_cancellation(command: SendCancellation, inboxes: Inboxes) -> Cancellati
     return CancellationSent(delivery=Delivery.DELIVERED)
 
 
+def send_return_notice(command: SendReturnNotice, inboxes: Inboxes) -> ReturnNoticeSent:
+    """Tell the customer once that a return is here, and what is given back for it."""
+    text = refund(command.order_id, command.refunded_cents, command.currency, command.refund_to)
+    inboxes.deliver(command.order_id, command.customer_id, MessageKind.REFUNDED, text)
+    return ReturnNoticeSent(delivery=Delivery.DELIVERED)
+
+
 COMMANDS = {
     SendConfirmation: Handler(send_confirmation, Inboxes),
     SendCancellation: Handler(send_cancellation, Inboxes),
+    SendReturnNotice: Handler(send_return_notice, Inboxes),
 }

@@ -12,6 +12,7 @@ class MessageKind(models.TextChoices):
 
     CONFIRMED = "confirmed"  # the order is confirmed
     CANCELLED = "cancelled"  # the confirmed order is cancelled, as the customer wished
+    REFUNDED = "refunded"  # returned goods have arrived and are paid back; once for each return
 
 
 class CustomerMessage(models.Model):
@@ -29,9 +30,17 @@ class CustomerMessage(models.Model):
 
     class Meta:
         constraints = [
-            # Nobody is told the same thing of an order twice, whichever saga asks.
+            # Nobody is told the same thing of an order twice, whichever saga asks; of its returns
+            # each is told once.
             models.UniqueConstraint(
-                fields=["order_id", "kind"], name="notifications_once_per_order_and_kind"
+                fields=["order_id", "kind"],
+                condition=~Q(kind="refunded"),
+                name="notifications_once_per_order_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["saga_id"],
+                condition=Q(kind="refunded"),
+                name="notifications_once_per_return",
             ),
             # A kind that nobody knows could not be counted.
             models.CheckConstraint(

@@ -9,15 +9,16 @@ from apps.messaging.handling import Task, Workspace
 from apps.notifications.models import MessageKind
 from apps.notifications.wording import Text
 
-# Put messages into inboxes, each kind once per order; what is there already stays as it is.
+# Put messages into inboxes, each kind once per order, that of a refund once per return; what is
+# there already stays as it is.
 # In one order, so that no two batches wait for each other's in a circle.
 INSERT_MESSAGES = """
 INSERT INTO notifications_customermessage (saga_id, order_id, customer_id, kind, subject, body)
 SELECT * FROM unnest(
   %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[])
   AS message (saga_id, order_id, customer_id, kind, subject, body)
-ORDER BY order_id, kind
-ON CONFLICT (order_id, kind) DO NOTHING
+ORDER BY order_id, kind, saga_id
+ON CONFLICT DO NOTHING
 """
 
 
@@ -33,7 +34,7 @@ class Inboxes(Workspace):
         return cls(database)
 
     def deliver(self, order_id: UUID, customer_id: int, kind: MessageKind, text: Text) -> None:
-        """Put a message into a customer's inbox, unless one of that kind is there for the order."""
+        """Put a message into a customer's inbox, unless it was told already."""
         self._messages.append(
             (self.request.saga_id, order_id, customer_id, kind.value, text.subject, text.body)
         )

@@ -22,6 +22,7 @@ class CardCharge(msgspec.Struct, frozen=True):
     currency: str
     amount_cents: int
     captured: bool = False  # of an undo: whether there is something to refund, or only a hold
+    refund_cents: int = 0  # of a refund: so much of it; 0: all
     reference: str = ""  # the gateway's own, once it has given one
 
 
@@ -44,7 +45,7 @@ class Gateway(Protocol):
         """Take what is held."""
 
     def give_back(self, call: Call) -> GatewayAnswer:
-        """Release the hold or, after a capture, refund."""
+        """Release the hold or, after a capture, refund: `refund_cents` of it, or all."""
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +71,8 @@ def capture(call: Call) -> GatewayAnswer:
 
 
 def return_taken(call: Call) -> GatewayAnswer:
-    """Refund what was taken for an order that is cancelled after its end.
+    """Refund what was taken: for an order that is cancelled after its end all that is left, for
+    goods that came back their price.
 
     It is owed, so a gateway that will not is asked again, under the same key, until it does or a
     person has given the money back another way. Raises GatewayKeepsMoney.
