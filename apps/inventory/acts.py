@@ -1,4 +1,4 @@
-"""What people can do at the desk for returns in the admin, as data. Each act calls the one service."""
+"""What people can do at the desk for returns in the admin, as data. Each calls the one service."""
 
 from collections.abc import Iterator
 from typing import Any

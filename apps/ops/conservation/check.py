@@ -71,7 +71,8 @@ def look_at_sagas(view: View) -> tuple[Tallies, int]:
     reactions = reaction_steps()
     placing = laws_of_sagas(reactions)
     others = {CANCEL_ORDER.name: laws_of_taking_back(), RETURN_ORDER.name: laws_of_returns()}
-    tallies, unsettled = {law: Tally() for law in placing}, 0
+    laws = {law for each in (placing, *others.values()) for law in each}
+    tallies, unsettled = {law: Tally() for law in laws}, 0
     for saga in ended_sagas(view.settled_before):
         late = saga.ended_at < view.shipped_before
         if saga.in_hand or not (late or saga.has_settled(reactions)):

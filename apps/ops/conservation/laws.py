@@ -29,6 +29,7 @@ ORDERS = Law("I7", "every accepted order has its saga, and one idempotency key")
 SAGAS = Law("I7", "every saga has its order")
 RETURNS = Law("I2", "no more is refunded of a payment than was taken, and its refunds say so")
 GOODS = Law("I3", "what came back of a product was shipped, for the same order")
+RESTOCKED = Law("I3", "what came back undamaged is on hand again, and nothing else")
 LINES = Law("I1", "what is returned of a line is in the order's returns")
 WISHES = Law("I1", "a wish to cancel stands as its order does")
 CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
@@ -72,7 +73,7 @@ def laws_of_returns() -> Mapping[Law, SagaCheck]:
     return {
         ENDS: saga_laws.carries_out_its_return,
         DUE: saga_laws.return_is_paid_back,
-        OPEN: saga_laws.return_is_restocked,
+        RESTOCKED: saga_laws.return_is_restocked,
         IN_PLAN: lambda saga: saga_laws.log_is_in_plan(saga, frozenset()),
         HISTORY: saga_laws.log_equals_history,
         REVERSE: saga_laws.compensations_run_in_reverse,
