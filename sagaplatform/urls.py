@@ -26,7 +26,12 @@ def api_urls() -> list[URLPattern | URLResolver]:
         path("api/v1/auth/login", LoginView.as_view(), name="login"),
         path("api/v1/auth/logout", LogoutView.as_view(), name="logout"),
         path("api/v1/", include("apps.orders.api.urls")),
+        *([path("api/v1/", include("apps.inventory.api.urls"))] if _has_stock() else []),
     ]
+
+
+def _has_stock() -> bool:
+    return "inventory" in settings.CONTEXTS
 
 
 urlpatterns = [

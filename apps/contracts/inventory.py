@@ -66,6 +66,7 @@ class NotReceived(enum.StrEnum):
 class ReceiveGoods(TakesBack, frozen=True, kw_only=True):
     """Expect goods that a customer sends back, and say what of them is accepted."""
 
+    return_id: UUID
     order_id: UUID
     customer_id: int
     lines: tuple[Line, ...]

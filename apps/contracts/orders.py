@@ -95,6 +95,7 @@ class ConfirmedOrderCancelled(Event, frozen=True, kw_only=True):
 class ReturnBegun(Event, frozen=True, kw_only=True):
     """The customer announces goods that come back; the saga that takes them starts here."""
 
+    return_id: UUID
     order_id: UUID
     customer_id: int
     placed_by: UUID  # the saga that placed the order: participants know their rows by it

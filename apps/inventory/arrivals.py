@@ -20,8 +20,9 @@ LONGEST_CALL_SECONDS = 2.0  # a few statements of our own database
 # Expect goods, unless this call did so before.
 EXPECT = """
 INSERT INTO inventory_arrival
-  (id, saga_id, placed_by, order_id, customer_id, expected, accepted, status, due_at)
-VALUES (%b, %b, %b, %b, %b, %b::text::jsonb, '[]', 'expected', now() + make_interval(days => %b))
+  (id, saga_id, return_id, placed_by, order_id, customer_id, expected, accepted, status, due_at)
+VALUES (%b, %b, %b, %b, %b, %b, %b::text::jsonb, '[]', 'expected',
+  now() + make_interval(days => %b))
 ON CONFLICT (id) DO NOTHING
 """
 
@@ -39,6 +40,7 @@ LOOK = "SELECT status, accepted::text, due_at FROM inventory_arrival WHERE id = 
 class ExpectedGoods(msgspec.Struct, frozen=True):
     """What a return sends."""
 
+    return_id: UUID
     placed_by: UUID
     order_id: UUID
     customer_id: int
@@ -71,5 +73,5 @@ def wait_for(call: Call) -> Arrived:
 
 def _columns(goods: ExpectedGoods) -> tuple[object, ...]:
     lines = msgspec.json.encode(goods.lines).decode()
-    whose = (goods.placed_by, goods.order_id, goods.customer_id)
+    whose = (goods.return_id, goods.placed_by, goods.order_id, goods.customer_id)
     return (*whose, lines, settings.RETURN_ARRIVES_WITHIN_DAYS)

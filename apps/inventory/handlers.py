@@ -59,7 +59,9 @@ def ship_stock(event: ShipmentHandedOver, shelves: Shelves) -> None:
 
 def receive_goods(command: ReceiveGoods, arrivals: Arrivals) -> CallOutside:
     """Expect what a customer sends back: a person says what arrives."""
-    goods = ExpectedGoods(command.placed_by, command.order_id, command.customer_id, command.lines)
+    goods = ExpectedGoods(
+        command.return_id, command.placed_by, command.order_id, command.customer_id, command.lines
+    )
     return CallOutside(AWAIT_GOODS, str(arrivals.request.saga_id), goods)
 
 

@@ -180,6 +180,7 @@ class Arrival(models.Model):
     outside."""
 
     id = models.UUIDField(primary_key=True)  # made from the call's key: asked twice, it is one
+    return_id = models.UUIDField(db_index=True)  # as orders calls it: what stands on the label
     saga_id = models.UUIDField(db_index=True)  # of the return
     placed_by = models.UUIDField(db_index=True)  # the saga that placed the order
     order_id = models.UUIDField(db_index=True)

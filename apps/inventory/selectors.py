@@ -230,6 +230,11 @@ def restocked_for(saga_ids: Collection[UUID]) -> dict[UUID, RestockedPieces]:
     return {row[0]: RestockedPieces(*row) for row in rows}
 
 
+def arrival_of_return(return_id: UUID) -> Arrival | None:
+    """What a return expects, the last time that it was asked for; None where it does not yet."""
+    return Arrival.objects.filter(return_id=return_id).order_by("announced_at", "id").last()
+
+
 def arrivals_of(saga_ids: Collection[UUID]) -> list[Arrival]:
     """What these returns expect, and what came of it; the oldest first."""
     return list(Arrival.objects.filter(saga_id__in=saga_ids).order_by("announced_at", "id"))

@@ -125,7 +125,7 @@ def _begin(
     }  # fmt: skip
     database.execute(ANNOUNCE, {**given, **wish})
     event = ReturnBegun(
-        order_id=order.id, customer_id=order.customer_id, placed_by=order.saga_id,
+        return_id=id, order_id=order.id, customer_id=order.customer_id, placed_by=order.saga_id,
         currency=order.currency, lines=tuple(lines),
         total_cents=sum(each.quantity * each.unit_price_cents for each in lines),
         refund_to=RefundTo(str(wish["refund_to"])),

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             name='Arrival',
             fields=[
                 ('id', models.UUIDField(primary_key=True, serialize=False)),
+                ('return_id', models.UUIDField(db_index=True)),
                 ('saga_id', models.UUIDField(db_index=True)),
                 ('placed_by', models.UUIDField(db_index=True)),
                 ('order_id', models.UUIDField(db_index=True)),

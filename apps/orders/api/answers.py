@@ -21,7 +21,6 @@ from apps.orders.selectors import (
     prospect_of_order,
     refusal_of,
     returnable_of_order,
-    returns_of,
 )
 from apps.orders.services import Answer, NewOrder
 
@@ -124,7 +123,7 @@ def returns_of_order(order_id: UUID) -> str:
 
 
 def _returnable(order: Order) -> dict[str, Any]:
-    """What can still be returned, until when, and if not why; and what was."""
+    """What can still be returned, until when, and if not why."""
     returnable = returnable_of_order(order)
     return {
         "possible": returnable.possible,
@@ -135,7 +134,7 @@ def _returnable(order: Order) -> dict[str, Any]:
             {"product_id": product, "quantity": pieces}
             for product, pieces in returnable.left.items()
         ],
-        "announced": [goods_back(each) for each in returns_of(order)],
+        "links": {"self": returns_of_order(order.id)},
     }
 
 
