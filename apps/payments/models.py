@@ -226,6 +226,12 @@ class Refund(models.Model):
         indexes = [
             # The list of them, newest first.
             models.Index(fields=["asked_at", "asked_by"], name="payments_refunds_by_time"),
+            # What the gateway calls it.
+            models.Index(
+                fields=["reference"],
+                condition=~Q(reference=""),
+                name="payments_refunds_by_reference",
+            ),
         ]
 
     def __str__(self) -> str:

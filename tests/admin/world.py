@@ -97,14 +97,13 @@ WAITED_FOR = CALL.replace("payments_intent", "inventory_intent")
 ARRIVED = """
 INSERT INTO inventory_arrival (id, return_id, saga_id, placed_by, order_id, customer_id, expected,
   accepted, status, due_at)
-VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), %s, %s, 7,
+VALUES (gen_random_uuid(), gen_random_uuid(), %s, gen_random_uuid(), %s, 7,
   '[{"product_id": "tea", "quantity": 1}]', '[]', 'expected', now())
 """
 RETURNED = """
 INSERT INTO orders_return (id, order_id, status, reason, refund_to, saga_id, plan, idempotency_key,
   request_hash)
-VALUES (gen_random_uuid(), %s, 'announced', 'too small', 'original', gen_random_uuid(), 'x', 'k',
-  'x')
+VALUES (gen_random_uuid(), %s, 'announced', 'too small', 'original', %s, 'x', 'k', 'x')
 """
 PAID_BACK = """
 INSERT INTO payments_refund (asked_by, payment_id, cents, "to", state)
@@ -155,7 +154,7 @@ def fill_every_table(databases: Databases) -> None:
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
     databases["inventory"].execute(WAITED_FOR, [order.saga_id])
     databases["inventory"].execute(ARRIVED, [order.saga_id, order.pk])
-    databases["orders"].execute(RETURNED, [order.pk])
+    databases["orders"].execute(RETURNED, [order.pk, order.saga_id])
     databases["payments"].execute(PAID_BACK, [order.saga_id])
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])

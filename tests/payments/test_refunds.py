@@ -97,8 +97,8 @@ def test_two_returns_of_one_batch_count_each_other(payments: psycopg.Connection)
     assert payment(payments, saga_id) == ("captured", 15_00, 15_00, 10_00)
     with pytest.raises(MoreThanIsLeft):
         ask("payments", refund(saga_id, 2))
+    more = [(uuid7(), "refund_return", refund(saga_id, 1)) for _ in range(2)]
     with pytest.raises(NothingToRefund):  # the first gives the last of it back
-        more = [(uuid7(), "refund_return", refund(saga_id, 1)) for _ in range(2)]
         ask_together("payments", [*more])
 
 

@@ -68,6 +68,10 @@ class Migration(migrations.Migration):
             model_name='refund',
             index=models.Index(fields=['asked_at', 'asked_by'], name='payments_refunds_by_time'),
         ),
+        migrations.AddIndex(
+            model_name='refund',
+            index=models.Index(condition=models.Q(('reference', ''), _negated=True), fields=['reference'], name='payments_refunds_by_reference'),
+        ),
         migrations.AddConstraint(
             model_name='refund',
             constraint=models.CheckConstraint(condition=models.Q(('cents__gt', 0)), name='payments_refund_of_something'),
