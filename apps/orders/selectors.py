@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from apps.contracts.plan import Plan
@@ -243,15 +243,24 @@ def returnable_of_order(order: Order) -> Returnable:
 def placed_by(saga_id: UUID) -> UUID:
     """The saga that placed the order which a saga takes back, or goods of it; of any other the saga
     itself."""
-    taken_back = Order.objects.filter(_taken_by(saga_id))
-    return taken_back.values_list("saga_id", flat=True).first() or saga_id
+    found = _of_taker(saga_id, "saga_id")
+    return found[0] if found else saga_id
 
 
 def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
-    """The order that a saga places or takes back, or goods of; None where orders knows none."""
-    orders = Order.objects.filter(Q(saga_id=saga_id) | _taken_by(saga_id))
-    found = orders.values_list(*OrderSummary._fields).first()
+    """The order that a saga places or takes back, or goods of; None where orders knows none. One
+    statement, or two."""
+    placed = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
+    found = placed or _of_taker(saga_id, *OrderSummary._fields)
     return OrderSummary(*found) if found else None
+
+
+def _of_taker(saga_id: UUID, *fields: str) -> tuple[Any, ...] | None:
+    """Some fields of the order that this saga takes back, or goods of; by indexes."""
+    names = [f"order__{each}" for each in fields]
+    whole = Cancellation.objects.filter(saga_id=saga_id).values_list(*names)
+    parts = Return.objects.filter(saga_id=saga_id).values_list(*names)
+    return next(iter(whole.union(parts)), None)
 
 
 def sagas_named(term: str) -> list[UUID]:
@@ -265,13 +274,6 @@ def sagas_named(term: str) -> list[UUID]:
         named = Order.objects.filter(number=term.upper())
     sagas = named.values_list("saga_id", "cancellation__saga_id", "returns__saga_id")
     return list(dict.fromkeys(each for row in sagas for each in row if each))
-
-
-def _taken_by(saga_id: UUID) -> Q:
-    """Orders that this saga takes back, or goods of them; each by its index."""
-    of = Return.objects.filter(saga_id=saga_id).values("order_id")
-    whole = Cancellation.objects.filter(saga_id=saga_id).values("order_id")
-    return Q(id__in=of) | Q(id__in=whole)
 
 
 def refusal_of(order: Order) -> Refusal | None:
