@@ -8,6 +8,8 @@ ORDERS ?=
 MODE ?=
 KILL_BROKER ?=
 CANCEL ?=
+PAYMENT ?=
+FAULTS ?=
 TESTS ?=
 BENCH ?=
 SEEDS ?=
@@ -30,9 +32,13 @@ help: ## this list
 	@echo "  WEB_PORT       port of the web pages (8000 if free; kept in .local/ports.json)"
 	@echo "  MODE           of the demo: orchestrated, choreographed or mixed (as it was set last);"
 	@echo "                 of the benchmarks: one of the first two (both)"
+	@echo "  CARRIER        http: parcels go by a stand-in for a carrier, not by the house's own van"
+	@echo "  PAYMENT        in the demo: credit, card or mixed (credit)"
+	@echo "  FAULTS         in the demo: percent of the gateway's calls that each kind of fault hits"
 	@echo "  BROKERS        1 or 3 brokers of the local Kafka (as its data has, else 1)"
 	@echo "  KILL_BROKER    in the demo: the number of the broker to kill at half of the orders"
-	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT   the servers' ports (of further"
+	@echo "  POSTGRES_PORT  KAFKA_PORT  KAFKA_CONTROLLER_PORT  GATEWAY_PORT  CARRIER_PORT"
+	@echo "  MAIL_PORT  SMTP_PORT   the servers' ports (of further"
 	@echo "                 brokers KAFKA_PORT_2, KAFKA_CONTROLLER_PORT_2, and _3)"
 	@echo "  DATABASE_URL_<CONTEXT>, DATABASE_OWNER_URL_<CONTEXT>, KAFKA_BOOTSTRAP_SERVERS"
 	@echo "                 servers of your own; no local one is started in their place"
@@ -49,11 +55,9 @@ status: install ## what runs: processes, pids, memory
 servers: install ## PostgreSQL and Kafka only, until Ctrl-C
 	@$(STACK) servers
 
-demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= CANCEL= BROKERS= KILL_BROKER=)
-	@$(STACK) run --platform -- python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
-		$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
-		$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
-		$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
+demo: install ## replay baskets as orders, print the outcomes and the proof (BASKETS= CATALOGUE= ORDERS= MODE= PAYMENT= FAULTS= CARRIER= CANCEL= BROKERS= KILL_BROKER=)
+	@SECRET_KEY=none-needed $(VENV)/$(demo) --help >/dev/null
+	@$(STACK) run --platform -- $(demo)
 
 test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TESTS='tests/stack -k ports')
 	$(VENV)/ruff check .
@@ -102,6 +106,13 @@ clean: ## stop everything and remove its data (.local)
 override BESIDE := tests/stack tests/reliability tests/e2e tests/traces tests/alone tests/versions
 pytest = $(STACK) run --test --hasty -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
 	python manage.py makemigrations --check --dry-run; echo "pytest $(1)"; pytest $(1)'
+
+# `make demo` runs it with --help first: what is wrong with the variables is told before anything starts.
+demo = python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
+	$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
+	$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
+	$(if $(PAYMENT),--payment "$(PAYMENT)") $(if $(FAULTS),--faults "$(FAULTS)") \
+	$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
 
 define halves
 mkdir -p .local/beside; echo "pytest $(BESIDE), beside, into .local/beside/pytest.log"; \

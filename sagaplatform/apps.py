@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.admin import apps as django_admin
 from django.core.checks import register
 from django.core.signals import request_finished
+from waffle.apps import WaffleConfig
 
 from sagaplatform.request_id import forget_request_id
 
@@ -44,3 +45,9 @@ class AdminConfig(django_admin.AdminConfig):
 
     default = False
     default_site = "sagaplatform.admin_site.AdminSite"
+
+
+class FlagsConfig(WaffleConfig):
+    """Waffle, by what its one page here is called."""
+
+    verbose_name = "Users & flags"

@@ -12,15 +12,16 @@ from typing import Any
 from celery import Celery, signals
 from confluent_kafka import KafkaError, KafkaException, Message
 from django.conf import settings
-from django.db import connections
 from kombu import Queue
 
-from apps.messaging.context import contexts_with_intents
+from apps.messaging.context import contexts, contexts_with_intents
+from apps.messaging.database import drop_broken_connections
+from apps.messaging.dispatching import stop
 from apps.messaging.failpoints import arm
 from apps.messaging.kafka import CONSUMER, librdkafka, topic_name
 from apps.messaging.metrics import serve_metrics
 from apps.messaging.topics import WAKE_UPS
-from apps.messaging.waking import EXPIRES_SECONDS, WORK_INTENTS
+from apps.messaging.waking import EXPIRES_SECONDS, RUN_JOB, WORK_INTENTS
 
 SWEEP_EVERY_SECONDS = 2
 LONGEST_WAIT_SECONDS = 2  # of one poll; a signal is heard after it
@@ -31,16 +32,24 @@ TALKATIVE = ("celery.beat", "celery.worker.strategy", "celery.worker.request", "
 
 
 def schedule() -> dict[str, dict[str, Any]]:
-    """The beat schedule: each context's sweep."""
-    return {
-        f"sweep intents of {context}": {
-            "task": WORK_INTENTS,
-            "schedule": SWEEP_EVERY_SECONDS,
-            "args": [context],
-            "options": {"expire_seconds": EXPIRES_SECONDS},
-        }
+    """The beat schedule: each context's sweep, and its jobs."""
+    sweeps = {
+        f"sweep intents of {context}": _entry(WORK_INTENTS, SWEEP_EVERY_SECONDS, context)
         for context in contexts_with_intents()
     }
+    jobs = {
+        f"{job.name.replace('_', ' ')} of {each.label}": _entry(
+            RUN_JOB, job.every, each.label, job.name
+        )
+        for each in contexts()
+        for job in each.jobs
+    }
+    return sweeps | jobs
+
+
+def _entry(task: str, every: int, *arguments: str) -> dict[str, Any]:
+    options = {"expire_seconds": EXPIRES_SECONDS}
+    return {"task": task, "schedule": every, "args": list(arguments), "options": options}
 
 
 def options() -> dict[str, Any]:
@@ -56,7 +65,8 @@ def options() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "worker_pool": "threads",  # calls wait for others; a thread takes 1 MB, a process 50
-        "worker_concurrency": settings.CELERY_CONCURRENCY,
+        # One dispatches for each context, one more takes the wake-ups that come meanwhile.
+        "worker_concurrency": len(contexts_with_intents()) + 1,
         "worker_enable_remote_control": False,
         "beat_scheduler": f"sagaplatform.beat:{'' if settings.WITH_USERS else 'Plain'}Scheduler",
         "enable_utc": True,
@@ -133,9 +143,13 @@ def begin(**_: Any) -> None:
     serve_metrics()
 
 
+@signals.worker_shutting_down.connect
+def finish(**_: Any) -> None:
+    """TERM was heard. Celery waits for its tasks, which wait for the calls that are under way."""
+    stop()
+
+
 @signals.task_prerun.connect
 def check_connections(**_: Any) -> None:
-    """A connection that broke since this thread's last task is dropped, and opened anew on use."""
-    for each in connections.all(initialized_only=True):
-        if each.connection is not None and not each.is_usable():
-            each.close()
+    """A thread of the pool begins a task."""
+    drop_broken_connections()

@@ -25,6 +25,24 @@ class Setting:
     meaning: str
 
 
+# Whom workers call, with what it bears: calls at a time, calls a second (0: any number).
+PROVIDERS = {
+    "stripe": (16, 25.0),  # its sandbox takes 25 a second, a live account 100
+    "carrier": (8, 0.0),
+}
+
+
+def provider(name: str, at_once: int, per_second: float) -> tuple[Setting, ...]:
+    """The settings that each provider has, see apps/messaging/providers.py."""
+    before, calls = name.upper(), f"calls to {name}"
+    return (
+        Setting(f"{before}_CONCURRENCY", "int", at_once, f"{calls} that a worker makes at a time"),
+        Setting(f"{before}_PER_SECOND", "float", per_second, f"{calls} that it begins; 0: any"),
+        Setting(f"{before}_FAILURES", "int", 5, f"{calls}, in a row, then none; 0: always some"),
+        Setting(f"{before}_REST", "float", 30.0, "seconds of that; then one call finds out"),
+    )
+
+
 SETTINGS = (
     Setting("SECRET_KEY", "str", None, "signs sessions and tokens; at least 50 random characters"),
     Setting("DEBUG", "bool", False, "1 only on a developer's machine"),
@@ -54,7 +72,6 @@ SETTINGS = (
     Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
     Setting("KAFKA_TRANSACTIONS", "bool", False, "1: what is sent together is committed together"),
     Setting("CELERY_BROKER_URL", "str", "", "of another broker than Kafka: redis://…, amqp://…"),
-    Setting("CELERY_CONCURRENCY", "int", 4, "outside calls that one worker makes at a time"),
     Setting("WATCHDOG_LATE_SHARE", "float", 0.25, "of live sagas; more late: none turns back"),
     Setting("WATCHDOG_FEWEST_LATE", "int", 20, "fewer late sagas than this are always turned back"),
     Setting("ALERT_MAIL_TO", "list", [], "who gets alerts by mail, comma-separated; empty: nobody"),
@@ -65,10 +82,22 @@ SETTINGS = (
     Setting("EMAIL_USER", "str", "", "with a password, if the server wants one"),
     Setting("EMAIL_PASSWORD", "str", "", "with a user"),
     Setting("EMAIL_TLS", "bool", False, "1: STARTTLS"),
+    Setting("EMAIL_FROM", "str", "Sagaplatform <shop@localhost>", "as whom customers get mail"),
+    Setting("ORDER_URL", "str", "", "a customer's page, https://shop.example/orders/{order_id}"),
+    Setting("NOTIFY_WEBHOOK_SECRET", "str", "", "signs pushes to customers; empty: no pushes"),
+    Setting("MAIL_WEBHOOK_SECRET", "str", "", "signs what the mail provider tells of bounces"),
     Setting("CARD_GATEWAY", "str", "", "dotted name of the class that takes cards; empty: none"),
     Setting("STRIPE_API_KEY", "str", "", "Stripe's secret key; empty: no call leaves the machine"),
     Setting("STRIPE_API_BASE", "str", "", "of a stand-in for Stripe; empty: Stripe itself"),
     Setting("STRIPE_WEBHOOK_SECRET", "str", "", "whsec_…, which signs what Stripe tells us"),
+    *(each for name, bears in PROVIDERS.items() for each in provider(name, *bears)),
+    Setting("CARD_ANOTHER_WITHIN", "int", 900, "seconds a declined customer has for another card"),
+    Setting("CARD_RETURN_URL", "str", "", "page a bank sends customers back to; empty: Stripe.js"),
+    Setting("HOLD_WARNING_HOURS", "int", 24, "before a card's hold ends, a person is told"),
+    Setting("CARRIER_URL", "str", "", "of a carrier's API, which takes parcels; empty: in-house"),
+    Setting("CARRIER_NAME", "str", "carrier", "what customers are told that it is called"),
+    Setting("CARRIER_API_KEY", "str", "", "by which the carrier knows us"),
+    Setting("CARRIER_WEBHOOK_SECRET", "str", "", "signs what the carrier tells us; empty: nothing"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("RETURN_WITHIN_DAYS", "int", 30, "from the hand-over: so long goods can be returned"),
     Setting("RETURN_ARRIVES_WITHIN_DAYS", "int", 14, "until they must have arrived; at most 50"),

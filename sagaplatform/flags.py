@@ -11,7 +11,13 @@ from apps.messaging.display import moment
 from sagaplatform.reasoned import ReasonedAdmin
 
 Switch = get_waffle_switch_model()
+Switch._meta.verbose_name, Switch._meta.verbose_name_plural = "flag", "flags"
 admin.site.unregister(Switch)
+HELP = {
+    "name": "As the code asks for it.",
+    "active": "Whether sagas that start from now on have it.",
+    "note": "What it turns on.",
+}
 
 
 @admin.register(Switch)
@@ -27,6 +33,9 @@ class SwitchAdmin(ReasonedAdmin):
     @admin.display(description="changed", ordering="modified")
     def changed(self, switch: Any) -> SafeString | str:
         return moment(switch.modified)
+
+    def formfield_for_dbfield(self, field: Any, request: HttpRequest, **words: Any) -> Any:
+        return super().formfield_for_dbfield(field, request, **words, help_text=HELP[field.name])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A flag keeps its name: the code asks for it."""

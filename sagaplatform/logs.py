@@ -44,6 +44,7 @@ def configure(options: dict[str, Any]) -> None:
             "django": {**ONLY_OURS, "level": "INFO"},
             "django.server": {**ONLY_OURS, "level": "INFO"},
             "axes": {"level": "WARNING"},  # of wrong passwords, not of each that is right
+            "stripe": {"level": "WARNING"},  # what it debugs are whole answers, secrets included
             # It tells of addresses in full, and a webhook's is a secret.
             "urllib3": {"level": "CRITICAL"},
             # That traces cannot be sent is told once, by who sends them (tracing.py), and a full

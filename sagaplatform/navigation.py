@@ -94,15 +94,21 @@ BUSINESS: list[Item] = [
     pages(
         "Payments",
         page("payments.payment", "Payments", "payments"),
+        page("payments.cardattempt", "Cards tried", "credit_card"),
         page("payments.account", "Store credit", "account_balance_wallet"),
         page("payments.refund", "Refunds", "currency_exchange"),
         page("payments.intent", "Calls outside", "call_made"),
         page("payments.ledgerentry", "Ledger", "menu_book"),
+        page("payments.finding", "Findings outside", "troubleshoot"),
+        page("payments.reconciliation", "Reconciliations", "account_balance"),
+        page("payments.stripeevent", "Stripe's events", "webhook"),
     ),
     pages(
         "Shipping",
         page("shipping.shipment", "Shipments", "local_shipping"),
         page("shipping.giftwrap", "Gifts", "redeem"),
+        page("shipping.tracking", "Tracking", "share_location"),
+        page("shipping.intent", "Calls to carriers", "call_made"),
     ),
     pages(
         "Fraud",
@@ -110,7 +116,13 @@ BUSINESS: list[Item] = [
         page("fraud.assessment", "Checks", "verified_user"),
         page("fraud.intent", "Questions to people", "contact_support"),
     ),
-    pages("Messages", page("notifications.customermessage", "To customers", "mail")),
+    pages(
+        "Messages",
+        page("notifications.customermessage", "To customers", "mail"),
+        page("notifications.dispatch", "On their way", "outgoing_mail"),
+        page("notifications.contact", "Contacts", "contact_mail"),
+        page("notifications.intent", "Steps that wait", "call_made"),
+    ),
 ]
 # The tables that every context has: a tab each.
 OF_EVERY_CONTEXT = (

@@ -17,6 +17,18 @@ from apps.messaging.retry import is_passing
 CONTENT_TYPE = "application/problem+json"
 TYPE = "urn:sagaplatform:problem:"
 UNEXPECTED = "Something went wrong on our side. Repeat the request in a moment, with the same key."
+# What to do, where REST framework's own words only say what is wrong.
+ADVICE: dict[type[Exception], str] = {
+    exceptions.NotAuthenticated: "Log in at /api/v1/auth/login, and send what it gives in a header"
+    " Authorization: Token ….",
+    exceptions.UnsupportedMediaType: "Send the body as JSON, with a header"
+    " Content-Type: application/json.",
+    exceptions.NotAcceptable: "Answers are application/json; let the header Accept allow it, or"
+    " leave it out.",
+    exceptions.MethodNotAllowed: "This address does not know that method; the header Allow names"
+    " those that it knows.",
+    exceptions.ValidationError: "Correct what `errors` names, then send the request again.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +58,16 @@ def problem(error: exceptions.APIException, path: str) -> dict[str, Any]:
         "type": TYPE + str(error.default_code),
         "title": getattr(error, "title", HTTPStatus(error.status_code).phrase),
         "status": error.status_code,
-        "detail": str(error.detail) if not faults else str(error.default_detail),
+        "detail": _detail(error, faults),
         "instance": path,
         **({"errors": faults} if faults else {}),
     }
+
+
+def _detail(error: exceptions.APIException, faults: list[dict[str, str]] | None) -> str:
+    """What to do: our own words where there are any, for all faults together where there are."""
+    advice = ADVICE.get(type(error))
+    return advice or str(error.default_detail if faults else error.detail)
 
 
 @csrf_exempt  # a page that is not there has nothing to forge

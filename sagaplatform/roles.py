@@ -22,9 +22,18 @@ TABLES = {
     "orders": ("order", "orderline", "orderevent", "modeshare", "return"),
     "inventory": ("stock", "reservationlisting", "stockmovement", "arrival", "intent"),
     "pricing": ("listprice", "promotion", "pricefreeze"),
-    "payments": ("payment", "account", "intent", "ledgerentry", "refund"),
+    "payments": (
+        "payment",
+        "account",
+        "intent",
+        "ledgerentry",
+        "stripeevent",
+        "finding",
+        "reconciliation",
+        "refund",
+    ),
     "shipping": ("shipment", "giftwrap"),
-    "notifications": ("customermessage",),
+    "notifications": ("customermessage", "dispatch", "contact", "intent"),
     "fraud": ("assessment", "review", "intent"),
     "sagas": ("saga", "case"),
 }
@@ -45,7 +54,11 @@ READ = in_every_context("view", *OF_EVERY_CONTEXT).union(
     rights("ops", "view", "conservationcheck"),
     *(rights(app, "view", *models) for app, models in TABLES.items()),
 )
-HELP = rights("sagas", "note assign", "case") | rights("orders", "reveal", "order")
+HELP = (
+    rights("sagas", "note assign", "case")
+    | rights("orders", "reveal", "order")
+    | rights("notifications", "resend reveal", "dispatch")
+)
 MOVE = (
     rights("sagas", "close", "case")
     | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")

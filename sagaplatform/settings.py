@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "knox",
-    "waffle",
+    "sagaplatform.apps.FlagsConfig",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
@@ -143,7 +143,6 @@ KAFKA_TRANSACTIONS = ENV["KAFKA_TRANSACTIONS"]
 # --- Celery, see celery.py
 
 CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"]
-CELERY_CONCURRENCY = ENV["CELERY_CONCURRENCY"]
 
 # --- flags: switches, read once before an order's transaction; a flip is seen within two seconds
 
@@ -175,16 +174,45 @@ EMAIL_HOST_PASSWORD = ENV["EMAIL_PASSWORD"]
 EMAIL_USE_TLS = ENV["EMAIL_TLS"]
 EMAIL_TIMEOUT = 10
 
+# --- customers' messages
+
+EMAIL_FROM = ENV["EMAIL_FROM"]
+ORDER_URL = ENV["ORDER_URL"]
+NOTIFY_WEBHOOK_SECRET = ENV["NOTIFY_WEBHOOK_SECRET"]
+MAIL_WEBHOOK_SECRET = ENV["MAIL_WEBHOOK_SECRET"]
+
 # --- payments
 
 CARD_GATEWAY = ENV["CARD_GATEWAY"]
 STRIPE_API_KEY = ENV["STRIPE_API_KEY"]
 STRIPE_API_BASE = ENV["STRIPE_API_BASE"]
 STRIPE_WEBHOOK_SECRET = ENV["STRIPE_WEBHOOK_SECRET"]
+CARD_ANOTHER_WITHIN = ENV["CARD_ANOTHER_WITHIN"]
+CARD_RETURN_URL = ENV["CARD_RETURN_URL"]
+HOLD_WARNING_HOURS = ENV["HOLD_WARNING_HOURS"]
+
+# --- how much of us each provider bears, see apps/messaging/providers.py
+
+PROVIDERS = {
+    name: {
+        "at_once": ENV[f"{name.upper()}_CONCURRENCY"],
+        "per_second": ENV[f"{name.upper()}_PER_SECOND"],
+        "failures": ENV[f"{name.upper()}_FAILURES"],
+        "rest": ENV[f"{name.upper()}_REST"],
+    }
+    for name in env.PROVIDERS
+}
 
 # --- four eyes: a move that gives back more than this is approved by another person
 
 APPROVAL_LIMIT_CENTS = ENV["APPROVAL_LIMIT_CENTS"]
+
+# --- shipping
+
+CARRIER_URL = ENV["CARRIER_URL"]
+CARRIER_NAME = ENV["CARRIER_NAME"]
+CARRIER_API_KEY = ENV["CARRIER_API_KEY"]
+CARRIER_WEBHOOK_SECRET = ENV["CARRIER_WEBHOOK_SECRET"]
 
 # Seconds from an order's confirmation until the carrier comes: so long it can be recalled.
 HAND_OVER_AFTER = ENV["HAND_OVER_AFTER"]

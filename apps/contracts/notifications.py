@@ -12,6 +12,8 @@ class Delivery(enum.StrEnum):
 
     DELIVERED = "delivered"
     UNKNOWN = "unknown"  # it may have been sent; it is not sent again by itself
+    REFUSED = "refused"  # nobody takes it at the customer's address; the inbox has it
+    DELAYED = "delayed"  # nobody has taken it yet; it is tried again, and the order goes on
 
 
 class SendConfirmation(Command, frozen=True, kw_only=True):

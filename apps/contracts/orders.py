@@ -12,7 +12,7 @@ from apps.contracts.values import (
 )
 
 
-class OrderCreated(Event, frozen=True, kw_only=True):
+class OrderCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A customer placed an order; its saga starts here. Carries what the later steps need."""
 
     order_id: UUID
@@ -23,6 +23,7 @@ class OrderCreated(Event, frozen=True, kw_only=True):
     payment_method: PaymentMethod
     gift_wrap: bool
     address: Address
+    card: str = ""  # of a payment by card: the gateway's payment method, pm_…
 
 
 class OrderCancelled(Undone, frozen=True, kw_only=True):

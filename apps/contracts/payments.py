@@ -1,6 +1,7 @@
 """What payments is asked and tells."""
 
 import enum
+from collections.abc import Mapping
 from uuid import UUID
 
 from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
@@ -16,7 +17,26 @@ class DeclineCode(enum.StrEnum):
     CARD_DECLINED = "card_declined"  # the customer's bank said no
 
 
-class AuthorizePayment(Command, frozen=True, kw_only=True):
+# What a customer reads of a bank's no, by the bank's own code. Of what is not here they read only
+# that it was declined: whoever holds a card that is reported stolen learns nothing.
+DECLINED_BECAUSE: Mapping[str, str] = {
+    "authentication_failed": "your bank could not confirm that it was you",
+    "authentication_required": "your bank wants you to confirm it",
+    "authentication_timeout": "it was not confirmed with your bank in time",
+    "authorization_expired": "the amount was set aside for too long",
+    "card_not_supported": "the card does not take this kind of payment",
+    "card_unusable": "this card cannot be used again",
+    "card_velocity_exceeded": "its limit is reached",
+    "currency_not_supported": "the card does not take this currency",
+    "expired_card": "the card has expired",
+    "incorrect_cvc": "the security code is wrong",
+    "insufficient_funds": "there are insufficient funds",
+    "no_card": "no card was given",
+    "processing_error": "the bank could not be asked",
+}
+
+
+class AuthorizePayment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """Hold the order's total on the customer's means of payment."""
 
     order_id: UUID
@@ -24,6 +44,7 @@ class AuthorizePayment(Command, frozen=True, kw_only=True):
     currency: str
     total_cents: int
     payment_method: PaymentMethod
+    card: str = ""  # the gateway's payment method, pm_…: never a card's number
 
 
 class PaymentAuthorized(Event, frozen=True, kw_only=True):
@@ -39,6 +60,7 @@ class PaymentDeclined(Refusal, frozen=True, kw_only=True):
     code: DeclineCode
     wanted_cents: int
     available_cents: int | None = None  # None where there is nothing to compare with
+    decline_code: str = ""  # the bank's, of a card
 
     @property
     def reason(self) -> str:
@@ -48,7 +70,8 @@ class PaymentDeclined(Refusal, frozen=True, kw_only=True):
                 f"Your store credit of {available:.2f} does not cover {self.wanted_cents / 100:.2f}"
             )
         if self.code is DeclineCode.CARD_DECLINED:
-            return "Your card was declined"
+            because = DECLINED_BECAUSE.get(self.decline_code)
+            return f"Your card was declined: {because}" if because else "Your card was declined"
         if self.code is DeclineCode.NO_ACCOUNT:
             return "You have no store credit"
         return "This payment method is not available"
@@ -90,7 +113,9 @@ class CaptureFailed(Refusal, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> str:
-        return f"The payment could not be completed ({self.code})"
+        because = DECLINED_BECAUSE.get(self.code)
+        told = f": {because}" if because else f" ({self.code})"
+        return f"The payment could not be completed{told}"
 
 
 class ReturnPayment(TakesBack, frozen=True, kw_only=True):

@@ -58,13 +58,16 @@ class ShipmentCreated(Event, frozen=True, kw_only=True):
 
 
 class ShipmentRefused(Refusal, frozen=True, kw_only=True):
-    """The carrier does not take an order of this size."""
+    """The carrier does not take the order: it is too large, or for another reason."""
 
     pieces: int
     most_pieces: int
+    why: str = ""  # the other reason, in a sentence for customers
 
     @property
     def reason(self) -> str:
+        if self.why:
+            return self.why
         return f"The carrier takes at most {self.most_pieces} pieces, the order has {self.pieces}"
 
 
@@ -78,6 +81,24 @@ class CancelShipment(Compensation, frozen=True, kw_only=True):
     """Cancel the booking."""
 
     answer = ShipmentCancelled
+
+
+class ShipmentReleased(Event, frozen=True, kw_only=True):
+    """The carrier was told that it may fetch the parcel."""
+
+    carrier: str
+    reference: str
+
+
+class ShipmentNotReleased(Refusal, frozen=True, kw_only=True):
+    """The carrier will not fetch the parcel: it has cancelled the booking."""
+
+    carrier: str
+    reference: str
+
+    @property
+    def reason(self) -> str:
+        return f"The carrier has cancelled the booking {self.reference}"
 
 
 class ShipmentHandedOver(Event, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Values that several contexts speak of. Money is in cents of the order's currency."""
 
 import enum
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,16 @@ class RefundTo(enum.StrEnum):
 
     ORIGINAL = "original"  # the way it was paid
     CREDIT = "credit"  # store credit
+
+
+# What the gateway calls a customer's card: nothing else of a card ever gets here.
+CardId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^pm_[A-Za-z0-9_]{1,64}\Z",
+        description="a payment method's id as Stripe gives it, pm_…: never send a card's number",
+    ),
+]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):

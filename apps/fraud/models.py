@@ -132,6 +132,13 @@ class Intent(messaging.Intent):
         pass
 
 
+class ProviderState(messaging.ProviderState):
+    """Whom fraud calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
+        pass
+
+
 class OutboxMessage(messaging.OutboxMessage):
     """What fraud tells and the broker has not yet acknowledged."""
 

@@ -22,8 +22,10 @@ from apps.inventory.arrivals import Arrived, ExpectedGoods
 from apps.inventory.models import ArrivalStatus
 from apps.inventory.workspaces import Arrivals, Shelves
 from apps.messaging.handling import ByHand, Call, CallOutside, Handler, OutsideCall, Reaction
+from apps.messaging.providers import Provider
 
 AWAIT_GOODS = "await_goods"
+PERSON = Provider("person")  # a row on a desk of ours: it bears any number, and always answers
 WHY_NOT = {
     ArrivalStatus.REFUSED: NotReceived.REFUSED,
     ArrivalStatus.LATE: NotReceived.LATE,
@@ -106,5 +108,6 @@ CALLS = {
         details=ExpectedGoods,
         longest=arrivals.LONGEST_CALL_SECONDS,
         steps=frozenset({"receive_goods"}),
+        provider=PERSON,
     ),
 }

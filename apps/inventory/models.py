@@ -238,6 +238,13 @@ class Intent(messaging.Intent):
         pass
 
 
+class ProviderState(messaging.ProviderState):
+    """Whom inventory calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
+        pass
+
+
 class SagaLog(messaging.SagaLog):
     """The steps that inventory carried out."""
 

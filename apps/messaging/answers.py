@@ -1,5 +1,7 @@
 """What a participant answers, and what its row says then. No storage."""
 
+from datetime import datetime
+
 import msgspec
 from msgspec.structs import replace
 
@@ -11,6 +13,7 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     ResolveOutside,
+    StepWaits,
     UndoRefused,
 )
 from apps.messaging.barrier import Decision, Row, Status
@@ -88,6 +91,11 @@ def envelope_of(context: str, asked: Envelope, event: Event, request: Request) -
     """An answer on its way; one that any step may give goes to this context's own events."""
     topic = EVENT_TOPICS[context] if type(event) in OF_ANY_STEP else ""
     return asked.answered(event, request, topic=topic, inputs=inputs_onward(asked, event, request))
+
+
+def told_to_wait(context: str, asked: Envelope, reason: str, until: datetime) -> Envelope:
+    """That a request needs more time, on its way to who waits for it."""
+    return envelope_of(context, asked, StepWaits(reason=reason, until=until), asked.request)
 
 
 def inputs_onward(asked: Envelope, event: Event, request: Request) -> str:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class MessagingConfig(AppConfig):
@@ -6,3 +7,8 @@ class MessagingConfig(AppConfig):
 
     name = "apps.messaging"
     label = "messaging"
+
+    def ready(self) -> None:
+        from apps.messaging.checks import callers_are_equipped  # noqa: PLC0415  needs the models
+
+        register(callers_are_equipped)

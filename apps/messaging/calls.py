@@ -15,23 +15,26 @@ from django.db import transaction
 
 from apps.contracts.base import Compensation, Event
 from apps.contracts.catalogue import MESSAGES, command_topic
-from apps.contracts.steps import Fenced, StepWaits, UndoRefused
+from apps.contracts.steps import Fenced, UndoRefused
 from apps.messaging.answers import (
     checked_event,
     envelope_of,
     happened,
     kept_answer,
     nothing_happened,
+    told_to_wait,
 )
 from apps.messaging.barrier import Status
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
+from apps.messaging.dispatching import dispatcher
 from apps.messaging.envelope import Envelope
+from apps.messaging.errors import AskedInVain
 from apps.messaging.failpoints import reach
 from apps.messaging.handling import CallOutside, StillWaiting, Task, Workspace
-from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, kept
-from apps.messaging.logs import order_of
+from apps.messaging.intents import Claimed, IntentTable, Waiting, call_of, facts, kept
 from apps.messaging.models import IntentStatus
+from apps.messaging.outages import Heard
 from apps.messaging.outbox import publish
 from apps.messaging.recording import Recorded, What, Who, recorded, undone_at_once
 from apps.messaging.request import Request
@@ -45,23 +48,19 @@ log = structlog.get_logger()
 
 
 def work(context: str) -> int:
-    """Claim and carry out what is due in one context until nothing is; how many calls were made."""
-    table, made = IntentTable(Database(context)), 0
-    with tracer().wake_up(context):
-        while claimed := table.claim(wiring(context).lease):
-            carry_out(context, claimed)
-            made += 1
-    return made
+    """Claim and carry out what is due in one context until nothing is, many calls at a time; how
+    many were begun. See Dispatcher.work."""
+    return dispatcher(context, carry_out).work()
 
 
-def carry_out(context: str, claimed: Claimed) -> None:
-    """Make one call and record what came of it."""
+def carry_out(context: str, claimed: Claimed) -> Heard:
+    """Make one call and record what came of it; what it tells of its provider."""
     of = (context, claimed.request, claimed.operation)
     with tracer().call(*of, asked=claimed.asked, attempt=claimed.attempt):
-        attempt(context, claimed)
+        return attempt(context, claimed)
 
 
-def attempt(context: str, claimed: Claimed) -> None:
+def attempt(context: str, claimed: Claimed) -> Heard:
     """What `carry_out` does, within its span."""
     operation = wiring(context).calls[claimed.operation]
     call = call_of(claimed, operation)
@@ -71,17 +70,24 @@ def attempt(context: str, claimed: Claimed) -> None:
         reach("intent.called", [call.request])
     except StillWaiting as waiting:
         wait(context, claimed, waiting)
+        return Heard.NOTHING if waiting.untouched else Heard.ANSWER
     except Exception as error:  # whatever it is: the call may have had its effect
         ask_again(context, claimed, error)
-    else:
-        reach("intent.answered", [call.request])
-        try:
-            record(context, claimed, outcome)
-        except Exception as error:  # a bug in what an outcome means: the call is not lost for it
-            if is_passing(error):
-                raise
-            log.exception("outcome_not_recorded", context=context, **facts(claimed))
-            ask_again(context, claimed, error)
+        return Heard.ANSWER if isinstance(error, AskedInVain) else Heard.SILENCE
+    reach("intent.answered", [call.request])
+    record_anyhow(context, claimed, outcome)
+    return Heard.ANSWER
+
+
+def record_anyhow(context: str, claimed: Claimed, outcome: Any) -> None:
+    """Record an outcome; a bug in what it means loses no call, it is asked for again."""
+    try:
+        record(context, claimed, outcome)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        log.exception("outcome_not_recorded", context=context, **facts(claimed))
+        ask_again(context, claimed, error)
 
 
 def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
@@ -97,15 +103,6 @@ def ask_again(context: str, claimed: Claimed, error: Exception) -> None:
     table.put_off(claimed, IntentStatus.UNKNOWN, reason, seconds=pause)
 
 
-def facts(claimed: Claimed) -> dict[str, str]:
-    """Which call it is, for the log."""
-    request = claimed.request
-    return {
-        "saga_id": str(request.saga_id), "step": request.step, "operation": claimed.operation,
-        **order_of(claimed.details),
-    }  # fmt: skip
-
-
 def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
     """More time is needed: tell whoever waits, and ask again then."""
     database = Database(context)
@@ -117,9 +114,8 @@ def wait(context: str, claimed: Claimed, waiting: StillWaiting) -> None:
         asked = table.put_off(claimed, status, waiting.reason, until=waiting.until, seconds=pause)
         if asked is None:
             return
-        request = tracer().within(kept(asked.undo or asked.request, command_topic(context)))
-        event = StepWaits(reason=waiting.reason, until=asked.due_at)
-        publish(database, [envelope_of(context, request, event, request.request)])
+        who = asked.who_waits(context)
+        publish(database, [told_to_wait(context, who, waiting.reason, asked.due_at)])
 
 
 def record(context: str, claimed: Claimed, outcome: Any) -> bool:

@@ -1,11 +1,22 @@
 """A bounded context: one Django app, one database, one consumer."""
 
 from argparse import ArgumentTypeError
+from dataclasses import dataclass
 
 from django.apps import AppConfig, apps
 from django.conf import settings
 
 from apps.messaging.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What workers do again and again: a function without arguments, named so that who only wakes
+    it imports nothing of it."""
+
+    name: str
+    run: str  # dotted name
+    every: int  # seconds
 
 
 class ContextConfig(AppConfig):
@@ -15,6 +26,8 @@ class ContextConfig(AppConfig):
     COMMANDS: {command or compensation: Handler}, REACTIONS: {event: Reaction},
     LISTENERS: {event: Listener}.
     """
+
+    jobs: tuple[Job, ...] = ()  # beside its outside calls, see jobs.py
 
     @property
     def database(self) -> Database:

@@ -86,6 +86,14 @@ class Database:
         return found
 
 
+def drop_broken_connections() -> None:
+    """For a thread that is used again and again, before each piece of work: a connection that broke
+    since the last is dropped, and opened anew on use."""
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None and not each.is_usable():
+            each.close()
+
+
 def touches(rows: int) -> Then:
     """For a statement that has to touch so many rows: raises RivalMovedFirst where it did not."""
 

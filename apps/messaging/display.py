@@ -14,13 +14,15 @@ from django.utils.safestring import SafeString
 # Of every status, outcome, decision and kind that has a meaning beyond being one of several.
 COLOURS = {
     "success": {"confirmed", "done", "captured", "shipped", "handed_over", "replayed", "happened",
-                "settled"},
+                "settled", "delivered"},
     "info": {"running", "placed", "pending", "authorized", "reserved", "frozen", "booked",
-             "wrapped", "doing", "undoing", "waiting", "skipping", "fencing", "due", "claimed"},
+             "wrapped", "doing", "undoing", "waiting", "skipping", "fencing", "due", "claimed",
+             "collected", "in_transit"},
     "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
                 "unwrapped", "tombstone", "superseded", "awaiting_decision", "fenced", "withdrawn",
                 "unknown", "decision", "discarded"},
-    "danger": {"refused", "parked", "stuck", "start_lost"},
+    "danger": {"refused", "parked", "stuck", "start_lost", "lost", "returned", "parcel_lost",
+               "parcel_returned", "parcel_refused", "parcel_taken"},
 }  # fmt: skip
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}

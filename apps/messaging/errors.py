@@ -19,6 +19,10 @@ class MessagingError(Exception):
         super().__init__(f"{message} ({told})" if told else message)
 
 
+class AskedInVain(Exception):
+    """The outside world has answered, and settled nothing: it is asked again later, and is well."""
+
+
 class OutsideTransaction(MessagingError):
     """A message is published only inside a transaction on its context's own connection: wrap the
     write in transaction.atomic(using=<the context's database>). A bare atomic() covers only

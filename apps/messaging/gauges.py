@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from apps.messaging.context import ContextConfig
 from apps.messaging.database import Database
+from apps.messaging.outages import SILENT
+from apps.messaging.wiring import wiring
 
 # What the broker has not acknowledged yet: how many messages, and the age of the oldest.
 OUTBOX = """
@@ -27,6 +29,19 @@ INTENTS = """
 SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8
 FROM {context}_intent
 WHERE status IN ('due', 'unknown', 'waiting') AND due_at <= clock_timestamp()
+"""
+
+# The providers that are not well: whether they are called (0), found out about (1) or not called
+# (2), since when not, and how many calls are held back for it.
+PROVIDERS = """
+SELECT name,
+    CASE WHEN opened_at IS NULL THEN 0 WHEN probing OR retry_at <= clock_timestamp() THEN 1
+        ELSE 2 END,
+    coalesce(extract(epoch FROM clock_timestamp() - opened_at), 0)::float8,
+    CASE WHEN opened_at IS NULL THEN 0 ELSE (
+        SELECT count(*) FROM {context}_intent
+        WHERE status IN ('due', 'unknown', 'waiting') AND starts_with(reason, name || %b)) END
+FROM {context}_providerstate
 """
 
 
@@ -65,6 +80,31 @@ def _read_row(statement: str, gauges: Sequence[Gauge], database: Database) -> li
     return [Sample(gauge.name, (database.alias,), value) for gauge, value in pairs]
 
 
+OF_PROVIDERS = (
+    Gauge(
+        "provider_state",
+        "0: called as ever; 1: one call finds out whether it answers again; 2: not called",
+        ("service", "provider"),
+    ),
+    Gauge(
+        "provider_silent_seconds",
+        "For how long it has not been called; 0: it is",
+        ("service", "provider"),
+    ),
+    Gauge("provider_calls_held_back", "Calls that wait for it to answer", ("service", "provider")),
+)
+
+
+def _read_providers(database: Database) -> list[Sample]:
+    known = {call.provider.name: (0.0, 0.0, 0.0) for call in wiring(database.alias).calls.values()}
+    known |= {name: tuple(told) for name, *told in database.fetch(PROVIDERS, [SILENT])}
+    return [
+        Sample(gauge.name, (database.alias, name), value)
+        for name, told in known.items()
+        for gauge, value in zip(OF_PROVIDERS, told, strict=True)
+    ]
+
+
 MEASURES = (
     by_service(
         OUTBOX,
@@ -83,6 +123,7 @@ MEASURES = (
         Gauge("intents_oldest_due_seconds", "For how long the oldest has been; 0: there is none"),
         model="Intent",
     ),
+    Measure(OF_PROVIDERS, _read_providers, model="ProviderState"),
 )
 
 

@@ -25,6 +25,7 @@ import msgspec
 
 from apps.contracts.base import Event, Message, TakesBack
 from apps.messaging.database import Database
+from apps.messaging.providers import Provider
 from apps.messaging.request import Request
 
 
@@ -82,11 +83,10 @@ class Handler:
     """Decides a command, or the compensation of one.
 
     `decide(command, workspace)` returns the answer: success, or a typed Refusal, which must have
-    changed nothing in the workspace; or CallOutside, having changed nothing either, for a call may
-    be withdrawn (of a step behind the pivot, where none is: only that it is on its way). It is
-    called at most
-    once per request that takes effect. An exception means something unexpected: nothing of this
-    request is kept, it is tried again, then parked.
+    changed nothing in the workspace; or CallOutside, having changed nothing that would have to be
+    undone if the call is withdrawn (of a step behind the pivot, where none is, it may note what is
+    on its way). It is called at most once per request that takes effect. An exception means
+    something unexpected: nothing of this request is kept, it is tried again, then parked.
     """
 
     decide: Decide
@@ -175,8 +175,8 @@ class OutsideCall:
 
     `make(call)` asks the outside world, in no transaction, and returns its definite answer. It
     raises StillWaiting where more time is needed. Any other exception means that the outcome is
-    not known: it is asked again later, under the same key. It may be called more than once at the
-    same time.
+    not known: it is asked again later, under the same key; and that the provider may be ill, but
+    for AskedInVain. It may be called more than once at the same time.
 
     `record(call, outcome, workspace)` decides what the answer means, as a handler does: the step's
     success, its Refusal, or of an undo its Undone event or UndoRefused. The outcome is what `make`
@@ -189,6 +189,7 @@ class OutsideCall:
     details: type[msgspec.Struct]
     longest: float  # seconds that one call takes at most
     steps: frozenset[str]  # that stand and fall with it
+    provider: Provider  # whom it calls
 
     @property
     def lease(self) -> float:

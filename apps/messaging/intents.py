@@ -13,14 +13,16 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from apps.contracts.catalogue import Action
+from apps.contracts.catalogue import Action, command_topic
 from apps.contracts.plan import Mode
 from apps.messaging import barrier
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.envelope import Envelope, read_envelope
 from apps.messaging.handling import Call, CallOutside, OutsideCall
+from apps.messaging.logs import order_of
 from apps.messaging.models import IntentStatus
 from apps.messaging.request import Request
+from apps.messaging.tracing import tracer
 
 # Lock the open calls of some steps, so that no worker claims them meanwhile.
 LOCK_OPEN = """
@@ -74,27 +76,57 @@ FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS given (id, undo, fence)
 WHERE intent.id = given.id
 """
 
-# Claim the call that has been due for longest: due, unknown, waiting, or claimed under a lease that
-# has run out -> claimed. Of one subject only the oldest is to be had, and only while no other is
-# under way. It is chosen in a WITH, which is carried out once: a subquery that is joined may be
-# carried out once per row, and each time choose another call.
+# Claim so many calls of some operations, those that have been due for longest: due, unknown,
+# waiting, or claimed under a lease that has run out -> claimed. Of one subject only that which is
+# under way is to be had; where none is, the oldest. That is looked for call by call, by subject:
+# of a join, or of an index of open calls, PostgreSQL may believe, when many have just come, that
+# there is next to nothing in it, and read all of it for each. (So the open states are not named
+# there, but the others.) They are chosen in a WITH, which is carried out once: a subquery that is
+# joined may be carried out once per row, and each time choose others.
 CLAIM = """
 WITH chosen AS MATERIALIZED (
   SELECT id, called_at FROM {context}_intent AS candidate
-  WHERE (status IN ('due', 'unknown', 'waiting') AND due_at <= now()
-         OR status = 'claimed' AND leased_until <= now())
-    AND NOT EXISTS (
-      SELECT FROM {context}_intent AS other
-      WHERE other.subject = candidate.subject AND other.id <> candidate.id
-        AND (other.status IN ('claimed', 'unknown', 'waiting')
-             OR other.status = 'due' AND other.id < candidate.id))
-  ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+  WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+    AND (status <> 'claimed' AND due_at <= now() OR status = 'claimed' AND leased_until <= now())
+    AND operation = ANY(%b::text[])
+    AND id = (
+      SELECT other.id FROM {context}_intent AS other
+      WHERE other.subject = candidate.subject
+        AND other.status NOT IN ('refused', 'settled', 'withdrawn')
+      ORDER BY other.status = 'due', other.id LIMIT 1)
+  ORDER BY due_at LIMIT %b FOR UPDATE SKIP LOCKED)
 UPDATE {context}_intent AS intent
-SET status = 'claimed', lease = %b, leased_until = now() + make_interval(secs => %b),
+SET status = 'claimed', lease = gen_random_uuid(), leased_until = now() + make_interval(secs => %b),
     attempt = attempt + 1, called_at = coalesce(intent.called_at, now()), changed_at = now()
 FROM chosen WHERE intent.id = chosen.id
-RETURNING intent.id, saga_id, step, action, generation, operation, subject, key, details, attempt,
-          intent.called_at, chosen.called_at IS NOT NULL, undo, fence, request
+RETURNING intent.id, lease, saga_id, step, action, generation, operation, subject, key, details,
+          attempt, intent.called_at, chosen.called_at IS NOT NULL, undo, fence, request
+"""
+
+# due, unknown, waiting, or claimed under a lease that has run out -> due or unknown later: the
+# provider of these operations is not called now, so this is no attempt, and what was never called
+# can still be withdrawn. What has another lock is put off the next time.
+HOLD_BACK = """
+UPDATE {context}_intent AS intent
+SET status = CASE WHEN status = 'claimed' THEN 'unknown' ELSE status END,
+    lease = NULL, leased_until = NULL, due_at = %b, reason = %b, changed_at = now()
+WHERE id IN (
+  SELECT id FROM {context}_intent
+  WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+    AND (status <> 'claimed' AND due_at <= now() OR status = 'claimed' AND leased_until <= now())
+    AND operation = ANY(%b::text[])
+  ORDER BY due_at LIMIT %b FOR UPDATE SKIP LOCKED)
+RETURNING request, undo, fence, due_at
+"""
+
+# What was held back for such a reason is due at once.
+LET_GO = """
+UPDATE {context}_intent SET due_at = now(), changed_at = now()
+WHERE id IN (
+  SELECT id FROM {context}_intent
+  WHERE status IN ('due', 'unknown', 'waiting') AND due_at > now()
+    AND operation = ANY(%b::text[]) AND starts_with(reason, %b::text)
+  ORDER BY id FOR UPDATE)
 """
 
 # What waits for a call that is still this worker's, locked until its outcome is recorded.
@@ -184,6 +216,10 @@ class PutOff(NamedTuple):
     fence: str
     due_at: datetime
 
+    def who_waits(self, context: str) -> Envelope:
+        """The request that is told: a compensation, where one has come; else what it answers."""
+        return tracer().within(kept(self.undo or self.request, command_topic(context)))
+
 
 class IntentTable:
     """The intents of one context."""
@@ -227,11 +263,23 @@ class IntentTable:
 
     # --- by a worker
 
-    def claim(self, lease_seconds: float) -> Claimed | None:
-        """The call that has been due for longest; None where nothing is due."""
-        lease = uuid7()
-        rows = self.database.fetch(CLAIM, (lease, float(lease_seconds)))
-        return _claimed(lease, rows[0]) if rows else None
+    def claim(self, lease_seconds: float, operations: Iterable[str], most: int) -> list[Claimed]:
+        """The calls of these operations that have been due for longest, so many at most, each
+        under a lease of its own. Of one subject there is one at most."""
+        given = (list(operations), most, float(lease_seconds))
+        return [_claimed(row) for row in self.database.fetch(CLAIM, given)]
+
+    def hold_back(
+        self, operations: Iterable[str], until: datetime, reason: str, most: int
+    ) -> list[PutOff]:
+        """Calls of these operations that are due are not made before a time; who waits for them.
+        So many at most."""
+        given = (until, reason, list(operations), most)
+        return [PutOff(*row) for row in self.database.fetch(HOLD_BACK, given)]
+
+    def let_go(self, operations: Iterable[str], reason: str) -> int:
+        """What was held back for a reason that begins so is due now; how many calls."""
+        return self.database.execute(LET_GO, (list(operations), reason))
 
     def hold(self, claimed: Claimed) -> Waiting | None:
         """Who waits for a call, in a transaction that records it. None where the lease is lost."""
@@ -290,6 +338,15 @@ def call_of(found: OpenIntent | Claimed, operation: OutsideCall) -> Call:
     )
 
 
+def facts(claimed: Claimed) -> dict[str, str]:
+    """Which call it is, for the log."""
+    request = claimed.request
+    return {
+        "saga_id": str(request.saga_id), "step": request.step, "operation": claimed.operation,
+        **order_of(claimed.details),
+    }  # fmt: skip
+
+
 def key_of(request: Request, operation: str) -> str:
     """Under which the outside world knows a call: one per step, operation and generation."""
     return f"{request.saga_id}-{request.step}-{operation}-{request.generation}"
@@ -326,8 +383,8 @@ def _open(row: Row) -> OpenIntent:
     return OpenIntent(id, request, *facts, *rest)
 
 
-def _claimed(lease: UUID, row: Row) -> Claimed:
-    id, saga_id, step, action, generation, operation, subject, key, details, *rest = row
+def _claimed(row: Row) -> Claimed:
+    id, lease, saga_id, step, action, generation, operation, subject, key, details, *rest = row
     attempt, called_at, called_before, undo, fence, asked = rest
     request = _request(saga_id, step, action, generation)
     facts = (operation, subject, key, bytes(details), attempt, called_at, called_before)

@@ -34,6 +34,11 @@ BATCH_SECONDS = Histogram(
     ["service"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
 )
+CALLS_MADE = Counter(
+    "outside_calls_total",
+    "Calls to a provider, by what it let hear: an answer, silence, or that it was not called",
+    ["service", "provider", "heard"],
+)
 # A moment that has been stays true when its process has died, hence `max`. Anything else that a
 # process says of itself must be of a `live...` mode, or it is told for ever.
 OUTBOX_SWEPT = Gauge(

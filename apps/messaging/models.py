@@ -125,10 +125,39 @@ class Intent(models.Model):
                 condition=models.Q(status__in=["due", "claimed", "unknown", "waiting"]),
                 name="%(app_label)s_calls_due",
             ),
+            # Whether others about the same are under way or older, however many are to be done. Of
+            # all calls: see CLAIM.
+            models.Index(fields=["subject", "id"], name="%(app_label)s_calls_about"),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} for {self.step}"
+
+
+class ProviderState(models.Model):
+    """A provider that is not well: of which calls have had no outcome lately. One that is well has
+    no row."""
+
+    name = models.TextField(primary_key=True)
+    failures = models.IntegerField()  # in a row
+    opened_at = models.DateTimeField(null=True)  # since when it is not called; null: it is
+    retry_at = models.DateTimeField(null=True)  # when a call finds out, or has to have found out
+    probing = models.BooleanField(db_default=False)  # one does now
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            # Who is not called is asked again some time.
+            models.CheckConstraint(
+                condition=models.Q(opened_at__isnull=True, retry_at__isnull=True, probing=False)
+                | models.Q(opened_at__isnull=False, retry_at__isnull=False),
+                name="%(app_label)s_provider_is_asked_again",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Lease(models.Model):

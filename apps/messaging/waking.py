@@ -2,8 +2,8 @@
 
 Best effort, like the relay's dispatch: a broker that is away and a process that dies cost seconds,
 for beat's sweep finds the rows. One daemon thread per process sends, made on first use, so after a
-fork. It keeps what is wanted as a set of contexts: a wake-up that is asked for while one of its
-context waits is that one, and while one is being sent it becomes one more.
+fork. It keeps what is wanted as a set: a wake-up that is asked for while one for the same waits is
+that one, and while one is being sent it becomes one more.
 """
 
 import os
@@ -16,18 +16,23 @@ from kombu import Connection
 
 log = structlog.get_logger()
 
-WORK_INTENTS = "messaging.work_intents"  # the task's name; who wakes never imports it
+WORK_INTENTS = "messaging.work_intents"  # the tasks' names; who wakes never imports them
+RUN_JOB = "messaging.run_job"
 EXPIRES_SECONDS = 10  # older wake-ups tell nothing: the sweep has come by since
 CONNECT_SECONDS = 2
 TELL_EVERY_SECONDS = 1
 
 
-def wake(context: str) -> None:
-    """Tell a worker that something is due in this context. Call it after the commit.
+Wanted = tuple[str, ...]  # a task's name and its arguments
+
+
+def wake(context: str, job: str = "") -> None:
+    """Tell a worker that something is due in this context: outside calls, or a job of that name.
+    Call it after the commit.
 
     Returns at once, whatever the broker does, and raises nothing.
     """
-    _waker().ask(context)
+    _waker().ask((RUN_JOB, context, job) if job else (WORK_INTENTS, context))
 
 
 class Waker(threading.Thread):
@@ -36,41 +41,39 @@ class Waker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="waker", daemon=True)
         self.pid = os.getpid()
-        self._wanted: dict[str, None] = {}  # a set that keeps the order
+        self._wanted: dict[Wanted, None] = {}  # a set that keeps the order
         self._asked = threading.Condition()
         self._connection: Connection | None = None
         self._unsent, self._told_at = 0, float("-inf")
 
-    def ask(self, context: str) -> None:
-        """Let one message about this context be sent."""
+    def ask(self, wanted: Wanted) -> None:
+        """Let one message of this kind be sent."""
         with self._asked:
-            self._wanted[context] = None
+            self._wanted[wanted] = None
             self._asked.notify()
 
     def run(self) -> None:
         while True:
-            context = self._next()
+            wanted = self._next()
             try:
-                self._send(context)
+                self._send(*wanted)
             except Exception as error:  # whatever this broker's client raises
                 self._tell_unsent(error)
 
-    def _next(self) -> str:
+    def _next(self) -> Wanted:
         with self._asked:
             self._asked.wait_for(lambda: self._wanted)
-            context = next(iter(self._wanted))
-            del self._wanted[context]
-            return context
+            wanted = next(iter(self._wanted))
+            del self._wanted[wanted]
+            return wanted
 
-    def _send(self, context: str) -> None:
+    def _send(self, task: str, *arguments: str) -> None:
         app = celery.current_app
         if self._connection is None:
             self._connection = app.connection_for_write(connect_timeout=CONNECT_SECONDS)
         self._connection.ensure_connection(max_retries=0, timeout=CONNECT_SECONDS)
         with app.amqp.Producer(self._connection, auto_declare=False) as producer:
-            app.send_task(
-                WORK_INTENTS, [context], producer=producer, retry=False, expires=EXPIRES_SECONDS
-            )
+            app.send_task(task, arguments, producer=producer, retry=False, expires=EXPIRES_SECONDS)
 
     def _tell_unsent(self, error: Exception) -> None:
         """At most once a second: a broker that is away concerns every commit."""

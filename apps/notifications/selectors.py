@@ -7,7 +7,10 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from apps.notifications.models import CustomerMessage, MessageKind
+from apps.notifications.models import Contact, CustomerMessage, MessageKind
+
+# What steps have sent; the other kinds are news, which nobody asks for.
+OF_STEPS = frozenset({MessageKind.CONFIRMED, MessageKind.CANCELLED, MessageKind.RETURNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def inbox(customer_id: int) -> QuerySet[CustomerMessage]:
 
 def repeated() -> list[Repeated]:
     """What was sent more than once; a constraint keeps this empty, and the check trusts none."""
-    alike = {MessageKind.REFUNDED: ("saga_id", "order_id", "kind")}
+    alike = {MessageKind.RETURNED: ("saga_id", "order_id", "kind")}
     return [
         Repeated(*row)
         for kind in MessageKind
@@ -64,9 +67,15 @@ def repeated() -> list[Repeated]:
     ]
 
 
+def contact_of(customer_id: int) -> Contact | None:
+    """Where a customer wishes to be told."""
+    return Contact.objects.filter(customer_id=customer_id).first()
+
+
 def effects() -> Iterator[MessageEffects]:
-    """What each saga had sent, by saga."""
-    counted = CustomerMessage.objects.values("saga_id", "kind").annotate(sent=Count("id"))
+    """What the steps of each saga had sent, by saga."""
+    asked = CustomerMessage.objects.filter(kind__in=OF_STEPS)
+    counted = asked.values("saga_id", "kind").annotate(sent=Count("id"))
     rows = counted.order_by("saga_id", "kind").values_list("saga_id", "kind", "sent")
     for row in rows.iterator():
         yield MessageEffects(*row)

@@ -88,6 +88,8 @@ def _parcel(saga_id: UUID) -> Iterator[Holding]:
 
 def _messages(saga_id: UUID) -> Iterator[Holding]:
     for each in notifications.sent_for(saga_id):
+        if each.kind not in notifications.OF_STEPS:
+            continue
         status = "read" if each.read_at else "sent"
         yield Holding("notifications", each.subject, status, each.sent_at, each.read_at)
 

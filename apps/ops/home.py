@@ -240,15 +240,31 @@ def _waiting(
             f"for {_took(timedelta(seconds=age))}" if waits else "",
             alarming=age > OLD_SECONDS,
         ),
-        _calls(reader, context, gauges) if with_intents else Figure("calls due", "-"),
+        _calls(reader, context, gauges, silent(samples))
+        if with_intents
+        else Figure("calls due", "-"),
     )
 
 
-def _calls(reader: Reader, context: str, gauges: Mapping[str, float]) -> Figure:
+def _calls(
+    reader: Reader, context: str, gauges: Mapping[str, float], silent_ones: list[str]
+) -> Figure:
     due, age = int(gauges["intents_due"]), gauges["intents_oldest_due_seconds"]
     address = reader.list_of(f"{context}.intent", status__in=CALLABLE)
-    note = f"for {_took(timedelta(seconds=age))}" if due else ""
-    return Figure("calls due", f"{due:,}", address, note, alarming=age > OLD_SECONDS)
+    notes = [*([f"for {_took(timedelta(seconds=age))}"] if due else []), *silent_ones]
+    alarming = age > OLD_SECONDS or bool(silent_ones)
+    return Figure("calls due", f"{due:,}", address, "; ".join(notes), alarming=alarming)
+
+
+def silent(samples: list[Sample]) -> list[str]:
+    """Whom a context does not call for they do not answer, since when, and what waits for it."""
+    told = {(each.gauge, each.labels[-1]): each.value for each in samples if each.labels}
+    return [
+        f"{provider} silent for {_took(timedelta(seconds=seconds))}, "
+        f"{int(told['provider_calls_held_back', provider]):,} held back"
+        for (gauge, provider), seconds in told.items()
+        if gauge == "provider_silent_seconds" and seconds > 0
+    ]
 
 
 def lag_of(context: str, samples: list[Sample] | None) -> Figure | None:

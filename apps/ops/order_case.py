@@ -39,6 +39,7 @@ from apps.payments import selectors as payments
 from apps.sagas.admin.history import History
 from apps.sagas.models import Saga
 from apps.shipping import selectors as shipping
+from apps.shipping.carriers import IN_HOUSE
 
 MAY_LOOK = "sagas.view_saga"
 STOCK = {"reserved": "set aside", "released": "put back", "shipped": "left the house"}
@@ -188,7 +189,11 @@ def _next(order: Any, history: History | None, parcel: Any) -> Iterator[str]:
     if not history.saga.ended_at:
         yield from next_of(history)
         return
-    if parcel and parcel.status == "booked":
+    outside = parcel and parcel.carrier != IN_HOUSE
+    if outside and (followed := shipping.tracking_of_saga(order.saga_id)):
+        at, stage = moment(followed.changed_at), words(followed.stage)
+        yield format_html("{} says of the parcel: {}, {}.", parcel.carrier, stage, at)
+    elif parcel and parcel.status == "booked":
         comes = shipping.pickup_of_saga(order.saga_id)
         if comes:
             yield format_html("The parcel is booked; the carrier comes at {}.", moment(comes))
@@ -323,6 +328,8 @@ def _parcel(saga_id: UUID, parcel: Any) -> Iterator[str]:
         return
     size = f"{counted(parcel.parcels, 'parcel')} with {counted(parcel.pieces, 'piece')}"
     yield f"{parcel.reference}, {size}, by {parcel.carrier}: {PARCEL[parcel.status]}"
+    if parcel.tracking_number:
+        yield f"Tracking number {parcel.tracking_number}"
 
 
 PAGE = Page("case", "case/", case_view)

@@ -175,6 +175,16 @@ WHY_NOT_RECEIVED = {
     "withdrawn": "The return was stopped before the goods arrived",
 }
 
+
+def _not_shipped(facts: Facts, speech: Speech) -> str:
+    if why := facts.get("why"):
+        return f"The carrier refused: {why}."
+    return (
+        f"The carrier refused: it takes at most {facts['most_pieces']:,} pieces,"
+        f" the order has {facts['pieces']:,}."
+    )
+
+
 SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
     "OrderCreated": lambda facts, speech: (
         f"The customer ordered {speech.pieces(facts['lines'])}"
@@ -213,10 +223,7 @@ SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
     "ShipmentCreated": lambda facts, speech: (
         f"A parcel was booked with {facts['carrier']}, reference {facts['reference']}."
     ),
-    "ShipmentRefused": lambda facts, speech: (
-        f"The carrier refused: it takes at most {facts['most_pieces']:,} pieces,"
-        f" the order has {facts['pieces']:,}."
-    ),
+    "ShipmentRefused": _not_shipped,
     "ShipmentCancelled": lambda facts, speech: (
         f"The booking {facts['reference']} was cancelled."
     ),

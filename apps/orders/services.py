@@ -136,12 +136,14 @@ def place_order(
     idempotency_key: str,
     request_hash: bytes,
     answer: Callable[[NewOrder], Answer],
+    card: str = "",
     traceparent: str | None = None,
 ) -> Placement:
     """Accept an order and start its saga, once per customer and key.
 
-    `answer` says what the caller is told; it is stored with the key in the order's transaction and
-    given again to the same request. Raises IdempotencyKeyReused where `request_hash` differs.
+    `card` is what the gateway calls the customer's card, where it is paid by one. `answer` says
+    what the caller is told; it is stored with the key in the order's transaction and given again to
+    the same request. Raises IdempotencyKeyReused where `request_hash` differs.
     """
     created = OrderCreated(
         order_id=uuid7(),
@@ -152,6 +154,7 @@ def place_order(
         payment_method=payment_method,
         gift_wrap=gift_wrap,
         address=address,
+        card=card,
     )
     given = answer(NewOrder(created.order_id, number_of(created.order_id)))
     key = (customer_id, idempotency_key, request_hash)

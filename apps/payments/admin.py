@@ -1,6 +1,8 @@
 """Lists that help to find a payment or a customer's credit. Nothing is changed here."""
 
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from apps.messaging.admin import (
     BarrierNoteAdmin,
@@ -11,17 +13,22 @@ from apps.messaging.admin import (
     ReadOnlyAdmin,
     SagaLogAdmin,
 )
+from apps.messaging.display import label
 from apps.payments.models import (
     Account,
     BarrierNote,
+    CardAttempt,
     DeadLetter,
+    Finding,
     Intent,
     LedgerEntry,
     OperatorAction,
     OutboxMessage,
     Payment,
+    Reconciliation,
     Refund,
     SagaLogListing,
+    StripeEvent,
 )
 
 
@@ -77,6 +84,86 @@ class RefundAdmin(ReadOnlyAdmin):
     search_help_text = "Saga id of the return, order id, customer number or name, reference"
     ordering = ("-asked_at", "-asked_by")
     currency = "payment.currency"
+
+
+@admin.register(CardAttempt)
+class CardAttemptAdmin(ReadOnlyAdmin):
+    """Each card that an order was to be paid by, and what its bank said."""
+
+    list_display = (
+        "changed_at", "status", "code", "number", "card", "reference", "customer_id", "order_id",
+        "saga_id",
+    )  # fmt: skip
+    list_filter = ("status",)
+    search_fields = ("=order_id", "=reference")
+    search_help_text = "Order number or id, Stripe's reference"
+    ordering = ("-id",)
+    exclude = ("client_secret", "action_url")  # secrets of the customer's
+    currency = ""
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyAdmin):
+    """What Stripe has told of itself, and what followed."""
+
+    list_display = (
+        "received_at", "status", "type", "object_id", "attempt", "reason", "saga_id",
+    )  # fmt: skip
+    list_filter = ("status",)
+    search_fields = ("=id", "=object_id", "=saga_id")
+    search_help_text = "Order number or id, saga id, Stripe's id of the event or its object"
+    ordering = ("-received_at", "-id")
+    fields = (
+        ("id", "status"),
+        ("type", "object_id"),
+        "reason",
+        ("attempt", "due_at"),
+        ("happened_at", "received_at"),
+        ("changed_at", "leased_until"),
+        "saga_id",
+    )
+
+
+@admin.register(Finding)
+class FindingAdmin(ReadOnlyAdmin):
+    """What was told to a person of the money outside, once for each thing."""
+
+    list_display = ("found_at", "kind", "reference", "gone_at", "text", "order_id", "saga_id")
+    list_filter = ("kind",)
+    search_fields = ("=saga_id", "=order_id", "=reference", "=payment_intent", "=key")
+    search_help_text = "Order number or id, saga id, Stripe's id: pi_…, re_…, dp_…"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    fields = (
+        ("kind", "reference"),
+        "text",
+        ("found_at", "gone_at"),
+        ("order_id", "saga_id"),
+        ("payment_intent", "key"),
+    )
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    """The gateway's books and ours, each time that they were compared."""
+
+    list_display = (
+        "compared_at", "outcome", "differences", "compared", "not_ours", "complete", "seconds",
+    )  # fmt: skip
+    ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"compared_at": "id"}
+    fields = (
+        ("compared_at", "outcome"),
+        ("since", "seconds"),
+        ("compared", "not_ours"),
+        ("differences", "complete"),
+        "what_differs",
+    )
+
+    def outcome(self, run: Reconciliation) -> SafeString:
+        return label("differs", "danger") if run.differences else label("agrees", "success")
+
+    def what_differs(self, run: Reconciliation) -> SafeString | str:
+        return format_html_join("", "<p>{}</p>", ([each] for each in run.examples)) or "-"
 
 
 admin.site.register(Intent, IntentAdmin)

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from apps.messaging.errors import AskedInVain
+
 
 class PaymentsError(Exception):
     """Something unexpected in payments; the message is tried again, then parked."""
@@ -19,7 +21,7 @@ class AlreadyCaptured(PaymentsError):
     """A capture was asked for a payment that is captured; compare saga log and ledger."""
 
 
-class GatewayKeepsMoney(PaymentsError):
+class GatewayKeepsMoney(PaymentsError, AskedInVain):
     """The gateway will not refund what is owed to the customer: give it back another way, then
     record with evidence that it happened."""
 
@@ -41,3 +43,15 @@ class UnusableAmount(ValueError):
         self.customer_id = customer_id
         self.cents = cents
         super().__init__(f"{self.__doc__} Customer {customer_id}: {cents}.")
+
+
+class NoCardPayment(LookupError):
+    """The customer has no order by card of that id, or payments has not heard of it yet."""
+
+
+class NoCardWanted(Exception):
+    """The payment does not wait for another card; `code` and `why` say what it does."""
+
+    def __init__(self, code: str, why: str) -> None:
+        self.code, self.why = code, why
+        super().__init__(f"{code}: {why}")

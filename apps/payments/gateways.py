@@ -1,5 +1,7 @@
-"""What takes cards: a payment gateway outside the house, named by the setting CARD_GATEWAY."""
+"""What takes cards: a payment gateway outside the house. It is Stripe where there is a key for it;
+the setting CARD_GATEWAY names another, as tests do."""
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
@@ -12,6 +14,7 @@ from apps.messaging.handling import Call
 from apps.payments.errors import GatewayKeepsMoney
 
 LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
+STRIPE = "apps.payments.stripe_gateway.StripeGateway"
 
 
 class CardCharge(msgspec.Struct, frozen=True):
@@ -22,8 +25,9 @@ class CardCharge(msgspec.Struct, frozen=True):
     currency: str
     amount_cents: int
     captured: bool = False  # of an undo: whether there is something to refund, or only a hold
-    refund_cents: int = 0  # of a refund: so much of it; 0: all
     reference: str = ""  # the gateway's own, once it has given one
+    card: str = ""  # to authorize: the gateway's name for the customer's card, pm_…
+    refund_cents: int = 0  # of what was captured, so much is given back; 0: all of it
 
 
 class GatewayAnswer(msgspec.Struct, frozen=True):
@@ -32,6 +36,7 @@ class GatewayAnswer(msgspec.Struct, frozen=True):
     ok: bool
     reference: str = ""
     code: str = ""  # why not
+    expires_at: datetime | None = None  # of a hold: when it lapses by itself
 
 
 class Gateway(Protocol):
@@ -51,12 +56,13 @@ class Gateway(Protocol):
 @lru_cache(maxsize=1)
 def gateway() -> Gateway | None:
     """The gateway of this deployment; None where it takes no cards."""
-    return import_string(settings.CARD_GATEWAY)() if settings.CARD_GATEWAY else None
+    name = settings.CARD_GATEWAY or (STRIPE if settings.STRIPE_API_KEY else "")
+    return import_string(name)() if name else None
 
 
 def _known() -> Gateway:
     found = gateway()
-    assert found, "a card payment was begun, so CARD_GATEWAY named a gateway: set it again"
+    assert found, "a card payment was begun, so there was a gateway: set it again"
     return found
 
 

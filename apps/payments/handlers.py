@@ -5,6 +5,7 @@ wants a call, and what the gateway answers is recorded by the functions below.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from apps.contracts.payments import (
 from apps.contracts.steps import UndoRefused
 from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.handling import ByHand, Call, CallOutside, Handler, OutsideCall
+from apps.messaging.providers import Provider
 from apps.payments import gateways
 from apps.payments.errors import AlreadyCaptured, NothingToRefund
 from apps.payments.gateways import CardCharge, GatewayAnswer
@@ -126,6 +128,7 @@ def _declined(
 
 # --- cards
 
+STRIPE = Provider.from_settings("stripe")
 AUTHORIZE, CAPTURE, GIVE_BACK = "authorize", "capture", "give_back"
 RETURN, REFUND = "return", "refund"  # of what was taken: all that is left, or a part
 
@@ -138,6 +141,7 @@ def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutsid
         customer_id=command.customer_id,
         currency=command.currency,
         amount_cents=command.total_cents,
+        card=command.card,
     )
     return CallOutside(AUTHORIZE, str(accounts.request.saga_id), charge)
 
@@ -161,8 +165,12 @@ def authorization_answered(
     """The amount is held on the card, or the bank said no."""
     charge: CardCharge = call.details
     if isinstance(outcome, GatewayAnswer) and not outcome.ok:
-        return PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=charge.amount_cents)
-    accounts.open_card_payment(charge, _reference(outcome))
+        return PaymentDeclined(
+            code=DeclineCode.CARD_DECLINED,
+            wanted_cents=charge.amount_cents,
+            decline_code=outcome.code,
+        )
+    accounts.open_card_payment(charge, *_reference(outcome))
     return PaymentAuthorized(amount_cents=charge.amount_cents, payment_method=PaymentMethod.CARD)
 
 
@@ -204,12 +212,16 @@ def refund_answered(
     """The price of returned goods is given back, by the gateway or, on evidence, by a person."""
     cents = call.details.refund_cents
     payment = accounts.captured_payment(UUID(call.subject))
-    accounts.accept_refund(payment, cents, _reference(outcome))
+    reference, _ = _reference(outcome)
+    accounts.accept_refund(payment, cents, reference)
     return ReturnRefunded(refunded_cents=cents, refund_to=RefundTo.ORIGINAL)
 
 
-def _reference(outcome: GatewayAnswer | ByHand) -> str:
-    return outcome.reference if isinstance(outcome, GatewayAnswer) else outcome.evidence
+def _reference(outcome: GatewayAnswer | ByHand) -> tuple[str, datetime | None]:
+    """What the gateway calls a hold or a refund, and when a hold lapses."""
+    if isinstance(outcome, ByHand):
+        return outcome.evidence, None
+    return outcome.reference, outcome.expires_at
 
 
 def _outside(
@@ -224,6 +236,7 @@ def _outside(
         details=CardCharge,
         longest=gateways.LONGEST_CALL_SECONDS,
         steps=frozenset({step}),
+        provider=STRIPE,
     )
 
 

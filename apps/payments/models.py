@@ -147,6 +147,7 @@ class Payment(models.Model):
     refunded_cents = models.BigIntegerField(db_default=0)  # of what was captured
     refunding_cents = models.BigIntegerField(db_default=0)  # of refunds that are pending
     reference = models.TextField(db_default="")  # the gateway's, of a card payment
+    expires_at = models.DateTimeField(null=True)  # when a card's hold lapses, as the bank said
     authorized_at = models.DateTimeField(db_default=Now())
     changed_at = models.DateTimeField(db_default=Now())
 
@@ -196,6 +197,16 @@ class Payment(models.Model):
             models.Index(
                 fields=["reference"], condition=~Q(reference=""), name="payments_by_reference"
             ),
+            # What the watch over holds looks for; few among many that are taken.
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status=PaymentStatus.AUTHORIZED, expires_at__isnull=False),
+                name="payments_holds_that_end",
+            ),
+            # What is compared with the gateway: the cards of a time.
+            models.Index(
+                fields=["authorized_at"], condition=Q(method="card"), name="payments_cards_by_time"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -238,6 +249,187 @@ class Refund(models.Model):
         return f"refund of {self.cents} cents"
 
 
+class CardStatus(models.TextChoices):
+    """Where one attempt to pay by card stands; the first three are open."""
+
+    GIVEN = "given"  # the customer has named the card; the bank was not asked yet
+    ASKED = "asked"  # given -> asked: written before the bank is; what it said is not known here
+    ACTION = "action"  # asked -> action: the bank asks its customer (3-D Secure)
+    HELD = "held"  # open -> held: the amount is set aside
+    DECLINED = "declined"  # open -> declined: a definite no; another card may be tried
+    LOST = "lost"  # asked -> lost: nobody will tell; the next attempt asks for the same card
+    CLOSED = "closed"  # open -> closed: nobody wants it any more
+
+
+OPEN_CARDS = (CardStatus.GIVEN, CardStatus.ASKED, CardStatus.ACTION)
+
+
+class CardAttempt(models.Model):
+    """One card that an order should be paid by, and what its bank said. A call of the intents has
+    one row for each; all of them are attempts of one PaymentIntent at Stripe.
+
+    No card's data is here: `card` is the name that Stripe has for it.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    call = models.TextField()  # the intent's key
+    number = models.IntegerField()  # of the attempt, from 1; a part of its idempotency keys
+    saga_id = models.UUIDField()
+    order_id = models.UUIDField()
+    customer_id = models.BigIntegerField()
+    card = models.TextField()  # pm_…
+    status = models.TextField(choices=CardStatus)
+    reference = models.TextField(db_default="")  # pi_…, once Stripe has told it
+    code = models.TextField(db_default="")  # why it was declined
+    client_secret = models.TextField(db_default="")  # a secret: only while the customer needs it
+    action_url = models.TextField(db_default="")  # where the customer goes for 3-D Secure, if told
+    asked_at = models.DateTimeField(null=True)  # before the first request under its keys
+    changed_at = models.DateTimeField(db_default=Now())  # of the status
+
+    class Meta:
+        constraints = [
+            # Each attempt has keys of its own.
+            models.UniqueConstraint(
+                fields=["call", "number"], name="payments_one_attempt_per_number"
+            ),
+            # The bank is asked about one card at a time.
+            models.UniqueConstraint(
+                fields=["saga_id"],
+                condition=Q(status__in=OPEN_CARDS),
+                name="payments_one_open_card_per_saga",
+            ),
+            # Nothing is known of what was not asked, and what is asked is dated before.
+            models.CheckConstraint(
+                condition=Q(asked_at__isnull=False)
+                | Q(status__in=[CardStatus.GIVEN, CardStatus.CLOSED]),
+                name="payments_card_asked_before_answered",
+            ),
+            # Nobody is declined without a reason.
+            models.CheckConstraint(
+                condition=~Q(status=CardStatus.DECLINED) | ~Q(code=""),
+                name="payments_decline_has_a_code",
+            ),
+            # A secret is kept for as long as it is of use, and no longer.
+            models.CheckConstraint(
+                condition=Q(status=CardStatus.ACTION) | Q(client_secret="", action_url=""),
+                name="payments_secret_while_it_is_needed",
+            ),
+        ]
+        indexes = [
+            # What the customer asks about, and what Stripe tells of.
+            models.Index(fields=["order_id"], name="payments_cards_of_order"),
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="payments_cards_by_reference"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of order {self.order_id}"
+
+
+class EventStatus(models.TextChoices):
+    """What became of an event that Stripe has told us."""
+
+    RECEIVED = "received"  # its signature is good; nobody has looked into it yet, or for good
+    HANDLED = "handled"  # received -> what followed from it is done
+    IGNORED = "ignored"  # received -> nothing follows from it; the reason says why
+    FAILED = "failed"  # received -> given up after many tries; the reconciliation still sees it
+
+
+class StripeEvent(models.Model):
+    """What Stripe has told us of itself: that something happened to an object, and to which.
+
+    The row is the job: who looks into it holds a lease, and asks Stripe for the object as it is.
+    What else the event said is neither trusted nor kept. Only how far it is may change.
+    """
+
+    id = models.TextField(primary_key=True)  # evt_…, Stripe's own: told twice, kept once
+    type = models.TextField()
+    object_id = models.TextField()
+    saga_id = models.UUIDField(null=True)  # as the object's metadata name it; null: they do not
+    happened_at = models.DateTimeField()  # by Stripe's clock
+    received_at = models.DateTimeField(db_default=Now())
+    status = models.TextField(choices=EventStatus, db_default=EventStatus.RECEIVED)
+    reason = models.TextField(db_default="")  # why it waits, was ignored or given up
+    due_at = models.DateTimeField(db_default=Now())
+    attempt = models.IntegerField(db_default=0)  # claims so far
+    lease = models.UUIDField(null=True)  # of the worker that looks into it
+    leased_until = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # What is to be looked into, the longest due first; few among many that are done.
+            models.Index(
+                fields=["due_at"], condition=Q(status="received"), name="payments_events_due"
+            ),
+            models.Index(fields=["received_at"], name="payments_events_by_time"),
+            models.Index(fields=["saga_id"], name="payments_events_of_saga"),
+            models.Index(fields=["object_id"], name="payments_events_of_object"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+
+class FindingKind(models.TextChoices):
+    """What a person should know of the money outside; the guide for operations says what to do."""
+
+    HOLD_ENDS = "hold_ends"  # a hold that is not taken will end soon
+    HOLD_LOST = "hold_lost"  # the gateway has let go what we believed to be held
+    REFUND_FAILED = "refund_failed"  # a refund that we recorded came back
+    DISPUTE = "dispute"  # the cardholder's bank wants the money back
+    GATEWAY_DIFFERS = "gateway_differs"  # the gateway's books and ours say different things
+
+
+class Finding(models.Model):
+    """Something about the gateway's money that was told to a person, once for each thing.
+
+    Append-only but for whether it is still there.
+    """
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    key = models.TextField(unique=True)  # names the thing: found again, it is not told again
+    kind = models.TextField(choices=FindingKind)
+    saga_id = models.UUIDField()
+    order_id = models.UUIDField(null=True)  # null: the gateway does not say whose it is
+    reference = models.TextField()  # what it is about, in the gateway's name: pi_…, re_…, dp_…
+    payment_intent = models.TextField()  # pi_…, or empty
+    text = models.TextField()  # as it was told
+    found_at = models.DateTimeField(db_default=Now())
+    gone_at = models.DateTimeField(null=True)  # when a difference was seen to be there no more
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["saga_id"], name="payments_findings_of_saga"),
+            models.Index(fields=["payment_intent"], name="payments_findings_of_payment"),
+            # What is still to be compared again.
+            models.Index(
+                fields=["kind"], condition=Q(gone_at__isnull=True), name="payments_findings_there"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reference}".replace("_", " ", 1)
+
+
+class Reconciliation(models.Model):
+    """One comparison of the gateway's books with ours (append-only)."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    compared_at = models.DateTimeField()
+    since = models.DateTimeField()  # of the payments that were compared
+    seconds = models.FloatField()  # that it took
+    compared = models.IntegerField()  # payments on either side
+    not_ours = models.IntegerField()  # payments of the gateway that no saga of ours made
+    complete = models.BooleanField()  # false: there were more than are read at once
+    differences = models.IntegerField()
+    examples = models.JSONField()  # the first of them, in words
+
+    def __str__(self) -> str:
+        return f"{self.differences} differences in {self.compared} payments"
+
+
 class SagaLog(messaging.SagaLog):
     """Which steps payments took, and what it answered."""
 
@@ -256,6 +448,13 @@ class Intent(messaging.Intent):
     """Calls that payments makes to the outside world."""
 
     class Meta(messaging.Intent.Meta):
+        pass
+
+
+class ProviderState(messaging.ProviderState):
+    """Whom payments calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
         pass
 
 

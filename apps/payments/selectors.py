@@ -11,10 +11,16 @@ from django.db.models import Aggregate, Count, F, Q, QuerySet, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
+from apps.contracts.payments import DeclineCode, PaymentDeclined
 from apps.contracts.values import PaymentMethod, RefundTo
+from apps.messaging.models import IntentStatus
+from apps.payments.declines import FINAL, patience_ends
 from apps.payments.models import (
     OF_A_SAGA,
     Account,
+    CardAttempt,
+    CardStatus,
+    Intent,
     LedgerEntry,
     Payment,
     PaymentStatus,
@@ -76,6 +82,27 @@ class PaymentSummary:
     refunded_cents: int
     authorized_at: datetime
     changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CustomersPayment:
+    """An order's payment as its customer may know it."""
+
+    state: str  # a PaymentStatus once something is held; before, one of the states below
+    amount_cents: int | None = None  # None: nothing is held yet
+    captured_cents: int = 0
+    refunded_cents: int = 0
+    reason: str = ""  # why a card was declined, in words
+    until: datetime | None = None  # when what is waited for is waited for no more
+    client_secret: str = ""  # for Stripe.js, while the bank asks the customer
+    action_url: str = ""  # the bank's page, if it has one
+
+
+PENDING = "pending"  # a card is being tried
+CARD_NEEDED = "card_needed"  # it was declined, and another one can be given
+CUSTOMER_NEEDED = "customer_needed"  # the bank asks its customer
+DECLINED = "declined"  # for good
+CANCELLED = "cancelled"  # nobody wants it any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +191,39 @@ def _refunds(which: Q) -> list[RefundFacts]:
     rows = Refund.objects.filter(which).order_by("asked_at", "asked_by")
     columns = ("asked_by", "payment_id", "cents", "to", "state", "asked_at")
     return [RefundFacts(*row) for row in rows.values_list(*columns)]
+
+
+def payment_of_customer(customer_id: int, order_id: UUID) -> CustomersPayment | None:
+    """The payment of an order. None where the customer has no such order, or nothing is known of
+    its payment yet."""
+    mine = {"customer_id": customer_id, "order_id": order_id}
+    payment = Payment.objects.filter(**mine).order_by("-authorized_at").first()
+    if payment:
+        amounts = (payment.amount_cents, payment.captured_cents, payment.refunded_cents)
+        return CustomersPayment(payment.status, *amounts)
+    attempt = CardAttempt.objects.filter(**mine).order_by("-id").first()
+    return _of_attempt(attempt) if attempt else None
+
+
+def _of_attempt(attempt: CardAttempt) -> CustomersPayment:
+    """What its last card says, together with the call that tries it."""
+    call = Intent.objects.filter(key=attempt.call).values_list("status", "undo").first()
+    status, undo = call or ("", "")
+    until = patience_ends(attempt.changed_at, attempt.saga_id)
+    if attempt.status == CardStatus.CLOSED or undo:
+        return CustomersPayment(CANCELLED)
+    if attempt.status == CardStatus.ACTION:
+        told = (attempt.client_secret, attempt.action_url)
+        return CustomersPayment(CUSTOMER_NEEDED, None, 0, 0, "", until, *told)
+    if attempt.status != CardStatus.DECLINED or status == IntentStatus.CLAIMED:
+        return CustomersPayment(PENDING)
+    reason = PaymentDeclined(
+        code=DeclineCode.CARD_DECLINED, wanted_cents=0, decline_code=attempt.code
+    ).reason
+    if status == IntentStatus.WAITING and attempt.code not in FINAL:
+        return CustomersPayment(CARD_NEEDED, reason=reason, until=until)
+    ended = status in {IntentStatus.SETTLED, IntentStatus.WITHDRAWN, ""}
+    return CustomersPayment(DECLINED if ended else PENDING, reason=reason)
 
 
 def payment_facts() -> Iterator[PaymentFacts]:

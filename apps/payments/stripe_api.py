@@ -4,6 +4,7 @@ The SDK's own defaults can block one call for four minutes.
 """
 
 from functools import lru_cache
+from uuid import UUID
 
 import stripe
 from django.conf import settings
@@ -25,3 +26,11 @@ def _client(key: str, base: str) -> stripe.StripeClient:
         max_network_retries=RETRIES,
         http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS)),
     )
+
+
+def as_id(text: object) -> UUID | None:
+    """An id of ours in Stripe's metadata; None where there is none, or something else."""
+    try:
+        return UUID(str(text)) if text else None
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -31,9 +32,9 @@ FROM payments_payment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDAT
 # Write payments that were just opened.
 INSERT_PAYMENTS = """
 INSERT INTO payments_payment (saga_id, order_id, customer_id, currency, method, amount_cents,
-                              status, captured_cents, refunded_cents, reference)
+                              status, captured_cents, refunded_cents, reference, expires_at)
 SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::bigint[],
-                     %b::text[], %b::bigint[], %b::bigint[], %b::text[])
+                     %b::text[], %b::bigint[], %b::bigint[], %b::text[], %b::timestamptz[])
 """
 
 # Change payments, each only from the status that was decided upon.
@@ -78,6 +79,7 @@ class PaymentRow:
     refunding_cents: int = 0
     reference: str = ""  # the gateway's, of a card payment
     status_before: str | None = None  # as loaded; None: this batch opens it
+    expires_at: datetime | None = None  # of a hold that this batch opens
 
     @property
     def by_card(self) -> bool:
@@ -112,7 +114,7 @@ class PaymentRow:
         """In the order of INSERT_PAYMENTS."""
         order = (self.saga_id, self.order_id, self.customer_id, self.currency, self.method)
         amounts = (self.amount_cents, self.status, self.captured_cents, self.refunded_cents)
-        return (*order, *amounts, self.reference)
+        return (*order, *amounts, self.reference, self.expires_at)
 
     def as_changed(self) -> tuple[object, ...]:
         """In the order of CHANGE_PAYMENTS."""
@@ -200,8 +202,10 @@ class Accounts(Workspace):
             raise NothingToRefund(saga_id, found)
         return payment
 
-    def open_card_payment(self, charge: CardCharge, reference: str) -> None:
-        """The gateway holds the amount."""
+    def open_card_payment(
+        self, charge: CardCharge, reference: str, expires_at: datetime | None
+    ) -> None:
+        """The gateway holds the amount, until some time if it says one."""
         payment = PaymentRow(
             saga_id=self.request.saga_id,
             order_id=charge.order_id,
@@ -210,6 +214,7 @@ class Accounts(Workspace):
             method=PaymentMethod.CARD.value,
             amount_cents=charge.amount_cents,
             reference=reference,
+            expires_at=expires_at,
         )
         self._payments[payment.saga_id] = self._changed[payment.saga_id] = payment
 
@@ -286,7 +291,7 @@ class Accounts(Workspace):
         write_entries(self.database, self._entries)
         written = self._changed.values()
         if opened := [each.as_opened() for each in written if each.status_before is None]:
-            self.database.send(INSERT_PAYMENTS, columns(opened, 10))
+            self.database.send(INSERT_PAYMENTS, columns(opened, 11))
         changed = [each.as_changed() for each in written if each.status_before]
         if changed:
             self.database.send(CHANGE_PAYMENTS, columns(changed, 6), touches(len(changed)))

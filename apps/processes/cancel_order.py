@@ -4,7 +4,7 @@ from apps.contracts import inventory, notifications, orders, payments, pricing, 
 from apps.processes.definition import Kind, Patience, Process, Step
 
 COMPENSATABLE, PIVOT, RETRIABLE = Kind
-OUTSIDE = Patience(timeout=90, attempts=5)  # may ask a bank
+OUTSIDE = Patience(timeout=90, attempts=5)  # may ask a bank or a carrier
 
 # fmt: off
 CANCEL_ORDER = Process(
@@ -16,7 +16,8 @@ CANCEL_ORDER = Process(
              success=orders.CancellationBegun,
              compensation=orders.RefuseCancellation),
         Step("recall_shipment", PIVOT, shipping.RecallShipment,
-             success=shipping.ShipmentRecalled, refusal=shipping.ShipmentNotRecalled),
+             success=shipping.ShipmentRecalled, refusal=shipping.ShipmentNotRecalled,
+             patience=OUTSIDE),
         Step("return_payment", RETRIABLE, payments.ReturnPayment,
              success=payments.PaymentReturned, patience=OUTSIDE),
         Step("unpack_gift", RETRIABLE, shipping.UnpackGift, wish="gift_wrap",

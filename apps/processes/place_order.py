@@ -10,7 +10,7 @@ OUTSIDE = Patience(timeout=90, attempts=5)  # may ask a bank or a carrier
 PLACE_ORDER = Process(
     name="place_order",
     version=1,
-    personal=("address",),
+    personal=("address", "card"),
     deadline=3600,
     steps=(
         Step("create_order", COMPENSATABLE,

@@ -5,6 +5,7 @@ from django.contrib import admin
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
+    IntentAdmin,
     OperatorActionAdmin,
     OutboxMessageAdmin,
     ReadOnlyAdmin,
@@ -14,10 +15,12 @@ from apps.shipping.models import (
     BarrierNote,
     DeadLetter,
     GiftWrap,
+    Intent,
     OperatorAction,
     OutboxMessage,
     SagaLogListing,
     Shipment,
+    Tracking,
 )
 
 
@@ -41,13 +44,26 @@ class ShipmentAdmin(ReadOnlyAdmin):
         "order_id", "saga_id",
     )  # fmt: skip
     list_filter = ("status", "carrier", "country")
-    search_fields = ("=reference", "=order_id", "=saga_id")
-    search_help_text = "Parcel's reference, order number, order id or saga id"
+    search_fields = ("=reference", "=tracking_number", "=order_id", "=saga_id")
+    search_help_text = "Parcel's reference or tracking number, order number or id, saga id"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
     # Personal data: who lives where is for the carrier only.
     exclude = ("name", "street", "postal_code")
 
 
+@admin.register(Tracking)
+class TrackingAdmin(ReadOnlyAdmin):
+    """Where carriers outside say that parcels are."""
+
+    list_display = ("changed_at", "reference", "stage", "due_at", "saga_id")
+    list_filter = ("stage",)
+    search_fields = ("=reference", "=saga_id")
+    search_help_text = "Parcel's reference, order number, order id or saga id"
+    ordering = ("-saga_id",)  # UUIDv7: the newest first
+    exclude = ("plan", "traceparent", "causation_id")
+
+
+admin.site.register(Intent, IntentAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(SagaLogListing, SagaLogAdmin)
 admin.site.register(DeadLetter, DeadLetterAdmin)

@@ -24,3 +24,19 @@ class ShipmentNotBooked(ShippingError):
 
 class ShipmentHasLeft(ShippingError):
     """A shipment was to be cancelled that the carrier already has; only a return brings it back."""
+
+
+class NoDefiniteAnswer(Exception):
+    """The carrier did not say what became of it; it is asked again, under the same reference."""
+
+    def __init__(self, status: int, code: str = "") -> None:
+        self.status, self.code = status, code
+        told = " ".join((self.__doc__ or "").split())
+        super().__init__(f"{told} It answered {status}{f', {code}' if code else ''}.")
+
+
+class CarrierNotConfigured(Exception):
+    """A parcel was booked with a carrier outside, so there was a CARRIER_URL: set it again."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)

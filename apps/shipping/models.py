@@ -5,6 +5,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.messaging import models as messaging
+from apps.shipping.carrier_api import Stage
 from apps.shipping.gift_boxes import GIFT_BOX_PIECES, MOST_GIFT_BOXES
 
 
@@ -22,6 +23,9 @@ class ShipmentStatus(models.TextChoices):
     HANDED_OVER = "handed_over"  # booked -> handed_over: the carrier has it; final
     CANCELLED = "cancelled"  # booked -> cancelled: the order was undone; final
     RECALLED = "recalled"  # booked -> recalled: the customer cancelled the confirmed order; final
+
+
+STAGES = [(each.value, each.name.replace("_", " ").title()) for each in Stage]
 
 
 class GiftWrap(models.Model):
@@ -71,6 +75,8 @@ class Shipment(models.Model):
     country = models.TextField()  # ISO 3166-1 alpha-2
     pieces = models.IntegerField()
     parcels = models.IntegerField()
+    tracking_number = models.TextField(db_default="")  # of a carrier outside, as it gave them
+    label_url = models.TextField(db_default="")
     status = models.TextField(choices=ShipmentStatus)
     booked_at = models.DateTimeField(db_default=Now())
     handed_over_at = models.DateTimeField(null=True)
@@ -107,6 +113,14 @@ class Shipment(models.Model):
                 name="shipping_times_follow_from_status",
             ),
         ]
+        indexes = [
+            # What customers know their parcel by.
+            models.Index(
+                fields=["tracking_number"],
+                condition=~Q(tracking_number=""),
+                name="shipping_by_tracking_number",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reference
@@ -126,6 +140,47 @@ class Pickup(models.Model):
         return f"pickup for saga {self.saga_id}"
 
 
+class Tracking(models.Model):
+    """A confirmed order's parcel that a carrier outside was told to fetch: where it says that the
+    parcel is, and when it is asked next."""
+
+    saga_id = models.UUIDField(primary_key=True)
+    reference = models.TextField()
+    stage = models.TextField(choices=STAGES, db_default=Stage.BOOKED.value)
+    revision = models.BigIntegerField(db_default=0)  # the carrier's; a lower one is older
+    changed_at = models.DateTimeField()  # when we heard of the stage
+    due_at = models.DateTimeField(null=True)  # null: nothing more to ask
+    # What the hand-over is told with, as of a Pickup.
+    plan = models.TextField()
+    traceparent = models.TextField()
+    causation_id = models.TextField()
+
+    class Meta:
+        constraints = [
+            # A parcel belongs to one order.
+            models.UniqueConstraint(fields=["reference"], name="shipping_tracked_once"),
+        ]
+        indexes = [
+            # Whom to ask, the longest due first.
+            models.Index(
+                fields=["due_at"], condition=Q(due_at__isnull=False), name="shipping_tracking_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference}: {self.stage}"
+
+
+class CarrierEvent(models.Model):
+    """The id of an event that the carrier told us of, kept until no copy of it can come."""
+
+    id = models.TextField(primary_key=True)
+    received_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class SagaLog(messaging.SagaLog):
     """Which steps shipping took, and what it answered."""
 
@@ -137,6 +192,29 @@ class SagaLogListing(messaging.SagaLogListing):
     """The same to look at."""
 
     class Meta(messaging.SagaLogListing.Meta):
+        pass
+
+
+# An outside call whose outcome is not recorded.
+OPEN_CALLS = (
+    messaging.IntentStatus.DUE,
+    messaging.IntentStatus.CLAIMED,
+    messaging.IntentStatus.UNKNOWN,
+    messaging.IntentStatus.WAITING,
+)
+
+
+class Intent(messaging.Intent):
+    """Calls that shipping makes to the outside world: to a carrier."""
+
+    class Meta(messaging.Intent.Meta):
+        pass
+
+
+class ProviderState(messaging.ProviderState):
+    """Whom shipping calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
         pass
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.shipping.models import GiftStatus, GiftWrap, Pickup, Shipment, ShipmentStatus
+from apps.shipping.models import GiftStatus, GiftWrap, Pickup, Shipment, ShipmentStatus, Tracking
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ class ShipmentSummary:
     booked_at: datetime
     handed_over_at: datetime | None
     cancelled_at: datetime | None
+    tracking_number: str  # of a carrier outside; empty: it has none
+    label_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingSummary:
+    """Where a carrier outside says that a parcel is."""
+
+    stage: str
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,13 @@ def shipment_of_saga(saga_id: UUID) -> ShipmentSummary | None:
 def pickup_of_saga(saga_id: UUID) -> datetime | None:
     """When the carrier comes for a saga's parcel; None where nothing waits for it."""
     return Pickup.objects.filter(saga_id=saga_id).values_list("due_at", flat=True).first()
+
+
+def tracking_of_saga(saga_id: UUID) -> TrackingSummary | None:
+    """Where the parcel of a saga is; None where no carrier outside was asked to fetch it."""
+    rows = Tracking.objects.filter(saga_id=saga_id).values_list(*TrackingSummary.__slots__)
+    found = rows.first()
+    return TrackingSummary(*found) if found else None
 
 
 def gift_effects() -> Iterator[GiftEffects]:

@@ -1,25 +1,26 @@
 """Shipping's own watchdog: when the carrier's hour has come, it is given what waits for it.
 
-Only where HAND_OVER_AFTER lets parcels wait; otherwise they are handed over on OrderConfirmed.
+Our van waits only where HAND_OVER_AFTER lets it; otherwise it is given parcels on OrderConfirmed. A
+carrier outside is always asked from here to fetch a parcel; `tracking` follows what it does.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
 
-from apps.contracts.catalogue import Action
-from apps.contracts.plan import Plan
+from apps.contracts.orders import OrderConfirmed
 from apps.contracts.shipping import ShipmentHandedOver
 from apps.messaging.context import context
-from apps.messaging.database import Row
-from apps.messaging.envelope import Envelope, new_envelope
-from apps.messaging.failpoints import reach
+from apps.messaging.database import Row, columns
+from apps.messaging.envelope import Envelope
+from apps.messaging.handling import CallOutside
+from apps.messaging.intents import IntentTable
 from apps.messaging.metrics import TURNED
-from apps.messaging.outbox import publish
-from apps.messaging.request import Request
-from apps.shipping.workspaces import HAND_OVER
+from apps.messaging.waking import wake
+from apps.shipping.confirmed import Confirmed, publish_turn
+from apps.shipping.tracking import CarrierWatch
+from apps.shipping.workspaces import RELEASE, Reference
 
 MOST_PARCELS = 100  # in one turn
 
@@ -33,10 +34,43 @@ WHERE due_at <= now() ORDER BY saga_id LIMIT %b FOR UPDATE SKIP LOCKED
 HAND_OVER_DUE = """
 UPDATE shipping_shipment AS shipment
 SET status = 'handed_over', handed_over_at = statement_timestamp()
-FROM (SELECT saga_id FROM shipping_shipment WHERE saga_id = ANY(%b::uuid[]) AND status = 'booked'
+FROM (SELECT saga_id FROM shipping_shipment
+      WHERE saga_id = ANY(%b::uuid[]) AND status = 'booked' AND carrier = 'in-house'
       ORDER BY saga_id FOR UPDATE) AS due
 WHERE shipment.saga_id = due.saga_id AND shipment.status = 'booked'
 RETURNING shipment.saga_id, shipment.carrier, shipment.reference
+"""
+
+# What carriers outside are to be asked to fetch, locked in key order.
+BOOKED_OUTSIDE = """
+SELECT saga_id, order_id, carrier, reference FROM shipping_shipment
+WHERE saga_id = ANY(%b::uuid[]) AND status = 'booked' AND carrier <> 'in-house'
+ORDER BY saga_id FOR UPDATE
+"""
+
+# Of these, those that cannot be asked for now: a recall is under way, or the reaction that the call
+# answers is not carried out yet. A new statement, after the lock: who recalls holds it too.
+NOT_NOW = """
+SELECT saga_id FROM unnest(%b::uuid[]) AS asked (saga_id)
+WHERE EXISTS (SELECT FROM shipping_intent AS intent
+              WHERE intent.subject = asked.saga_id::text
+                AND intent.status IN ('due', 'claimed', 'unknown', 'waiting'))
+   OR NOT EXISTS (SELECT FROM shipping_sagalog AS log
+                  WHERE log.saga_id = asked.saga_id AND log.step = 'hand_over')
+"""
+
+# Look at them again a little later; others come first.
+LATER = """
+UPDATE shipping_pickup SET due_at = now() + interval '5 seconds' WHERE saga_id = ANY(%b::uuid[])
+"""
+
+# From now on it is the carrier who knows where they are.
+FOLLOW = """
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at,
+                               due_at)
+SELECT saga_id, reference, plan, traceparent, causation_id, now(), now() + interval '30 seconds'
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[])
+  AS asked (saga_id, reference, plan, traceparent, causation_id)
 """
 
 # Nobody waits for these any more.
@@ -50,37 +84,47 @@ class Watchdog:
         self.database = context("shipping").database
 
     def turn(self) -> int:
-        """Look once; how many parcels the carriers took."""
+        """Look once; how many parcels the van took, and carriers outside are asked to fetch."""
         TURNED.labels("shipping").set_to_current_time()
         with self.database.transaction():
-            waiting = {row[0]: row for row in self.database.fetch(DUE, [MOST_PARCELS])}
-            if not waiting:
+            rows = self.database.fetch(DUE, [MOST_PARCELS])
+            if not rows:
                 return 0
+            waiting = {row[0]: Confirmed(*row) for row in rows}
             taken = self.database.fetch(HAND_OVER_DUE, [[*waiting]])
-            self.database.execute(FORGET, [[*waiting]])
-            self._tell([_handed_over(waiting[saga_id], *rest) for saga_id, *rest in taken])
-        return len(taken)
+            outside = self.database.fetch(BOOKED_OUTSIDE, [[*waiting]])
+            not_now = {row[0] for row in self.database.fetch(NOT_NOW, [[r[0] for r in outside]])}
+            asked = [row for row in outside if row[0] not in not_now]
+            self._release([(waiting[row[0]], row) for row in asked])
+            self.database.execute(LATER, [[*not_now]])
+            self.database.execute(FORGET, [[*(waiting.keys() - not_now)]])
+            publish_turn(
+                self.database,
+                [
+                    waiting[saga_id].tell(ShipmentHandedOver(carrier=carrier, reference=reference))
+                    for saga_id, carrier, reference in taken
+                ],
+            )
+        return len(taken) + len(asked)
 
-    def _tell(self, told: Sequence[Envelope]) -> None:
-        requests = [each.request for each in told]
-        after = partial(reach, "watchdog.after_commit", requests)
-        transaction.on_commit(after, using=self.database.alias)
-        publish(self.database, told)
-        reach("watchdog.before_commit", requests)
+    def _release(self, asked: Sequence[tuple[Confirmed, Row]]) -> None:
+        """Want the calls by which carriers outside learn that they may come."""
+        if not asked:
+            return
+        followed = [(each.saga_id, row[3], *each[1:]) for each, row in asked]
+        self.database.execute(FOLLOW, columns(followed, 5))
+        IntentTable(self.database).add([_call(*each) for each in asked])
+        transaction.on_commit(partial(wake, "shipping"), using=self.database.alias)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _handed_over(waiting: Row, carrier: str, reference: str) -> Envelope:
-    saga_id, plan, traceparent, causation_id = waiting
-    event = ShipmentHandedOver(carrier=carrier, reference=reference)
-    return new_envelope(
-        event, _request(saga_id, plan), plan=plan, traceparent=traceparent,
-        causation_id=causation_id,
-    )  # fmt: skip
+def _call(confirmed: Confirmed, row: Row) -> tuple[Envelope, CallOutside]:
+    """What the reaction to the confirmation wants of a carrier outside."""
+    saga_id, order_id, carrier, reference = row
+    asked = confirmed.tell(OrderConfirmed(order_id=order_id))
+    return asked, CallOutside(RELEASE, str(saga_id), Reference(carrier, reference))
 
 
-def _request(saga_id: UUID, plan: str) -> Request:
-    """As the reaction tells it: in the mode of what was heard."""
-    return Request(saga_id, HAND_OVER, Action.DO, 1, Plan.from_header(plan).mode)
+WATCHES = (Watchdog, CarrierWatch)

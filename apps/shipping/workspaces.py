@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from apps.contracts.shipping import CreateShipment, WrapGift
 from apps.messaging.database import Database, Row, columns, touches
-from apps.messaging.handling import Heard, Task, Workspace
-from apps.shipping.carriers import Booking
+from apps.messaging.handling import Call, Heard, Task, Workspace
+from apps.shipping.carrier_api import Booking
+from apps.shipping.carriers import IN_HOUSE, Consignment
 from apps.shipping.models import GiftStatus, ShipmentStatus
 
 HAND_OVER = "hand_over"  # the reaction's row in the saga log
+RELEASE = "release"  # the call by which a carrier outside learns that it may come
 
 # Lock gifts, in key order.
 LOCK_GIFTS = """
@@ -42,10 +45,17 @@ FROM shipping_shipment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDA
 # Write shipments that were just booked.
 INSERT_SHIPMENTS = """
 INSERT INTO shipping_shipment (saga_id, order_id, reference, carrier, name, street, postal_code,
-                               city, country, pieces, parcels, status)
+                               city, country, pieces, parcels, tracking_number, label_url, status)
 SELECT *, 'booked' FROM unnest(
   %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-  %b::text[], %b::text[], %b::int[], %b::int[])
+  %b::text[], %b::text[], %b::int[], %b::int[], %b::text[], %b::text[])
+"""
+
+# A booking has its outcome: the address, which the call needed, is the shipment's from now on.
+FORGET_ADDRESS = """
+UPDATE shipping_intent
+SET details = convert_to((convert_from(details, 'UTF8')::jsonb - 'address')::text, 'UTF8')
+WHERE (saga_id, step, generation) IN (SELECT * FROM unnest(%b::uuid[], %b::text[], %b::int[]))
 """
 
 # Hand over, cancel or recall shipments, changing them from booked.
@@ -112,6 +122,18 @@ class Parcel:
     reference: str
     status: str
 
+    @property
+    def outside(self) -> bool:
+        """Whether a carrier outside has it booked: what becomes of it is asked there."""
+        return self.carrier != IN_HOUSE
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """What is asked of a booking: no personal data is here."""
+
+    carrier: str
+    reference: str
+
 
 class Parcels(Workspace):
     """What is booked with carriers, and what they have taken."""
@@ -121,6 +143,7 @@ class Parcels(Workspace):
         self._parcels = parcels
         self._booked: list[tuple[object, ...]] = []
         self._moved: list[tuple[UUID, str]] = []
+        self._answered: list[tuple[UUID, str, int]] = []
 
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
@@ -131,21 +154,18 @@ class Parcels(Workspace):
         """What is booked for a saga, the request's if none is named; None where nothing is."""
         return self._parcels.get(saga_id or self.request.saga_id)
 
-    def book(self, command: CreateShipment, carrier: str, booking: Booking, pieces: int) -> None:
+    def book(self, wanted: Consignment, booking: Booking) -> None:
         """Keep a carrier's booking for the request's saga."""
-        to = command.address
+        to = wanted.address
         address = (to.name, to.street, to.postal_code, to.city, to.country)
-        self._booked.append(
-            (
-                self.request.saga_id,
-                command.order_id,
-                booking.reference,
-                carrier,
-                *address,
-                pieces,
-                booking.parcels,
-            )
-        )
+        ids = (self.request.saga_id, wanted.order_id, booking.reference, wanted.carrier)
+        sizes = (wanted.pieces, booking.parcels)
+        self._booked.append((*ids, *address, *sizes, booking.tracking_number, booking.label_url))
+
+    def forget_address(self) -> None:
+        """The request's call has its outcome: what was personal in it is not needed any more."""
+        request = self.request
+        self._answered.append((request.saga_id, request.step, request.generation))
 
     def move(self, parcel: Parcel, status: ShipmentStatus) -> None:
         """Hand over, cancel or recall a booked parcel."""
@@ -154,24 +174,36 @@ class Parcels(Workspace):
 
     def save(self) -> None:
         if self._booked:
-            self.database.send(INSERT_SHIPMENTS, columns(self._booked, 11))
+            self.database.send(INSERT_SHIPMENTS, columns(self._booked, 13))
         if self._moved:
             moved = self._moved
             self.database.send(MOVE_SHIPMENTS, columns(moved, 2), touches(len(moved)))
+        if self._answered:
+            self.database.send(FORGET_ADDRESS, columns(self._answered, 3))
 
 
 def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:
     """Rows of the tasks' sagas, but for those tasks that make their row only now."""
-    sagas = [task.about for task in tasks if not isinstance(task.message, unless)]
+    sagas = [_whose(task) for task in tasks if not isinstance(task.message, unless)]
     return database.fetch(statement, [sagas]) if sagas else []
 
 
-# Parcels wait for their carrier's hour; one that waits already goes on waiting for its own.
+def _whose(task: Task) -> UUID:
+    """The saga whose row a task is about. A call is about the one that it was wanted for."""
+    return UUID(task.message.subject) if isinstance(task.message, Call) else task.about
+
+
+# Parcels wait for their carrier's hour; one that waits already goes on waiting for its own. Our own
+# van takes what it may at once; a carrier outside is asked to come, once.
 WAIT_FOR_CARRIER = """
 INSERT INTO shipping_pickup (saga_id, due_at, plan, traceparent, causation_id)
 SELECT saga_id, now() + make_interval(secs => %b), plan, traceparent, causation_id
 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[])
   AS waiting (saga_id, plan, traceparent, causation_id)
+WHERE (%b OR EXISTS (SELECT FROM shipping_shipment AS shipment
+                     WHERE shipment.saga_id = waiting.saga_id AND shipment.carrier <> 'in-house'))
+  AND NOT EXISTS (SELECT FROM shipping_tracking AS tracking
+                  WHERE tracking.saga_id = waiting.saga_id)
 ORDER BY saga_id ON CONFLICT (saga_id) DO NOTHING
 """
 
@@ -195,4 +227,5 @@ class Pickups(Workspace):
     def save(self) -> None:
         if self._waiting:
             after = float(settings.HAND_OVER_AFTER)
-            self.database.send(WAIT_FOR_CARRIER, (after, *columns(self._waiting.values(), 4)))
+            waiting = columns(self._waiting.values(), 4)
+            self.database.send(WAIT_FOR_CARRIER, (after, *waiting, after > 0))

@@ -1,11 +1,13 @@
 """The shop's REST API as a customer's program sees it: tries again what may be tried again."""
 
+import contextlib
 import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -52,6 +54,14 @@ class OrderSeen:
         return self.status == "confirmed" or self.refusal is not None or self.wish == "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentSeen:
+    """A payment by card as its customer sees it."""
+
+    state: str  # among others card_needed and customer_needed
+    action_url: str | None  # the bank's page, where it wants to ask
+
+
 class ShopClient:
     """One platform's API. Any number of threads may share one client."""
 
@@ -60,11 +70,12 @@ class ShopClient:
         self._patience = patience
         self._local = threading.local()
 
-    def place(self, basket: Basket, *, token: str, key: str) -> str:
-        """Place an order; its id. Raises Refused or Unreachable. Repeated under the same key it
-        is the same order."""
+    def place(self, basket: Basket, *, token: str, key: str, card: str = "") -> str:
+        """Place an order, by card if there is one; its id. Raises Refused or Unreachable. Repeated
+        under the same key it is the same order."""
         headers = {"Idempotency-Key": key}
-        answer = self._ask("POST", "/api/v1/orders", token, headers=headers, json=order_of(basket))
+        order = order_of(basket, card)
+        answer = self._ask("POST", "/api/v1/orders", token, headers=headers, json=order)
         return str(answer["id"])
 
     def cancel(self, order_id: str, *, token: str, key: str) -> None:
@@ -85,6 +96,28 @@ class ShopClient:
             refusal=answer["refusal"]["code"] if answer["refusal"] else None,
             wish=wish["status"] if wish else None,
         )
+
+    def payment(self, order_id: str, *, token: str) -> PaymentSeen | None:
+        """How an order's payment by card stands; None before it has come to that. Raises Refused or
+        Unreachable."""
+        try:
+            answer = self._ask("GET", f"/api/v1/payments/{order_id}", token)
+        except Refused as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        return PaymentSeen(answer["state"], answer["action_url"])
+
+    def give_card(self, order_id: str, card: str, *, token: str) -> None:
+        """Pay an order by another card. Raises Refused or Unreachable."""
+        self._ask("POST", f"/api/v1/payments/{order_id}/cards", token, json={"card": card})
+
+    def answer_bank(self, action_url: str, *, agrees: bool) -> None:
+        """Do on the bank's page what a customer does there. Whether it was heard shows in the
+        payment."""
+        with contextlib.suppress(requests.RequestException):
+            answer = {"answer": "approve" if agrees else "fail"}
+            self._session().post(action_url, data=answer, timeout=TIMEOUT, allow_redirects=False)
 
     def _ask(self, method: str, path: str, token: str, **request: Any) -> Any:
         headers = request.pop("headers", {}) | {"Authorization": f"Token {token}"}
@@ -113,11 +146,12 @@ class ShopClient:
         return session
 
 
-def order_of(basket: Basket) -> dict[str, Any]:
+def order_of(basket: Basket, card: str = "") -> dict[str, Any]:
     """The body of the request. The address is made from the household's number: it is nobody's."""
+    payment = {"payment_method": "card", "card": card} if card else {"payment_method": "credit"}
     return {
         "currency": CURRENCY,
-        "payment_method": "credit",
+        **payment,
         "gift_wrap": wants_gift_wrap(basket),
         "lines": [
             {

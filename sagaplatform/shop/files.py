@@ -53,8 +53,17 @@ class ShopFiles:
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """--catalogue and --orders; where the baskets are, each command asks in its own way."""
-    parser.add_argument("--catalogue", type=Path, default=DATA / "products.csv", metavar="FILE")
+    parser.add_argument("--catalogue", type=readable, default=DATA / "products.csv", metavar="FILE")
     parser.add_argument("--orders", type=positive, metavar="N", help="the first N baskets only")
+
+
+def readable(text: str) -> Path:
+    """An argument that is a file."""
+    path = Path(text)
+    if not path.is_file():
+        advice = "give the path of a file in the format of data/README.md"
+        raise argparse.ArgumentTypeError(f"{text} is no file; {advice}")
+    return path
 
 
 def positive(text: str) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from waffle import get_waffle_switch_model
 
 from apps.inventory.services import set_stock
+from apps.notifications.services import set_contact
 from apps.orders.services import GIFT_WRAP
 from apps.payments.services import set_credit
 from apps.pricing.services import (
@@ -17,7 +18,7 @@ from apps.pricing.services import (
 from sagaplatform.shop.baskets import Product
 from sagaplatform.shop.client import CURRENCY
 from sagaplatform.shop.customers import open_customers
-from sagaplatform.shop.rules import Promotion, Shop
+from sagaplatform.shop.rules import Promotion, Shop, has_mail
 
 REASON = "demonstration shop"
 # The week of the baskets: a promotion that has ended was one of that week's.
@@ -44,6 +45,10 @@ def open_shop(shop: Shop, products: Mapping[str, Product]) -> None:
     user_ids = open_customers(shop.credit.keys())
     credit = {user_ids[household]: cents for household, cents in shop.credit.items()}
     set_credit(available=credit, currency=CURRENCY, reason=REASON)
+    for household, user_id in user_ids.items():
+        if has_mail(household):
+            address = f"household-{household}@example.com"
+            set_contact(customer_id=user_id, email=address, push_url="")
 
 
 def _running(promotion: Promotion) -> NewPromotion:

@@ -1,5 +1,6 @@
 """Places baskets as their households through a platform's REST API, and waits for each order."""
 
+import contextlib
 import random
 import time
 import zlib
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sagaplatform.shop.baskets import Basket
+from sagaplatform.shop.cards import Card, Payment, card_of
 from sagaplatform.shop.client import OrderSeen, Refused, ShopClient
 from sagaplatform.shop.progress import Progress
 from sagaplatform.shop.result import Result
@@ -26,6 +28,7 @@ class Settings:
     concurrency: int = 16  # requests at once
     rate: float | None = None  # orders per second at most; None: as fast as they are accepted
     cancel: int = 0  # percent of the orders that their customers wish to cancel
+    payment: Payment = Payment.CREDIT
     stall: float = 60.0  # seconds without any order's end after which the replay gives up
 
 
@@ -73,8 +76,11 @@ class Replay:
     def _place(self, basket: Basket, token: str) -> None:
         sent_at = datetime.now(UTC)
         key = f"{self._settings.run}-{basket.id}"
+        card = card_of(basket) if self._settings.payment.by_card(basket) else None
+        name = card.name if card else ""
         try:
-            order = Placed(self._client.place(basket, token=token, key=key), token, sent_at)
+            placed = self._client.place(basket, token=token, key=key, card=name)
+            order = Placed(placed, token, sent_at, card)
         except Refused as refusal:
             self.result.add_refused(refusal)
             return
@@ -94,7 +100,22 @@ class Replay:
             self.result.add_turned_down(refusal)
 
     def _look(self, order: Placed) -> OrderSeen:
-        return self._client.look(order.order_id, token=order.token)
+        seen = self._client.look(order.order_id, token=order.token)
+        if order.card and order.card.wants_attention and not seen.is_over:
+            self._pay(order, order.card)
+        return seen
+
+    def _pay(self, order: Placed, card: Card) -> None:
+        """Do what the payment waits for, if it does; another moment may come between, which the
+        next look shows."""
+        payment = self._client.payment(order.order_id, token=order.token)
+        if payment is None:
+            return
+        if payment.state == "customer_needed" and payment.action_url:
+            self._client.answer_bank(payment.action_url, agrees=card.agrees)
+        elif payment.state == "card_needed" and card.another:
+            with contextlib.suppress(Refused):
+                self._client.give_card(order.order_id, card.another, token=order.token)
 
     def _over(self, order: Placed, seen: OrderSeen) -> None:
         self.result.add_over(order, seen)

@@ -81,7 +81,7 @@ class Result:
             elif seen.refusal is None:
                 self.undone[AS_WISHED] += 1
             else:
-                self.undone[REASONS.get(seen.refusal, seen.refusal)] += 1
+                self.undone[_reason(seen.refusal, by_card=order.card is not None)] += 1
 
     @property
     def ended(self) -> int:
@@ -117,6 +117,12 @@ class Result:
             "sagas_per_second": round(self.rate, 1),
             "hanging": self.hanging,
         }
+
+
+def _reason(refusal: str, *, by_card: bool) -> str:
+    if by_card and refusal == "PaymentDeclined":
+        return "card declined"
+    return REASONS.get(refusal, refusal)
 
 
 def percentile(values: Sequence[float], share: int) -> float:

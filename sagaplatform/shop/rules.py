@@ -19,6 +19,7 @@ RULES = (
     "plus price in cents is divisible by 12.",
     "Credit: what the household's baskets cost; half of that if its number is divisible by 25.",
     "Gift wrap: wished for if the basket's id is divisible by 5.",
+    "Mail: a household whose number is divisible by 10 is told by e-mail too.",
 )
 
 UNWANTED_STOCK = 10
@@ -83,6 +84,11 @@ def shop_for(demand: Demand) -> Shop:
 def wants_gift_wrap(basket: Basket) -> bool:
     """Whether the customer asks for gift wrap."""
     return basket.id % 5 == 0
+
+
+def has_mail(household: int) -> bool:
+    """Whether the customer has given an e-mail address."""
+    return household % 10 == 0
 
 
 def _stock(product: str, demand: Demand) -> int:

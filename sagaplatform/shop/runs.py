@@ -10,6 +10,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from sagaplatform.shop.breaking import AtHalf, NoSuchBroker
+from sagaplatform.shop.cards import Payment
 from sagaplatform.shop.client import ShopClient, Unreachable
 from sagaplatform.shop.customers import UnknownHouseholds, lent_tokens
 from sagaplatform.shop.files import ShopFiles, positive
@@ -21,13 +22,14 @@ from sagaplatform.shop.replay import Replay, Settings
 from sagaplatform.shop.result import Result
 from sagaplatform.shop.rules import demand_of, shop_for
 from sagaplatform.shop.tables import print_complaints, print_shop
+from sagaplatform.shop.trouble import NoStandIn
 
 
 class NoAddress(Exception):
     """Nobody said where the platform is: give --url http://127.0.0.1:8000, or set WEB_PORT."""
 
 
-FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, NoAddress, NoSuchBroker)
+FAILURES = (UnusableFile, UnknownHouseholds, Unreachable, NoAddress, NoSuchBroker, NoStandIn)
 
 
 def load(files: ShopFiles, console: Console) -> None:
@@ -62,6 +64,7 @@ def replay(
         rate=options["rate"],
         cancel=options["cancel"],
         stall=options["stall"],
+        payment=Payment(options["payment"]),
     )
     with lent_tokens() as tokens, progress_on(console, total) as progress:
         told = AtHalf(progress, total, at_half) if at_half else progress
@@ -90,6 +93,12 @@ def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="PERCENT",
         help="of the orders are wished to be cancelled, each at a random moment",
+    )
+    add(
+        "--payment",
+        choices=[str(each) for each in Payment],
+        default=str(Payment.CREDIT),
+        help="store credit, one of Stripe's test cards, or half and half",
     )
     add("--run", default="", metavar="NAME", help="the same name again places no basket twice")
 

@@ -6,6 +6,7 @@ from rich.table import Table
 from sagaplatform.shop.files import ShopFiles
 from sagaplatform.shop.result import PERCENTILES, Result, percentile
 from sagaplatform.shop.rules import RULES, Demand, Shop
+from sagaplatform.shop.trouble import Account
 
 
 def print_shop(console: Console, demand: Demand, shop: Shop) -> None:
@@ -68,6 +69,18 @@ def _wishes(result: Result) -> dict[str, str]:
     for kind, count in result.turned_down.most_common():
         rows[f"  turned down: {kind.replace('_', ' ')}"] = f"{count:,}"
     return rows
+
+
+def print_account(console: Console, account: Account) -> None:
+    """What was asked of the gateway, and what went wrong there."""
+    rows = {"calls": f"{account.calls.total():,}"}
+    rows |= {f"  {name}": f"{count:,}" for name, count in account.calls.most_common()}
+    if account.faults:
+        rows["faults"] = f"{account.faults.total():,}"
+    for kind, count in account.faults.most_common():
+        rows[f"  {kind.replace('_', ' ')}"] = f"{count:,}"
+    rows["orders charged twice"] = f"{account.double_charges:,}"
+    print_rows(console, "The gateway", rows)
 
 
 def print_memory(console: Console, memory: dict[str, int]) -> None:

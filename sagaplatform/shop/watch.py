@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sagaplatform.shop.cards import Card
 from sagaplatform.shop.client import OrderSeen
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds, after a look at an order that goes on
@@ -20,6 +21,7 @@ class Placed:
     order_id: str
     token: str
     sent_at: datetime  # just before the first try of the request, by this machine's clock
+    card: Card | None = None  # None: paid with store credit
 
 
 class OrdersHang(Exception):

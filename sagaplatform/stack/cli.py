@@ -204,6 +204,9 @@ def _welcome(stack: Stack, logins: str) -> None:
     say()
     say(f"  Shop API  {address}/api/v1/orders   (docs/quickstart.md shows how to order)")
     say(f"  Admin     {address}/admin/")
+    for each in stack.stand_ins:
+        at = f"http://{ports.LOOPBACK}:{stack.ports[each.ports[0]]}"
+        say(f"  {each.page.format(address=at)}")
     say(f"  Logs      {_shown(stack.layout.logs)}/   (`make status` shows the processes)")
     for line in logins.strip().splitlines():
         say(f"  {line}")

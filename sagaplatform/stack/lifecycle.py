@@ -34,6 +34,8 @@ from sagaplatform.stack.errors import (
 from sagaplatform.stack.files import empty_folder, require_space, tail
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.processes import PLATFORM as PROCESSES
+from sagaplatform.stack.processes import Process
+from sagaplatform.stack.stand_ins import STAND_INS, StandIn
 from sagaplatform.stack.supervision import (
     PLATFORM,
     SERVERS,
@@ -61,6 +63,7 @@ class Stack:
     given: Given = field(init=False)
     kept: Secrets = field(init=False)
     brokers: int = field(init=False)  # of the local Kafka; 0: it is elsewhere
+    stand_ins: tuple[StandIn, ...] = field(init=False)  # for others' servers, beside the platform
     ports: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +76,9 @@ class Stack:
         self.kept = Secrets.load(self.layout.secrets)
         asked = {} if self.supervisor.runs() else self.environ  # what runs keeps its ports
         self.brokers = cluster.how_many(self.layout, self.environ, self.given.kafka)
-        names = ["web", "postgres", *broker_ports(self.brokers or 1)]
+        self.stand_ins = self._stand_ins()
+        beside = [port for each in self.stand_ins for port in each.ports]
+        names = ["web", "postgres", *beside, *broker_ports(self.brokers or 1)]
         self.ports = ports.choose(self.layout.ports, asked, names)
 
     @property
@@ -85,12 +90,34 @@ class Stack:
         names = cluster.names(self.brokers or 1)
         return ",".join(f"{ports.LOOPBACK}:{self.ports[each]}" for each in names)
 
+    def _stand_ins(self) -> tuple[StandIn, ...]:
+        """Those that nobody named the real one of; once something runs, those that run with it."""
+        if not self.supervisor.runs():
+            return tuple(each for each in STAND_INS if each.is_wanted(self.environ))
+        known = {state.name for state in self.supervisor.states(PLATFORM)}
+        return tuple(each for each in STAND_INS if each.process.name in known)
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """What `up` runs beside the servers. Stand-ins first: the platform asks them."""
+        return (*(each.process for each in self.stand_ins), *PROCESSES)
+
     def run_time(self) -> dict[str, str]:
         """The environment of the platform's processes."""
+        return {**self._servers(), **self._of_stand_ins()}
+
+    def _servers(self) -> dict[str, str]:
         basics = environment.basics(self.kept, self.ports["web"], self.environ)
         urls = self.given.databases or environment.run_time_urls(self.kept, self.ports["postgres"])
         copies = environment.copies(self.brokers, self.environ)
         return {**basics, **urls, **copies, environment.KAFKA: self.kafka}
+
+    def _of_stand_ins(self) -> dict[str, str]:
+        settings: dict[str, str] = {}
+        for each in self.stand_ins:
+            settings |= each.settings(self.ports, self.kept)
+            settings |= {ports.PORTS[port].variable: str(self.ports[port]) for port in each.ports}
+        return settings
 
     def owners(self) -> dict[str, str]:
         return self.given.owners or environment.owner_urls(self.kept, self.ports["postgres"])
@@ -101,7 +128,7 @@ class Stack:
         urls = environment.run_time_urls(self.kept, port, test=True)
         owners = environment.owner_urls(self.kept, port, test=True)
         own = {"KAFKA_TOPIC_PREFIX": "test.", "STACK_HOME": str(self.layout.home)}
-        return {**self.run_time(), **urls, **owners, **own}
+        return {**self._servers(), **urls, **owners, **own}
 
 
 # --- using
@@ -188,7 +215,7 @@ def _boot(stack: Stack) -> dict[str, str]:
     ports.require_free(stack.ports, wanted, layout.ports)
     servers = {} if given.databases else {"postgres": _postgres(stack)}
     servers |= {} if given.kafka else {"kafka": _kafka(stack)}
-    platform = [platform_program(process, layout) for process in PROCESSES]
+    platform = [platform_program(process, layout) for process in stack.processes]
     write_config(layout, [each for _, programs in servers.values() for each in programs], platform)
     stack.supervisor.start()
     return {name: called for name, (called, _) in servers.items()}
@@ -314,11 +341,12 @@ def start_platform(stack: Stack) -> None:
     """Start the platform's processes and wait until all run and the web pages answer."""
     alive = [state.name for state in stack.supervisor.states(PLATFORM) if state.alive]
     if "web" not in alive:
-        ports.require_free(stack.ports, ["web"], stack.layout.ports)
+        beside = [port for each in stack.stand_ins for port in each.ports]
+        ports.require_free(stack.ports, ["web", *beside], stack.layout.ports)
     if not alive:
         empty_folder(stack.layout.metrics)  # what earlier processes counted
     watcher = Watcher(stack.layout)
-    with step(f"the platform's {len(PROCESSES)} processes"):
+    with step(f"the platform's {len(stack.processes)} processes"):
         began = time.time()
         stack.supervisor.start_group(PLATFORM)
         _wait_until(stack, watcher, lambda: _web_answers(stack.ports["web"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from sagaplatform.stack.errors import BadPort, PortTaken
+from sagaplatform.stack.errors import BadPort, PortTaken, SamePort
 from sagaplatform.stack.files import read_json
 
 LOOPBACK = "127.0.0.1"
@@ -25,6 +25,10 @@ PORTS = {
     "postgres": Port("POSTGRES_PORT", 5433, "PostgreSQL"),
     "kafka": Port("KAFKA_PORT", 9092, "Kafka"),
     "kafka_controller": Port("KAFKA_CONTROLLER_PORT", 19092, "Kafka's controller"),
+    "gateway": Port("GATEWAY_PORT", 8350, "the stand-in for Stripe"),
+    "carrier": Port("CARRIER_PORT", 8360, "the stand-in for a carrier"),
+    "mail": Port("MAIL_PORT", 8025, "the page of caught mails"),
+    "smtp": Port("SMTP_PORT", 1025, "the server that catches mails"),
     "kafka-2": Port("KAFKA_PORT_2", 9092, "Kafka's broker 2"),
     "kafka-2_controller": Port("KAFKA_CONTROLLER_PORT_2", 19092, "Kafka's controller 2"),
     "kafka-3": Port("KAFKA_PORT_3", 9092, "Kafka's broker 3"),
@@ -59,7 +63,18 @@ def choose(
         asked = _asked(port.variable, environ)
         first = port.first + _further(file)
         chosen[name] = asked or kept.get(name) or first_free(first, chosen.values())
+    _require_different(chosen)
     return chosen
+
+
+def _require_different(chosen: Mapping[str, int]) -> None:
+    """Raise SamePort where two that are asked for, or kept, are one."""
+    named: dict[int, str] = {}
+    for name, number in chosen.items():
+        variable = PORTS[name].variable
+        other = named.setdefault(number, variable)
+        if other != variable:
+            raise SamePort(port=number, one=other, other=variable)
 
 
 def _further(file: Path) -> int:

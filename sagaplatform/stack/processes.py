@@ -7,8 +7,9 @@ from sagaplatform.stack.environment import CONTEXTS
 
 @dataclass(frozen=True)
 class Process:
-    """A process of the platform. `$NAME` in a command is a variable of app.env; `python` and what
-    else is installed there is taken from the virtual environment."""
+    """A process of the platform. `$NAME` in a command is a variable of app.env, `{home}` where the
+    stack keeps its things; `python` and what else is installed there is taken from the virtual
+    environment."""
 
     name: str
     command: str

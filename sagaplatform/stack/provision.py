@@ -18,6 +18,8 @@ LIMITS = {
     "idle_in_transaction_session_timeout": "60s",
 }
 
+# One at a time, until the connection ends: two that alter the same role fail.
+TAKE_LOCK = SQL("SELECT pg_advisory_lock(hashtext('provision'))")
 CREATE_ROLE = SQL("CREATE ROLE {role} LOGIN")
 SET_PASSWORD = SQL(
     "ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {password}"
@@ -46,14 +48,15 @@ OPEN_SCHEMA = (
 def provision(kept: Secrets, port: int, *, test: bool = False) -> None:
     """Bring roles and databases (`test`: the second set, test_saga_*) to the state described."""
     with postgres.connect(kept, port) as server:
+        server.execute(TAKE_LOCK)
         _provision_roles(server, kept.roles)
         for name in ("postgres", "template1"):
             server.execute(CLOSE_DATABASE.format(database=Identifier(name)))
         for alias in ALIASES:
             _provision_database(server, alias, database(alias, test=test))
-    for alias in ALIASES:
-        with postgres.connect(kept, port, database(alias, test=test)) as inside:
-            _open_schema(inside, alias)
+        for alias in ALIASES:
+            with postgres.connect(kept, port, database(alias, test=test)) as inside:
+                _open_schema(inside, alias)
 
 
 def _provision_roles(server: psycopg.Connection, passwords: Mapping[str, str]) -> None:

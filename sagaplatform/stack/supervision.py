@@ -70,7 +70,8 @@ class Program:
 
 def platform_program(process: Process, layout: Layout) -> Program:
     wrapper = [sys.executable, "-P", str(Path(__file__).with_name("with_env.py"))]
-    command = shlex.join([*wrapper, str(layout.app_env), *shlex.split(process.command)])
+    words = [word.format(home=layout.home) for word in shlex.split(process.command)]
+    command = shlex.join([*wrapper, str(layout.app_env), *words])
     return Program(
         process.name,
         command,

@@ -23,6 +23,9 @@ TITLES = {
     "beat": "the beat",
     "watchdog": "the watchdog",
     "alerts": "the alerts",
+    "gateway": "the stand-in for Stripe",
+    "carrier": "the stand-in for a carrier",
+    "mail": "the mail catcher",
 }
 
 

@@ -15,10 +15,13 @@ from django.urls import reverse
 from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
+from apps.contracts.notifications import SendConfirmation
 from apps.contracts.steps import PersonNeeded
 from apps.messaging.admin.acting import Act, Acting
 from apps.messaging.calls import work
 from apps.messaging.consumer import Failure, park
+from apps.notifications.models import Dispatch
+from apps.notifications.services import set_contact
 from apps.orders.models import ModeShare
 from apps.sagas.models import Approval, Case
 from sagaplatform.env import CONTEXTS
@@ -27,6 +30,7 @@ from tests.admin.sagas_world import act, person, saga_page
 from tests.admin.test_operating import CASES as OF_SAGAS
 from tests.fraud.desk import DEAR
 from tests.fraud.desk import Desk as FraudDesk
+from tests.handling import ask
 from tests.messaging.kit import new_saga, reserve
 from tests.sagas.listening import hear, news
 from tests.sagas.test_operations import stuck_undo
@@ -69,6 +73,15 @@ def review(databases: Databases) -> UUID:
     desk.check(DEAR)
     work("fraud")
     return desk.review_id()
+
+
+def dispatch(databases: Databases) -> UUID:
+    """A mail of which nobody knows."""
+    set_contact(customer_id=7, email="ada@mail.example", push_url="")
+    told = {"customer_id": 7, "currency": "EUR", "total_cents": 1}
+    ask("notifications", SendConfirmation(order_id=uuid7(), **told))
+    databases["notifications"].execute("UPDATE notifications_dispatch SET status = 'unknown'")
+    return Dispatch.objects.get().id
 
 
 def mode(databases: Databases) -> str:
@@ -121,6 +134,9 @@ ACTS = (
     Tried(LETTERS, "reveal", letter, "", "reveal_payload", status=200),
     Tried("fraud.review", "clear", review, raised("fraud_review"), "clear"),
     Tried("fraud.review", "refuse", review, raised("fraud_review"), "refuse"),
+    Tried(
+        "notifications.dispatch", "resend", dispatch, raised("notifications_dispatch"), "resend"
+    ),
     Tried(
         "orders.modeshare", "set", mode, raised("orders_modeshare"), "set_mode",
         lambda: {"percent": "30"},

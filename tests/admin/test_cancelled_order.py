@@ -75,7 +75,9 @@ def test_an_order_that_was_taken_back_is_told_to_its_end(support: Client, shop: 
         "The customer was told that the order is cancelled.",
     ]
     assert case.parcel[1].endswith(": kept back, for the customer cancelled")
-    assert texts(case.sent) == ["Your order is confirmed", "Your order is cancelled"]
+    assert texts(case.sent) == [
+        "Your order is confirmed", "Your money is on its way back", "Your order is cancelled",
+    ]  # fmt: skip
     assert [(each.what, each.amount) for each in case.money][-2:] == [
         ("Given back", "21.00 USD"),
         ("The shop has", "0.00 USD"),

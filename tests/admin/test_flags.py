@@ -1,5 +1,6 @@
 """What staff change in the admin: not without a reason, and never unseen."""
 
+import re
 from typing import Any
 
 import psycopg
@@ -273,6 +274,16 @@ def test_each_optional_step_has_a_switch_after_a_migration_and_it_is_off(
     found = dict(Switch.objects.values_list("name", "active"))
     assert found == {"check_fraud": False, "gift_wrap": False}
     assert "check_fraud" in operator.get("/admin/waffle/switch/").content.decode()
+
+
+def test_pages_call_them_flags(flag: Any, operator: Client, administrator: Client) -> None:
+    pages = ("", f"{flag.pk}/change/")
+    texts = [operator.get(f"/admin/waffle/switch/{each}").content.decode() for each in pages]
+    texts.append(administrator.get("/admin/waffle/switch/add/").content.decode())
+    for text in texts:
+        shown = re.sub(r"<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL)
+        assert re.search(r"\bflag", shown, re.IGNORECASE)
+        assert not re.search(r"\b(waffle|switch(es)?)\b", shown, re.IGNORECASE)
 
 
 def test_a_migration_leaves_switches_as_somebody_left_them(databases: Databases, flag: Any) -> None:

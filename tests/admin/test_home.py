@@ -135,6 +135,19 @@ def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> N
     }  # fmt: skip
 
 
+def test_a_provider_that_does_not_answer_is_named_with_what_waits_for_it(
+    support: Client, shop: Databases
+) -> None:
+    shop["payments"].execute(
+        "INSERT INTO payments_providerstate (name, failures, opened_at, retry_at, changed_at)"
+        " VALUES ('stripe', 5, now() - interval '3 minutes 10 seconds', now(), now())"
+    )
+    [payments] = [each for each in home_of(support)["services"] if each.name == "payments"]
+
+    assert payments.waiting[2].alarming
+    assert payments.waiting[2].note == "stripe silent for 3 min 10 s, 0 held back"
+
+
 def test_a_waiting_message_alarms_when_it_is_old(
     support: Client, day: dict[str, Order], shop: Databases
 ) -> None:
@@ -277,5 +290,5 @@ def test_it_takes_as_many_statements_with_many_sagas(
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
     assert passed == dict.fromkeys(CONTEXTS, 2) | {
-        "payments": 3, "fraud": 3, "inventory": 3, "sagas": 3 + 7,
+        "payments": 4, "fraud": 4, "inventory": 4, "sagas": 3 + 7,
     }  # fmt: skip

@@ -107,6 +107,9 @@ def test_a_place_that_is_none_leads_to_the_beginning(support: Client, token: str
     answer = support.get(MOVEMENTS, {"after": token})
 
     assert (answer.status_code, answer["Location"]) == (302, f"{MOVEMENTS}?e=1")
+    told = "The address asked for a filter that is not there, so everything is shown."
+    assert told in support.get(answer["Location"]).content.decode()
+    assert told not in support.get(MOVEMENTS).content.decode()
 
 
 def test_a_column_that_no_index_serves_is_not_sorted_by(support: Client) -> None:

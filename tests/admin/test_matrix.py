@@ -92,6 +92,9 @@ PAGES |= {
     "sagas_approval_withdraw": Page(("sagas.view_approval",)),
     "orders_modeshare_set": Page(("orders.view_modeshare", "orders.set_mode")),
     "orders_order_address": Page(("orders.view_order", "orders.reveal_order")),
+    "notifications_dispatch_address": Page(
+        ("notifications.view_dispatch", "notifications.reveal_dispatch")
+    ),
     "orders_order_case": Page(("orders.view_order", "sagas.view_saga"), post=200),
 }
 for _context in CONTEXTS:

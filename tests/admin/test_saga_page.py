@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.orders.models import Order
 from apps.sagas.admin import page as page_of_saga
+from apps.sagas.models import Saga
 from sagaplatform.env import CONTEXTS
 from tests.admin.world import act_on, client_of, confirmed_saga, note_for, park_for, undone_saga
 from tests.ops.world import buy, deliver
@@ -303,6 +304,14 @@ def test_a_live_sagas_page_asks_for_its_live_part(support: Client, running: Orde
     assert part.context["said"] == "It waits for freeze price."
     assert "<html" not in part.content.decode()
     assert dict(part.context["facts"])["Sending"] == "1 of 4"
+
+
+def test_what_stands_on_the_desk_is_not_sent_for_the_fifth_of_four_times(
+    support: Client, running: Order
+) -> None:
+    Saga.objects.filter(saga_id=running.saga_id).update(status="stuck", attempt=5)
+    facts = dict(support.get(f"/admin/sagas/saga/{running.saga_id}/live/").context["facts"])
+    assert facts["Sending"] == "5"
 
 
 def test_the_live_part_tells_where_the_saga_went(

@@ -17,6 +17,7 @@ from apps.messaging.audit import Actor, write_down
 from apps.messaging.consumer import Failure, park
 from apps.messaging.database import Database
 from apps.messaging.models import SubjectKind
+from apps.notifications.services import set_contact
 from apps.orders.models import Order
 from apps.pricing.services import NewPromotion, start_promotions
 from sagaplatform.env import CONTEXTS
@@ -76,13 +77,43 @@ def note_for(databases: Databases, saga_id: UUID, context: str = "inventory") ->
 
 
 # A call that was made for a saga, and a case that it had.
+TRIED = """
+INSERT INTO payments_cardattempt (call, number, saga_id, order_id, customer_id, card, status)
+VALUES ('call', 1, %s, %s, 7, 'pm_card_visa', 'given')
+"""
 CALL = """
 INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, subject, details,
   key, status, due_at, request, created_at, changed_at)
 VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '{}', 'x',
   'settled', now(), '{}', now(), now())
 """
+# What Stripe told about it, what was found, and a comparison of the books.
+TOLD = """
+INSERT INTO payments_stripeevent (id, type, object_id, saga_id, happened_at)
+VALUES ('evt_1', 'refund.failed', 're_1', %s, now())
+"""
+FOUND = """
+INSERT INTO payments_finding (id, key, kind, saga_id, reference, payment_intent, text)
+VALUES (gen_random_uuid(), 're_1', 'refund_failed', %s, 're_1', 'pi_1', 'The refund came back')
+"""
+COMPARED = """
+INSERT INTO payments_reconciliation (id, compared_at, since, seconds, compared, not_ours, complete,
+  differences, examples)
+VALUES (gen_random_uuid(), now(), now(), 1, 5, 0, true, 1, '["pi_1 differs"]')
+"""
 QUESTION = CALL.replace("payments_intent", "fraud_intent")
+RELEASED = CALL.replace("payments_intent", "shipping_intent")
+TRACKED = """
+INSERT INTO shipping_tracking (saga_id, reference, plan, traceparent, causation_id, changed_at)
+VALUES (%s, 'FC00000001', '', '', '', now())
+"""
+AWAITED = CALL.replace("payments_intent", "notifications_intent")
+DISPATCH = """
+INSERT INTO notifications_dispatch
+  (id, message_id, saga_id, order_id, customer_id, kind, channel, status)
+SELECT gen_random_uuid(), id, saga_id, order_id, customer_id, kind, 'email', 'sent'
+FROM notifications_customermessage WHERE saga_id = %s AND kind = 'confirmed'
+"""
 REVIEWED = """
 INSERT INTO fraud_review (id, saga_id, order_id, customer_id, currency, total_cents, country,
   reasons, status)
@@ -149,13 +180,22 @@ def fill_every_table(databases: Databases) -> None:
     order = confirmed_saga(databases)
     call_command("check_conservation", "--json", "--moment", "0", stdout=io.StringIO())
     databases["payments"].execute(CALL, [order.saga_id])
+    databases["payments"].execute(TRIED, [order.saga_id, order.pk])
+    databases["payments"].execute(TOLD, [order.saga_id])
+    databases["payments"].execute(FOUND, [order.saga_id])
+    databases["payments"].execute(COMPARED)
     databases["fraud"].execute(QUESTION, [order.saga_id])
+    databases["shipping"].execute(RELEASED, [order.saga_id])
+    databases["shipping"].execute(TRACKED, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
     databases["inventory"].execute(WAITED_FOR, [order.saga_id])
     databases["inventory"].execute(ARRIVED, [order.saga_id, order.pk])
     databases["orders"].execute(RETURNED, [order.pk, order.saga_id])
     databases["payments"].execute(PAID_BACK, [order.saga_id])
+    databases["notifications"].execute(AWAITED, [order.saga_id])
+    databases["notifications"].execute(DISPATCH, [order.saga_id])
+    set_contact(customer_id=7, email="ada@mail.example", push_url="")
     databases["sagas"].execute(CASE, [order.saga_id])
     databases["sagas"].execute(REQUEST, [order.saga_id])
     databases["sagas"].execute(LOGGED, [order.saga_id])

@@ -39,6 +39,7 @@ def test_a_deployment_has_its_contexts_and_nothing_of_others(
     assert set(CONTEXTS).intersection(found["imported"]) == set(contexts)
     assert ("admin/" in found["pages"]) == users
     assert ("api/v1/orders" in found["pages"]) == (users and "orders" in contexts)
+    assert ("webhooks/stripe" in found["pages"]) == ("payments" in contexts)
     assert {"health/live", "health/ready", "metrics"} <= set(found["pages"])
 
 

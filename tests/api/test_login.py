@@ -98,7 +98,7 @@ def test_a_login_says_what_is_missing() -> None:
             "type": "urn:sagaplatform:problem:invalid",
             "title": "Bad Request",
             "status": 400,
-            "detail": "Invalid input.",
+            "detail": "Correct what `errors` names, then send the request again.",
             "instance": "/api/v1/auth/login",
             "errors": [
                 {"pointer": "#/username", "detail": "This field may not be blank."},

@@ -49,6 +49,18 @@ def test_an_order_is_accepted(ada: Customer, databases: Databases) -> None:
     }
 
 
+def test_an_order_by_card_names_the_card_and_tells_where_its_payment_is(
+    ada: Customer, databases: Databases
+) -> None:
+    placed = ada.place(payment_method="card", card="pm_card_visa").json()
+
+    [(_, _, payload)] = outbox(databases["orders"])
+    assert (payload["payment_method"], payload["card"]) == ("card", "pm_card_visa")
+    order = ada.get(placed["links"]["self"]).json()
+    assert order["links"]["payment"] == f"/api/v1/payments/{placed['id']}"
+    assert "pm_card_visa" not in str(order)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

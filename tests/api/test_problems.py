@@ -14,13 +14,14 @@ from tests.scraping import closed_port
 
 Databases = dict[str, psycopg.Connection]
 LINE = BODY["lines"][0]
-PRODUCT = "Must be a product id of 1 to 64 characters."
+PRODUCT = "Must be a product id of 1 to 64 printable characters, not all blank."
 QUANTITY = "Must be a whole number of pieces from 1 to 10000."
 CENTS = "Must be a whole number of cents from 1 to 10000000."
 LINES = "Must be a list of 1 to 500 lines."
-TEXT = "Must be a text of 1 to 200 characters."
+TEXT = "Must be a text of 1 to 200 printable characters, not all blank."
 CURRENCY = "Must be a currency code of three capital letters: GBP."
 COUNTRY = "Must be a country code of two capital letters, such as GB."
+CARD = "Must be a payment method's id as Stripe gives it, pm_…: never send a card's number."
 MISSING = "Is missing."
 TWICE = "Is in an earlier line already; add the quantities up in one line."
 
@@ -81,11 +82,18 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
         ),
         ("payment_method", ..., ("#/payment_method", MISSING)),
         ("payment_method", "cash", ("#/payment_method", "Must be credit or card.")),
+        ("card", 4242, ("#/card", CARD)),
+        ("card", "4242424242424242", ("#/card", CARD)),
+        ("card", "tok_visa", ("#/card", CARD)),
+        ("card", "pm_card_visa\n", ("#/card", CARD)),
+        ("card", "pm_" + "x" * 65, ("#/card", CARD)),
+        ("card", "pm_card_visa", ("#/card", "Is for the payment_method card only.")),
         ("gift_wrap", "yes", ("#/gift_wrap", "Must be true or false.")),
         ("gift_wrap", 1, ("#/gift_wrap", "Must be true or false.")),
         ("address", ..., ("#/address", MISSING)),
         ("address", "London", ("#/address", "Must be an object.")),
         ("address/name", "", ("#/address/name", TEXT)),
+        ("address/name", "  ", ("#/address/name", TEXT)),
         ("address/street", "x" * 201, ("#/address/street", TEXT)),
         ("address/postal_code", "1" * 21, ("#/address/postal_code", TEXT.replace("200", "20"))),
         ("address/city", ..., ("#/address/city", MISSING)),
@@ -96,7 +104,8 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
             2199,
             (
                 "#/total_cents",
-                "Unknown field; known are currency, lines, payment_method, gift_wrap, address.",
+                "Unknown field; known are currency, lines, payment_method, card, gift_wrap,"
+                " address.",
             ),
         ),
     ],
@@ -108,6 +117,21 @@ def test_a_fault_is_named_with_its_place(
 
     assert (response.status_code, response.json()) == (400, invalid(fault))
     assert response["Content-Type"] == "application/problem+json"
+    assert set(counts(databases["orders"]).values()) == {0}
+
+
+def test_a_payment_by_card_names_the_card(ada: Customer, databases: Databases) -> None:
+    response = ada.place(payment_method="card")
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "type": "urn:sagaplatform:problem:card_missing",
+        "title": "The card is missing",
+        "status": 422,
+        "detail": "Send as `card` the id that Stripe gives the shop's page for it, pm_…. Never send"
+        " a card's number here.",
+        "instance": "/api/v1/orders",
+    }
     assert set(counts(databases["orders"]).values()) == {0}
 
 
@@ -235,7 +259,25 @@ def test_another_content_type(ada: Customer) -> None:
 
     assert response.status_code == 415
     assert response["Content-Type"] == "application/problem+json"
-    assert response.json()["type"] == "urn:sagaplatform:problem:unsupported_media_type"
+    assert response.json() == problem(
+        "unsupported_media_type",
+        "Unsupported Media Type",
+        415,
+        "Send the body as JSON, with a header Content-Type: application/json.",
+    )
+
+
+def test_an_answer_that_is_no_json(ada: Customer) -> None:
+    headers = {"Authorization": f"Token {ada.token}", "Accept": "text/html"}
+    response = Client().get("/api/v1/orders", headers=headers)
+
+    assert response.status_code == 406
+    assert response.json() == problem(
+        "not_acceptable",
+        "Not Acceptable",
+        406,
+        "Answers are application/json; let the header Accept allow it, or leave it out.",
+    )
 
 
 def test_another_method(ada: Customer) -> None:
@@ -243,14 +285,21 @@ def test_another_method(ada: Customer) -> None:
 
     assert (response.status_code, response["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
     assert response.json() == problem(
-        "method_not_allowed", "Method Not Allowed", 405, 'Method "DELETE" not allowed.'
+        "method_not_allowed",
+        "Method Not Allowed",
+        405,
+        "This address does not know that method; the header Allow names those that it knows.",
     )
 
 
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        (None, "Authentication credentials were not provided."),
+        (
+            None,
+            "Log in at /api/v1/auth/login, and send what it gives in a header"
+            " Authorization: Token ….",
+        ),
         ("Token nonsense", "This token is unknown or has expired; log in again."),
         ("Token \xff\xfe", "This token is unknown or has expired; log in again."),
     ],

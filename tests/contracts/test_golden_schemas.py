@@ -53,7 +53,8 @@ def test_every_message_is_there() -> None:
         CapturePayment PaymentCaptured CaptureFailed
         WrapGift GiftWrapped GiftWrapUnavailable UnwrapGift GiftUnwrapped
         CreateShipment ShipmentCreated ShipmentRefused CancelShipment ShipmentCancelled
-        ShipmentHandedOver SendConfirmation ConfirmationSent SagaEnded CreditInstead
+        ShipmentReleased ShipmentNotReleased ShipmentHandedOver
+        SendConfirmation ConfirmationSent SagaEnded CreditInstead
         CaseOpened CompensationHeld CompensationFree CancelRequested CancelAccepted CancelTooLate
         CancellationBegun RefuseCancellation CancellationRefused
         RecallShipment ShipmentRecalled ShipmentNotRecalled UnpackGift GiftUnpacked
@@ -111,6 +112,15 @@ def test_only_orders_and_shipping_hear_addresses_and_fraud_the_country() -> None
     }
     whole = ("name", "street", "postal_code", "city", "country")
     assert told == {"OrderCreated": whole, "CreateShipment": whole, "CheckFraud": ("country",)}
+
+
+def test_only_the_order_and_its_payment_hear_of_a_card() -> None:
+    told = {
+        name
+        for (name, _), message_type in MESSAGES.items()
+        if "card" in message_type.__struct_fields__
+    }
+    assert told == {"OrderCreated", "AuthorizePayment"}
 
 
 if __name__ == "__main__":

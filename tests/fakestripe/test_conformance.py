@@ -123,6 +123,7 @@ def objects(api: stripe.StripeClient, control: Control) -> Iterator[dict[str, An
         yield other.to_dict()
         control.advance(60)
         yield api.v1.refunds.retrieve(other.id).to_dict()
+    yield api.v1.disputes.retrieve(control.dispute(paid(api).id)).to_dict()
     control.set(processing_seconds=60)
     yield hold(api).to_dict()
     for charge in api.v1.charges.list().data:
@@ -152,7 +153,7 @@ def test_every_answer_has_the_shape_of_stripes_own(
         ]
         assert wrong == []
         seen.add(kind)
-    assert seen == {"payment_intent", "charge", "refund", "event"}
+    assert seen == {"payment_intent", "charge", "refund", "dispute", "event"}
 
 
 def test_an_error_has_the_shape_of_stripes_own(api: stripe.StripeClient) -> None:
@@ -171,6 +172,7 @@ CLASSES: dict[str, type[stripe.StripeObject]] = {
     "payment_intent": stripe.PaymentIntent,
     "charge": stripe.Charge,
     "refund": stripe.Refund,
+    "dispute": stripe.Dispute,
     "event": stripe.Event,
     "payment_method": stripe.PaymentMethod,
 }

@@ -12,16 +12,18 @@ import pytest
 from confluent_kafka import TopicPartition
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.utils.module_loading import import_string
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pytest_django import Settings
 
-from apps.messaging.context import contexts_with_intents
+from apps.messaging.context import Job, contexts, contexts_with_intents
 from apps.messaging.database import Database
+from apps.messaging.jobs import run_job
 from apps.messaging.kafka import new_consumer, topic_name
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import WORK_INTENTS
 from sagaplatform.beat import Scheduler
-from sagaplatform.celery import app, options
+from sagaplatform.celery import app, options, schedule
 from sagaplatform.stack.processes import BEAT as BEAT_PROCESS
 from sagaplatform.stack.processes import WORKER as WORKER_PROCESS
 from tests.kafka import empty
@@ -142,6 +144,7 @@ def test_two_beats_wake_workers_that_nobody_wakes_and_harm_nothing(works: Works)
 @pytest.fixture
 def two_contexts(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sagaplatform.celery.contexts_with_intents", lambda: ["payments", "orders"])
+    monkeypatch.setattr("sagaplatform.celery.contexts", lambda: [apps.get_app_config("pricing")])
 
 
 def test_beat_sweeps_each_context_every_two_seconds(two_contexts: None) -> None:
@@ -168,6 +171,38 @@ def test_what_operations_staff_changed_outlives_a_restart_of_beat(two_contexts: 
     assert set(Scheduler(app=app).schedule) == {"sweep intents of orders"}
     payments.refresh_from_db()
     assert (payments.interval, payments.enabled) == (slow, False)
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pricing has a job, which is to do nothing."""
+    job = Job("count_stars", "tests.messaging.working.do_nothing", every=7)
+    monkeypatch.setattr(apps.get_app_config("pricing"), "jobs", (job,))
+
+
+def test_beat_asks_for_each_job_of_a_context(counting: None, databases: Databases) -> None:
+    found = schedule()["count stars of pricing"]
+    assert (found["task"], found["args"], found["schedule"]) == (
+        "messaging.run_job", ["pricing", "count_stars"], 7,
+    )  # fmt: skip
+
+
+def test_a_job_is_carried_out_by_its_name_and_others_are_passed_over(
+    counting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("tests.messaging.working.do_nothing", lambda: done.append("counted"))
+    assert run_job("pricing", "count_stars")
+    assert done == ["counted"]
+    assert not run_job("pricing", "count_grains")
+    assert not run_job("elsewhere", "count_stars")
+    assert done == ["counted"]
+
+
+def test_every_declared_job_can_be_found() -> None:
+    jobs = [job for each in contexts() for job in each.jobs]
+    assert {each.name for each in jobs} >= {"stripe_events", "ending_holds", "reconciliation"}
+    assert all(callable(import_string(each.run)) for each in jobs)
 
 
 # --- the app

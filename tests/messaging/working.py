@@ -76,3 +76,7 @@ class Works:
     def stop(self) -> None:
         for process in list(self.processes):
             self.end(process, signal.SIGKILL)
+
+
+def do_nothing() -> None:
+    """A job for tests."""

@@ -132,9 +132,9 @@ def unconstrained(notifications: psycopg.Connection) -> Iterator[psycopg.Connect
     name = "notifications_once_per_order_and_kind"
     notifications.execute(f"DROP INDEX {name}")
     yield notifications
-    notifications.execute(f"TRUNCATE {table}")
+    notifications.execute(f"TRUNCATE {table} CASCADE")
     notifications.execute(
-        f"CREATE UNIQUE INDEX {name} ON {table} (order_id, kind) WHERE NOT (kind = 'refunded')"
+        f"CREATE UNIQUE INDEX {name} ON {table} (order_id, kind) WHERE NOT (kind = 'returned')"
     )
 
 

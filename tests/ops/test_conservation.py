@@ -41,7 +41,7 @@ def test_a_sound_platform_breaks_no_law(world):
     proof = prove(AT_ONCE)
     assert [verdict.faults for verdict in proof.verdicts] == [()] * len(proof.verdicts)
     assert {verdict.law.id for verdict in proof.verdicts} == {
-        "I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9",
+        "I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I11",
     }  # fmt: skip
     assert proof.holds
     checked = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}

@@ -443,7 +443,7 @@ BREAKS = [
     ),
     (
         "notifications",
-        "DELETE FROM notifications_customermessage WHERE kind = 'refunded'",
+        "DELETE FROM notifications_customermessage WHERE kind = 'returned'",
         "I1",
         "its saga ended confirmed, but the customer was told 0 times",
     ),

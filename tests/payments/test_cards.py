@@ -49,6 +49,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 AUTHORIZED = PaymentAuthorized(amount_cents=1500, payment_method=PaymentMethod.CARD)
 CAPTURED = PaymentCaptured(amount_cents=1500)
 REFUNDED = PaymentRefunded(amount_cents=1500)
+OPERATIONS = ("authorize", "capture", "give_back", "return")
 
 
 class Till:
@@ -158,7 +159,7 @@ def test_a_declined_card_is_a_refusal(till: Till) -> None:
     till.authorize()
     work("payments")
 
-    declined = PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=1500)
+    declined = PaymentDeclined(code=DeclineCode.CARD_DECLINED, wanted_cents=1500, decline_code="no")
     assert till.told() == [("do", declined)]
     assert (till.log(), till.payment()) == (("refused", 1), None)
 
@@ -490,8 +491,7 @@ def test_a_call_that_may_have_been_made_is_not_withdrawn_by_a_breaker(till: Till
 def test_a_worker_whose_lease_ran_out_records_nothing(till: Till) -> None:
     till.authorize()
     table = IntentTable(Database("payments"))
-    slow = table.claim(57)
-    assert slow
+    [slow] = table.claim(57, OPERATIONS, 1)
     till.time_passes()
     assert work("payments") == 1
     told = till.told()
@@ -537,7 +537,7 @@ def test_an_undo_that_waited_is_not_refused_by_a_handler_of_ours(
 
 def test_a_claimed_call_is_nobody_else_s(till: Till) -> None:
     till.authorize()
-    claims = at_once(*[lambda: IntentTable(Database("payments")).claim(57)] * 4)
+    claims = at_once(*[lambda: IntentTable(Database("payments")).claim(57, OPERATIONS, 9)] * 4)
 
     assert len([each for each in claims if each]) == 1
     assert not [each for each in claims if isinstance(each, Exception)]
@@ -554,7 +554,7 @@ def test_a_worker_claims_one_call_also_where_postgresql_believes_that_there_is_n
         till.saga_id = uuid7()
         till.authorize()
 
-    assert IntentTable(Database("payments")).claim(57)
+    assert len(IntentTable(Database("payments")).claim(57, OPERATIONS, 1)) == 1
 
     assert sorted(status for _, status, _ in till.intents()) == ["claimed", *["due"] * 4]
 

@@ -11,15 +11,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from uuid_utils.compat import uuid7
 
+from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import wake
 from apps.payments import gateways
+from tests.kafka import empty
 from tests.payments.test_cards import Till
 from tests.standin import VARIABLE, StandInGateway
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_SECONDS = 60
 WORKER = ("manage.py", "run_worker")
+AT_ONCE = 3  # calls of a worker
 
 
 class Hands:
@@ -29,7 +33,8 @@ class Hands:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         gateway = {VARIABLE: str(folder / "gateway.db")}
-        self.environ = {**os.environ, **gateway, "CARD_GATEWAY": "tests.standin.StandInGateway"}
+        gateway |= {"CARD_GATEWAY": "tests.standin.StandInGateway"}
+        self.environ = {**os.environ, **gateway, "STRIPE_CONCURRENCY": str(AT_ONCE)}
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / "celery.log").open("ab") as log:
@@ -109,25 +114,60 @@ def test_a_commit_wakes_a_worker_without_any_sweep(till: Till, hands: Hands) -> 
 
 
 def test_a_worker_that_is_killed_costs_the_others_nothing(till: Till, hands: Hands) -> None:
-    """Its partitions come back after the session's time; its call when its lease has run out."""
-    first = hands.processes[0]
-    hands.start(*WORKER)
-    till.gateway.will("authorize", "slow:60")
-    till.authorize()
+    """Its partitions come back after the session's time; its calls when their leases have run out,
+    and each has its effect once."""
+    till.gateway.will("authorize", *["slow:60"] * AT_ONCE)
+    for _ in range(AT_ONCE):
+        till.saga_id = uuid7()
+        till.authorize()
     hands.wait_until(
-        lambda: till.intents()[0][1] == "claimed", "nobody claimed the call", again=sweep
+        lambda: till.gateway.calls("authorize") == AT_ONCE, "no calls were begun", again=sweep
     )
+    assert [status for _, status, _ in till.intents()] == ["claimed"] * AT_ONCE
+    [first] = hands.processes
     first.kill()
     first.wait()
     hands.processes.remove(first)
+    hands.start(*WORKER)
     till.time_passes()
 
-    def one_may_be_stuck_in_the_slow_call() -> None:
-        till.time_passes()
-        sweep()
+    hands.wait_until(lambda: all_settled(till), "nobody took over", again=sweep)
+    assert till.gateway.effects("authorize") == len(till.gateway.keys("authorize")) == AT_ONCE
+    assert till.gateway.calls("authorize") == 2 * AT_ONCE
 
+
+def test_wake_ups_that_are_lost_with_the_broker_s_topic_cost_no_call(
+    till: Till, hands: Hands
+) -> None:
+    [worker] = hands.processes
+    worker.send_signal(signal.SIGSTOP)
+    till.authorize()  # its wake-up is sent, and lost
+    empty(WAKE_UPS)
+    worker.send_signal(signal.SIGCONT)
+
+    hands.wait_until(lambda: answered(till), "the sweep found nothing", again=sweep)
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_its_calls_and_begins_none(
+    till: Till, hands: Hands
+) -> None:
+    [worker] = hands.processes
+    till.gateway.will("authorize", *["slow:6"] * AT_ONCE)
+    for _ in range(AT_ONCE + 2):
+        till.saga_id = uuid7()
+        till.authorize()
     hands.wait_until(
-        lambda: answered(till), "nobody took over", again=one_may_be_stuck_in_the_slow_call
+        lambda: till.gateway.calls("authorize") == AT_ONCE, "no calls were begun", again=sweep
     )
-    assert till.gateway.effects("authorize") == 1
-    assert len(till.gateway.keys("authorize")) == 1
+
+    worker.send_signal(signal.SIGTERM)
+
+    assert worker.wait(PATIENCE_SECONDS) == 0
+    hands.processes.remove(worker)
+    states = sorted(status for _, status, _ in till.intents())
+    assert states == ["due", "due", *["settled"] * AT_ONCE]
+    assert till.gateway.calls("authorize") == till.gateway.effects("authorize") == AT_ONCE
+
+
+def all_settled(till: Till) -> bool:
+    return {status for _, status, _ in till.intents()} == {"settled"}

@@ -70,6 +70,12 @@ def test_the_address_is_needed_until_the_parcel_is_booked() -> None:
     }
 
 
+def test_the_card_is_needed_until_it_is_charged() -> None:
+    needing = [each for each in WRAPPED.steps if "card" in inputs_from(WRAPPED, each)]
+    assert needing[-1] == "authorize_payment"
+    assert "card" in PLACE_ORDER.personal
+
+
 def test_the_wish_itself_is_no_input() -> None:
     assert "gift_wrap" not in inputs_from(WRAPPED, "create_order")
 

@@ -25,7 +25,8 @@ FOREIGN = {"postgres", "kafka"}  # images of others
 ONCE = {"migrate", "topics"}  # run at each start and end
 # What the compose file does not ask for: it is no developer's machine, and its Kafka is its own.
 DECIDED = {
-    "DEBUG", "KAFKA_TOPIC_PREFIX", "KAFKA_REPLICATION", "KAFKA_MIN_INSYNC",
+    "DEBUG", "CARD_GATEWAY", "STRIPE_API_BASE",
+    "KAFKA_TOPIC_PREFIX", "KAFKA_REPLICATION", "KAFKA_MIN_INSYNC",
     "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
 }  # fmt: skip
 INSTRUCTIONS = list(instructions("Dockerfile"))

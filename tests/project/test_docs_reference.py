@@ -66,6 +66,7 @@ def test_a_message_tells_its_place_its_reader_and_its_fields() -> None:
         Field(
             "available_cents", "int | None", "None", "None where there is nothing to compare with"
         ),
+        Field("decline_code", "str", "''", "the bank's, of a card"),
     ]
 
 

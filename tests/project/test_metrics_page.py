@@ -12,6 +12,9 @@ from prometheus_client import REGISTRY
 from apps.messaging import metrics as messaging
 from apps.messaging.gauges import MEASURES
 from apps.messaging.scrape import ERRORS, LAG
+from apps.notifications import metrics as notifications
+from apps.payments import metrics as payments
+from apps.payments.metrics import MEASURES as OF_PAYMENTS
 from apps.sagas import metrics as sagas
 from apps.sagas.metrics import MEASURES as OF_SAGAS
 from sagaplatform.metrics import LEFT_OUT, RequestMetrics
@@ -25,6 +28,9 @@ MESSAGING_METRICS = (
     messaging.MESSAGES_HANDLED, messaging.MESSAGES_PARKED, messaging.BARRIER_DECISIONS,
     messaging.BATCH_SIZE, messaging.BATCH_SECONDS, messaging.OUTBOX_SWEPT,
 )  # fmt: skip
+PAYMENT_METRICS = (payments.WEBHOOKS, payments.EVENTS)
+NOTIFICATIONS_METRICS = (notifications.DISPATCHES, notifications.BOUNCES)
+ALL_MEASURES = (*MEASURES, *OF_SAGAS, *OF_PAYMENTS, *notifications.MEASURES)
 SAGA_METRICS = (sagas.STEP_DURATION, sagas.COMPENSATIONS)
 
 
@@ -35,7 +41,7 @@ def registered() -> set[str]:
         f"{family.name}_total" if family.type == "counter" else family.name
         for family in REGISTRY.collect()
     }
-    read = {gauge.name for each in (*MEASURES, *OF_SAGAS) for gauge in each.gauges}
+    read = {gauge.name for each in ALL_MEASURES for gauge in each.gauges}
     ours = {name for name in counted if not name.startswith(FOREIGN)}
     return ours | read | {LAG.name, ERRORS.name}
 
@@ -49,9 +55,9 @@ def test_the_page_lists_what_is_registered_and_nothing_else() -> None:
 
 def test_the_page_tells_the_labels() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \|([\w, ]*)\|", PAGE, re.MULTILINE))
-    read = [gauge for each in (*MEASURES, *OF_SAGAS) for gauge in each.gauges]
+    read = [gauge for each in ALL_MEASURES for gauge in each.gauges]
     given = {each.name: list(each.labels) for each in (*read, LAG, ERRORS)}
-    counted = SAGA_METRICS + MESSAGING_METRICS
+    counted = SAGA_METRICS + MESSAGING_METRICS + PAYMENT_METRICS + NOTIFICATIONS_METRICS
     given |= {each.describe()[0].name: list(each._labelnames) for each in counted}
 
     labels = {name.removesuffix("_total"): cell for name, cell in told.items()}
@@ -92,7 +98,7 @@ def test_promtool_accepts_the_rules(promtool: str) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout
-    assert "SUCCESS: 14 rules found" in result.stdout
+    assert "SUCCESS: 17 rules found" in result.stdout
 
 
 def test_the_rules_say_what_they_should(promtool: str, tmp_path: Path) -> None:

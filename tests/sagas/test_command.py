@@ -141,7 +141,8 @@ def test_cases_are_assigned_and_noted(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("show", "nonsense"), "is no id"),
+        (("show", "nonsense"), "is no id; `manage.py sagas list` shows ids"),
+        (("note", "nonsense", "--reason", "x"), "is no id; `manage.py sagas cases` shows ids"),
         (("show", uuid7()), "There is no saga or order"),
         (("compensate", uuid7(), "--reason", "x", "--yes"), "There is no saga or order"),
         (("note", uuid7(), "--reason", "x"), "There is no open case"),

@@ -83,7 +83,10 @@ def test_the_refusal_is_remembered_with_its_reason() -> None:
     assert scenario.saga.cause == Cause(
         step="authorize_payment",
         type="PaymentDeclined",
-        payload='{"code":"insufficient_credit","wanted_cents":1500,"available_cents":400}',
+        payload=(
+            '{"code":"insufficient_credit","wanted_cents":1500,"available_cents":400,'
+            '"decline_code":""}'
+        ),
         reason="Your store credit of 4.00 does not cover 15.00",
     )
 

@@ -41,7 +41,10 @@ def test_a_refusal_that_waits_sends_nothing_and_forgets_nothing() -> None:
     assert scenario.saga.cause == Cause(
         step="authorize_payment",
         type="PaymentDeclined",
-        payload='{"code":"insufficient_credit","wanted_cents":1500,"available_cents":400}',
+        payload=(
+            '{"code":"insufficient_credit","wanted_cents":1500,"available_cents":400,'
+            '"decline_code":""}'
+        ),
         reason=reason,
     )
     assert scenario.outcome is Outcome.REFUSED

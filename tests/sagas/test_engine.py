@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -9,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
 from apps.contracts.orders import CancelOrder, CancelRequested, OrderCancelled
-from apps.contracts.payments import CapturePayment
+from apps.contracts.payments import AuthorizePayment, CapturePayment
+from apps.contracts.plan import Plan
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
 from apps.contracts.shipping import ShipmentHandedOver
@@ -29,7 +31,7 @@ from apps.processes import LIVE
 from apps.sagas.errors import UnknownSaga
 from apps.sagas.handlers import LISTENERS
 from tests.sagas.listening import created, hear, news, order
-from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE, WRAPPED
+from tests.sagas.scenarios import CREATED, PLAIN, REFUSALS, SUCCESSES, UNDONE, WRAPPED
 from tests.threads import at_once
 
 
@@ -263,6 +265,24 @@ def test_the_plan_is_the_one_it_started_with(owner: psycopg.Connection, saga_id:
 
     assert messages(sent) == [("WrapGift", "wrap_gift", "do")]
     assert sent[0].plan == WRAPPED.to_header()
+
+
+@pytest.mark.parametrize("plan", [PLAIN, WRAPPED])
+def test_the_card_gets_to_its_payment_and_into_no_history(
+    owner: psycopg.Connection, saga_id: UUID, plan: Plan
+) -> None:
+    start = msgspec.structs.replace(CREATED, order_id=saga_id, card="pm_card_visa")
+    hear(news(saga_id, "create_order", start, plan=plan.to_header()))
+    hear(news(saga_id, "reserve_stock", SUCCESSES["reserve_stock"], plan=plan.to_header()))
+    sent = hear(news(saga_id, "freeze_price", SUCCESSES["freeze_price"], plan=plan.to_header()))
+
+    [command] = [each.message for each in sent]
+    assert isinstance(command, AuthorizePayment)
+    assert command.card == "pm_card_visa"
+    assert "pm_card_visa" not in str(rows(owner, "SELECT * FROM sagas_sagastep"))
+    hear(news(saga_id, "authorize_payment", SUCCESSES["authorize_payment"], plan=plan.to_header()))
+    kept = rows(owner, "SELECT * FROM sagas_saga") + rows(owner, "SELECT * FROM sagas_sagastep")
+    assert "pm_card_visa" not in str(kept)
 
 
 def test_the_address_leaves_the_row(owner: psycopg.Connection, saga_id: UUID) -> None:

@@ -290,6 +290,20 @@ def test_a_step_that_waited_has_all_its_attempts_again() -> None:
     scenario.is_overdue().expects_undo_of("reserve_stock")
 
 
+@pytest.mark.parametrize("step", ["authorize_payment", "capture_payment"])
+def test_a_step_that_waits_again_and_again_is_never_given_up(step: str) -> None:
+    """A provider that does not answer is asked anew every half minute, for as long as it takes."""
+    scenario = waiting_for(step)
+    for minute in range(20):
+        scenario.waits(NOON.replace(minute=minute), "The bank does not answer").expects()
+        assert scenario.wait == NOON.replace(minute=minute)
+        if minute % 3 == 0:  # the next telling comes late
+            scenario.is_overdue().expects(COMMANDS[step])
+
+    scenario.stands(Status.RUNNING).answers(SUCCESSES[step])
+    assert scenario.outcome is Outcome.DONE
+
+
 def test_a_compensation_may_wait_too() -> None:
     scenario = waiting_for("create_shipment").answers(REFUSALS["create_shipment"])
 

@@ -155,6 +155,7 @@ def test_it_keeps_what_the_steps_ahead_need() -> None:
     scenario = tracked(["create_order"])
     assert set(scenario.inputs) == {
         "order_id", "customer_id", "currency", "lines", "total_cents", "payment_method", "address",
+        "card",
     }  # fmt: skip
     scenario.happens("reserve_stock", StockReserved(lines=LINES))
     assert "payment_method" in scenario.inputs
@@ -167,6 +168,17 @@ def test_a_step_that_waits_gets_its_time() -> None:
 
     assert scenario.wait == until
     scenario.notes_that(("waits", "3-D Secure")).expects().stands(Status.RUNNING)
+
+
+def test_a_step_that_waits_again_gets_its_time_again() -> None:
+    scenario = tracked(BY_EVENTS.steps[:3])
+    for hour in (12, 13, 14):
+        until = datetime(2026, 3, 1, hour, tzinfo=UTC)
+        scenario.happens("authorize_payment", StepWaits(reason="it does not answer", until=until))
+        assert scenario.wait == until
+    scenario.stands(Status.RUNNING)
+    assert scenario.saga
+    assert scenario.saga.driver is Driver.EVENTS
 
 
 def test_that_another_step_waits_is_nothing_to_wait_for() -> None:

@@ -87,6 +87,7 @@ def test_the_start_is_followed_and_nothing_is_asked(
     assert (status, driver, pending, cause) == ("running", "events", ["reserve_stock", "do"], "")
     assert set(inputs) == {
         "order_id", "customer_id", "currency", "lines", "total_cents", "payment_method", "address",
+        "card",
     }  # fmt: skip
 
 

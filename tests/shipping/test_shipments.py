@@ -1,5 +1,6 @@
 """Booking parcels, cancelling them and handing them over."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
@@ -21,7 +22,8 @@ from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import Task
 from apps.messaging.request import Request
 from apps.shipping import selectors
-from apps.shipping.carriers import InHouseCarrier, reference_of
+from apps.shipping.carrier_api import Booking
+from apps.shipping.carriers import IN_HOUSE, Consignment, InHouseCarrier, reference_of
 from apps.shipping.errors import ShipmentHasLeft, ShipmentNotBooked
 from apps.shipping.handlers import cancel_shipment
 from apps.shipping.selectors import HandedOver, ShipmentEffects
@@ -31,6 +33,7 @@ from tests.shipping.desk import (
     BOOKED,
     CANCELLED,
     HANDED_OVER,
+    HOME,
     booked,
     cancel,
     hand_over,
@@ -197,8 +200,11 @@ def test_the_checks_see_what_left_and_what_is_open(shipping: psycopg.Connection)
 
 @pytest.mark.parametrize(("pieces", "parcels"), [(1, 1), (20, 1), (21, 2), (60, 3)])
 def test_a_parcel_holds_twenty_pieces(pieces: int, parcels: int) -> None:
-    booking = InHouseCarrier().book(uuid7(), pieces)
-    assert booking is not None
+    wanted = Consignment(
+        saga_id=uuid7(), order_id=uuid7(), address=HOME, pieces=pieces, carrier=IN_HOUSE
+    )
+    booking = InHouseCarrier().book(wanted, "", datetime.now(UTC))
+    assert isinstance(booking, Booking)
     assert booking.parcels == parcels
 
 

@@ -25,6 +25,9 @@ class FakePlatform:
         self.end_of: Callable[[str], str | None] = lambda key: "confirmed"
         self.cancel: Callable[[str], Answer] = lambda key: (202, {"status": "requested"})
         self.wish_of: Callable[[str], str | None] = lambda key: None
+        self.payment_of: Callable[[str], Answer] = lambda key: (404, {})
+        self.cards: dict[str, str] = {}  # given in place of a declined one, by Idempotency-Key
+        self.bank: dict[str, str] = {}  # the customer's answer, by Idempotency-Key
         self.lock = threading.Lock()
 
     def place(self, key: str, token: str, body: dict[str, Any]) -> Answer:
@@ -56,7 +59,18 @@ def fake_platform() -> Iterator[FakePlatform]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            key = self.path.rpartition("/")[2]
+            if self.path.startswith("/bank/"):
+                platform.bank[key] = sent
+                self._answer(303, {})
+                return
+            body = json.loads(sent)
+            if self.path.endswith("/cards"):
+                key = self.path.split("/")[-2]
+                platform.cards[key] = body["card"]
+                self._answer(*platform.payment_of(key))
+                return
             token = self.headers["Authorization"]
             if self.path.endswith("/cancellations"):
                 self._answer(*platform.cancel(self.path.split("/")[-2]))
@@ -64,7 +78,9 @@ def fake_platform() -> Iterator[FakePlatform]:
             self._answer(*platform.place(self.headers["Idempotency-Key"], token, body))
 
         def do_GET(self) -> None:
-            self._answer(*platform.look(self.path.rpartition("/")[2]))
+            key = self.path.rpartition("/")[2]
+            asked = platform.payment_of if "/payments/" in self.path else platform.look
+            self._answer(*asked(key))
 
         def log_message(self, *args: object) -> None:
             """Nothing: the tests look at what came."""

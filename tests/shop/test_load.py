@@ -107,6 +107,9 @@ def test_a_household_that_is_no_customer_says_what_to_do(databases):
 def test_a_missing_file_is_one_sentence(databases, tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("load_catalogue", catalogue=tmp_path / "none.csv")
+    for option in ("--catalogue", "--baskets"):  # told before anything is started
+        with pytest.raises(CommandError, match="is no file; give the path of a file"):
+            call_command("demo", option, str(tmp_path / "none.csv"), "--help")
 
 
 def test_baskets_without_any_of_the_catalogue_are_refused(databases, files):

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from sagaplatform.shop.baskets import Basket, BasketLine
+from sagaplatform.shop.cards import Payment
 from sagaplatform.shop.client import OrderSeen, ShopClient, Unreachable
 from sagaplatform.shop.progress import LineProgress
 from sagaplatform.shop.replay import Replay, Settings, changes_mind, paced
@@ -22,9 +23,11 @@ def platform():
         yield platform
 
 
-def replay(platform, *, stall=30.0, patience=30.0, baskets=BASKETS, cancel=0):
+def replay(
+    platform, *, stall=30.0, patience=30.0, baskets=BASKETS, cancel=0, payment=Payment.CREDIT
+):
     client = ShopClient(platform.url, patience)
-    settings = Settings(run="run", concurrency=4, stall=stall, cancel=cancel)
+    settings = Settings(run="run", concurrency=4, stall=stall, cancel=cancel, payment=payment)
     progress = LineProgress(Console(quiet=True), len(baskets))
     return Replay(client, settings, progress).run(baskets, "token-{}".format)
 
@@ -179,3 +182,50 @@ def test_a_rate_is_kept():
 def test_percentiles_are_of_the_nearest_rank(share, value):
     assert percentile([4.0, 1.0, 3.0, 2.0], share) == value
     assert percentile([], share) == 0.0
+
+
+# --- cards
+
+
+def test_half_of_the_baskets_are_paid_by_card_by_rule(platform):
+    replay(platform, payment=Payment.MIXED)
+    cards = {key: body.get("card") for key, body in platform.bodies.items()}
+    assert [cards[f"run-{each}"] for each in (1, 2, 3, 7, 13)] == [
+        "pm_card_visa",
+        None,
+        "pm_card_threeDSecure2Required",
+        "pm_card_visa_chargeDeclinedStolenCard",
+        "pm_card_visa_chargeDeclinedInsufficientFunds",
+    ]
+    assert platform.bodies["run-1"]["payment_method"] == "card"
+    assert platform.bodies["run-2"]["payment_method"] == "credit"
+
+
+def test_customers_do_what_their_payment_waits_for(platform):
+    done = {"run-13": platform.cards, "run-3": platform.bank}
+    needed = {
+        "run-13": {"state": "card_needed", "action_url": None},
+        "run-3": {"state": "customer_needed", "action_url": f"{platform.url}/bank/run-3"},
+    }
+    platform.payment_of = lambda key: (200, needed[key]) if key in needed else (404, {})
+    platform.end_of = lambda key: "confirmed" if key in done.get(key, [key]) else None
+    result = replay(platform, payment=Payment.CARD)
+    assert result.confirmed == 20
+    assert platform.cards == {"run-13": "pm_card_visa"}
+    assert platform.bank == {"run-3": "answer=approve"}
+
+
+def test_who_does_not_agree_says_so_and_takes_another_card(platform):
+    asked = {"state": "customer_needed", "action_url": f"{platform.url}/bank/run-19"}
+    declined = {"state": "card_needed", "action_url": None}
+    platform.payment_of = lambda key: (200, declined if platform.bank else asked)
+    platform.end_of = lambda key: "confirmed" if key != "run-19" or platform.cards else None
+    assert replay(platform, payment=Payment.CARD, baskets=[BASKETS[18]]).confirmed == 1
+    assert platform.bank == {"run-19": "answer=fail"}
+    assert platform.cards == {"run-19": "pm_card_visa"}
+
+
+def test_a_declined_card_is_told_from_credit_that_is_short(platform):
+    platform.end_of = lambda key: "PaymentDeclined" if key in ("run-7", "run-8") else "confirmed"
+    result = replay(platform, payment=Payment.MIXED)
+    assert result.undone == {"card declined": 1, "credit short": 1}

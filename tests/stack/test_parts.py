@@ -22,13 +22,23 @@ from sagaplatform.stack.errors import (
     NotOurs,
     OtherBrokers,
     PortTaken,
+    SamePort,
 )
 from sagaplatform.stack.files import empty_folder, own_folder
 from sagaplatform.stack.layout import Layout, checkout
+from sagaplatform.stack.lifecycle import Stack
 from sagaplatform.stack.processes import PLATFORM
 from sagaplatform.stack.watch import Watcher
 
 # --- ports
+
+
+def test_two_servers_cannot_have_one_port(tmp_path: Path) -> None:
+    asked = {"POSTGRES_PORT": "5500", "KAFKA_CONTROLLER_PORT": "5500"}
+    with pytest.raises(SamePort) as refusal:
+        ports.choose(tmp_path / "ports.json", asked)
+    told = "POSTGRES_PORT and KAFKA_CONTROLLER_PORT are both 5500. Give one of them another port."
+    assert str(refusal.value) == told
 
 
 def test_ports_are_kept(tmp_path: Path) -> None:
@@ -108,6 +118,30 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     for name in ("open", "link"):
         with pytest.raises(NotOurs, match="can be written by others"):
             own_folder(tmp_path / name, 0o700)
+
+
+# --- stand-ins
+
+
+@pytest.mark.parametrize("named", [{}, {"STRIPE_API_KEY": ""}, {"STRIPE_API_KEY": "sk_test_local"}])
+def test_the_shop_takes_cards_through_a_stand_in_until_the_real_one_is_named(
+    tmp_path: Path, named: dict[str, str]
+) -> None:
+    stack = Stack(Layout(checkout(), tmp_path), named)
+    stack.open()
+    assert "gateway" in [each.name for each in stack.processes]
+    told = stack.run_time()
+    assert told["STRIPE_API_BASE"] == f"http://127.0.0.1:{stack.ports['gateway']}"
+    assert told["STRIPE_API_KEY"] == "sk_test_local"
+    assert told["STRIPE_WEBHOOK_SECRET"].startswith("whsec_")
+    assert "STRIPE_API_KEY" not in stack.testing()
+
+
+def test_a_key_of_stripes_is_all_that_it_takes_to_do_without_the_stand_in(tmp_path: Path) -> None:
+    stack = Stack(Layout(checkout(), tmp_path), {"STRIPE_API_KEY": "sk_test_theirs"})
+    stack.open()
+    assert "gateway" not in [each.name for each in stack.processes]
+    assert not [name for name in stack.run_time() if name.startswith("STRIPE")]
 
 
 # --- programs
@@ -282,6 +316,15 @@ def test_make_bench_measures_the_mode_that_is_named() -> None:
     assert bench("MODE=choreographed", "BENCH=--json").split() == [
         "--only", '"choreographed,floor-choreographed,dbos"', "--json",
     ]  # fmt: skip
+
+
+def test_make_demo_reads_its_arguments_before_it_starts_anything() -> None:
+    lines = make("--dry-run", "demo", "ORDERS=0", "KILL_BROKER=2").splitlines()
+    arguments = [line.partition(" manage.py demo ")[2].split() for line in lines]
+    given = ["--orders", '"0"', "--kill-broker", '"2"']
+    first = arguments.index([*given, "--help", ">/dev/null"])
+    assert arguments.index(given) > first
+    assert not any("stack run" in line for line in lines[: first + 1])
 
 
 def test_nothing_imports_django() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -151,6 +152,12 @@ def test_provisioning_again_changes_nothing(servers: Servers) -> None:
         assert app.execute("SELECT id FROM history").fetchall() == [(1,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):  # no right has come back
             app.execute("DELETE FROM history")
+
+
+def test_several_may_provision_at_once(servers: Servers) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(lifecycle._provision, servers.stack) for _ in range(8)]
+    assert [each.exception() for each in done] == [None] * 8
 
 
 def test_the_databases_of_the_tests_are_others_with_the_same_roles(servers: Servers) -> None:

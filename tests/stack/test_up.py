@@ -44,8 +44,10 @@ def test_up_tells_what_it_does_and_where_things_are(running: Running) -> None:
     port = running.trial.ports["WEB_PORT"]
     assert f"Shop API  http://127.0.0.1:{port}/api/" in output
     assert f"Admin     http://127.0.0.1:{port}/admin/" in output
+    cards = running.trial.ports["GATEWAY_PORT"]
+    assert f"Cards     http://127.0.0.1:{cards}/   (a stand-in for Stripe" in output
     assert "Login     agent / stand-in" in output
-    for text in ("PostgreSQL", "databases and roles", "Kafka 4.3.1", "migrate_all", "13 processes"):
+    for text in ("PostgreSQL", "databases and roles", "Kafka 4.3.1", "migrate_all", "15 processes"):
         assert text in output
 
 
@@ -102,7 +104,7 @@ def test_ctrl_c_stops_everything_without_a_word_too_many(new_trial: NewTrial) ->
 
 
 @pytest.mark.parametrize(
-    "moment", ["creating the data directory", "databases and roles", "migrate_all", "13 processes"]
+    "moment", ["creating the data directory", "databases and roles", "migrate_all", "15 processes"]
 )
 def test_ctrl_c_during_the_start_leaves_nothing_and_the_next_start_works(
     new_trial: NewTrial, moment: str

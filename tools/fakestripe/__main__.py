@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import socket
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ from .gateway import Gateway
 from .store import Store
 
 HOST = "127.0.0.1"
+SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105  its name
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,10 +62,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
     parser.add_argument("--data", required=True, metavar="FILE", help="SQLite; made if missing")
     parser.add_argument("--webhook", metavar="URL", help="where events are sent; is kept")
-    parser.add_argument("--webhook-secret", metavar="whsec_...", help="what they are signed with")
+    parser.add_argument(
+        "--webhook-secret",
+        metavar="whsec_...",
+        default=os.environ.get(SECRET, ""),
+        help=f"what they are signed with; by default {SECRET} of the environment",
+    )
     given = parser.parse_args(arguments)
-    if bool(given.webhook) != bool(given.webhook_secret):
-        parser.error("--webhook and --webhook-secret go together")
+    if given.webhook and not given.webhook_secret:
+        parser.error(f"--webhook needs --webhook-secret, or {SECRET} in the environment")
     return given
 
 

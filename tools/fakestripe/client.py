@@ -90,6 +90,14 @@ class Control:
         answer = self._post(f"payments/{payment}/authenticate", approved=approved)
         return str(answer["status"])
 
+    def dispute(self, payment: str, *, reason: str = "fraudulent") -> str:
+        """Let the cardholder's bank dispute a payment; returns the dispute's id."""
+        return str(self._post(f"payments/{payment}/dispute", reason=reason)["id"])
+
+    def close_dispute(self, dispute: str, *, won: bool) -> None:
+        """Decide a dispute."""
+        self._post(f"disputes/{dispute}/close", won=won)
+
     def reset(self) -> None:
         """Forget everything but where webhooks go."""
         self._post("reset")
@@ -128,10 +136,13 @@ class Control:
 class Server:
     """A server in a process of its own, ended with the `with` block."""
 
+    module = "tools.fakestripe"
+    control_type = Control
+
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.process = process
         self.address = address
-        self.control = Control(address)
+        self.control = self.control_type(address)
 
     @classmethod
     def start(cls, data: str | Path, *arguments: str, port: int = 0) -> Self:
@@ -140,7 +151,7 @@ class Server:
             [
                 sys.executable,
                 "-m",
-                __package__,
+                cls.module,
                 "--port",
                 str(port),
                 "--data",
@@ -155,7 +166,7 @@ class Server:
         line = process.stdout.readline()
         if not line:
             process.stdout.close()
-            raise RuntimeError(f"fakestripe ended with code {process.wait()}")
+            raise RuntimeError(f"{cls.module} ended with code {process.wait()}")
         return cls(process, line.split()[-1])
 
     def stop(self) -> None:

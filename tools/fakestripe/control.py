@@ -50,6 +50,18 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
     approved: bool
 
 
+class Disputed(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a cardholder's bank wants the money back, in Stripe's words."""
+
+    reason: str = "fraudulent"
+
+
+class Decided(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose the money of a dispute is: the shop's, if it has won."""
+
+    won: bool
+
+
 class Wrong(Exception):
     """A request to the control API that makes no sense; the message says why."""
 
@@ -77,6 +89,8 @@ class Control:
             ("GET", "ledger", self.ledger),
             ("GET", "calls", self.calls),
             ("GET", "deliveries", self.deliveries),
+            ("POST", "payments/{id}/dispute", self.dispute),
+            ("POST", "disputes/{id}/close", self.close_dispute),
             ("POST", "reset", self.reset),
         ]
         for method, path, handler in doors:
@@ -130,6 +144,25 @@ class Control:
             )
         self.webhooks.wake()
         return {"status": asked.body["status"]}
+
+    async def dispute(self, request: web.Request) -> Json:
+        """Let the cardholder's bank dispute a payment."""
+        given, payment = await read(request, Disputed), request.match_info["id"]
+        return self._bank(lambda: self.gateway.operations.disputes.open(payment, given.reason))
+
+    async def close_dispute(self, request: web.Request) -> Json:
+        """Decide a dispute."""
+        given, dispute = await read(request, Decided), request.match_info["id"]
+        return self._bank(lambda: self.gateway.operations.disputes.close(dispute, won=given.won))
+
+    def _bank(self, move: Callable[[], Json]) -> Json:
+        try:
+            with self.gateway.store.transaction():
+                body = move()
+        except LookupError as error:
+            raise Wrong(str(error)) from error
+        self.webhooks.wake()
+        return {"id": body["id"], "status": body["status"]}
 
     async def reset(self, request: web.Request) -> Json:
         """Forget everything but where webhooks go; the clock is right again."""

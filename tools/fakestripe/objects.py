@@ -188,6 +188,51 @@ def refund(charge: Json, amount: int, params: Json, created: int) -> Json:
     }  # fmt: skip
 
 
+EVIDENCE = (
+    "access_activity_log", "billing_address", "cancellation_policy",
+    "cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication",
+    "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature",
+    "duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id",
+    "product_description", "receipt", "refund_policy", "refund_policy_disclosure",
+    "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address",
+    "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number",
+    "uncategorized_file", "uncategorized_text",
+)  # fmt: skip
+
+
+def dispute(charge: Json, reason: str, created: int, due_by: int) -> Json:
+    """The cardholder's bank wants the money back, all of it."""
+    brand = charge["payment_method_details"]["card"]["brand"]
+    card = {"brand": brand, "case_type": "chargeback", "network_reason_code": None}
+    return {
+        "id": new_id("dp"),
+        "object": "dispute",
+        "amount": charge["amount_captured"] - charge["amount_refunded"],
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": created,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": due_by,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "is_charge_refundable": False,
+        "livemode": False,
+        "metadata": {},
+        "network_reason_code": None,
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": {"card": {**card, "network": brand}, "type": "card"},
+        "reason": reason,
+        "status": "needs_response",
+    }
+
+
 def event(type: str, subject: Json, created: int, request: Json, waiting: int) -> Json:
     """That something happened to an object, with the object as it was then."""
     return {

@@ -9,6 +9,7 @@ import stripe.params as shapes
 
 from .bank import Bank
 from .clock import Clock
+from .disputes import Disputes
 from .errors import StripeError, no_such
 from .events import Events
 from .faults import Operation
@@ -65,6 +66,7 @@ class Operations:
         self.bank = Bank(store, clock, events, self.timers)
         self.intents = Intents(store, clock, events, self.bank)
         self.refunds = Refunds(store, clock, events, self.timers)
+        self.disputes = Disputes(store, clock, events)
         self.routes = self._routes(Listing(store))
 
     def find(self, method: str, path: str) -> tuple[Route, str]:
@@ -105,6 +107,8 @@ class Operations:
             route("GET", "/v1/refunds", Operation.LIST, shapes.RefundListParams,
                   PAGE | {"payment_intent", "charge"}, "refund[]",
                   lambda _, params: listing.refunds(params)),
+            route("GET", "/v1/disputes/ID", Operation.RETRIEVE, shapes.DisputeRetrieveParams,
+                  NO_PARAMETERS, "dispute", self._retrieve("dispute", "dispute")),
             route("GET", "/v1/charges/ID", Operation.RETRIEVE, shapes.ChargeRetrieveParams,
                   NO_PARAMETERS, "charge", self._retrieve("charge", "charge")),
             route("GET", "/v1/charges", Operation.LIST, shapes.ChargeListParams,

@@ -7,7 +7,9 @@ from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +22,7 @@ from apps.messaging.display import document, in_one_line, label, link, moment, m
 
 LABELLED = {"status", "kind", "decision"}
 PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
+UNKNOWN_FILTER = "The address asked for a filter that is not there, so everything is shown."
 Cell = Callable[[models.Model], object]
 
 
@@ -65,6 +68,14 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     # Columns to sort by: each with the indexed field that gives the order, which has no nulls.
     sorted_by: ClassVar[dict[str, str]] = {}
     currency: ClassVar[str] = "currency"  # the attribute of a row that tells it; empty: none does
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Says so where Django shows all, in place of what a wrong address asked for."""
+        if ERROR_FLAG in request.GET:
+            messages.warning(request, UNKNOWN_FILTER)
+        return super().changelist_view(request, extra_context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from apps.ops.conservation.gateway import as_payments_says, read_books
 from apps.ops.conservation.laws import (
+    GATEWAY,
     LAWS_OF_VIEWS,
     laws_of_returns,
     laws_of_sagas,
@@ -56,10 +58,14 @@ def prove(patience: Patience | None = None) -> Proof:
 
 
 def look(patience: Patience) -> Sight:
-    """All laws on one moment of all databases."""
+    """All laws on one moment of all databases. The gateway is read just before, where there is
+    one: it takes a while, and no snapshot should be held for it."""
+    books = read_books()
     with snapshots() as now:
         view = View.at(now, patience)
         tallies: Tallies = {law: Tally() for law in LAWS_OF_VIEWS}
+        if books:
+            tallies[GATEWAY] = as_payments_says(books, patience.gateway)
         for law, check in LAWS_OF_VIEWS.items():
             check(view, tallies[law])
         of_sagas, unsettled = look_at_sagas(view)

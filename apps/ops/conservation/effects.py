@@ -93,7 +93,7 @@ def of_shipment(row: shipping.ShipmentEffects) -> Effects:
 SENT_BY = {  # by kind
     "confirmed": "send_confirmation",
     "cancelled": "send_cancellation",
-    "refunded": "send_return_notice",
+    "returned": "send_return_notice",
 }
 
 

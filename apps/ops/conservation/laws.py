@@ -34,7 +34,9 @@ LINES = Law("I1", "what is returned of a line is in the order's returns")
 WISHES = Law("I1", "a wish to cancel stands as its order does")
 CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
 AUDIT = Law("I9", "everything that a person did to a saga is in the audit")
+CARRIER = Law("I11", "what is booked with a carrier outside is booked there, and nothing else is")
 REVERSE = Law("I8", "steps are undone in reverse, each once")
+GATEWAY = Law("I10", "Stripe holds, took and gave back what payments says")
 
 LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     ACCOUNTS: database_laws.accounts,
@@ -55,6 +57,7 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     WISHES: database_laws.wishes,
     CASES: database_laws.cases,
     AUDIT: database_laws.audit,
+    CARRIER: platform_laws.carriers_bookings,
 }
 
 

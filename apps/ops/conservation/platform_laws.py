@@ -3,14 +3,19 @@
 from collections.abc import Collection, Iterator
 from uuid import UUID
 
+from django.conf import settings
+from requests import RequestException
+
 from apps.inventory import selectors as inventory
-from apps.ops.conservation.proof import Tally, View
+from apps.ops.conservation.proof import Fault, Tally, View
 from apps.ops.conservation.sagas_seen import chunks
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
 from apps.sagas import selectors as sagas
 from apps.sagas.state import Status
+from apps.shipping import reconciliation
 from apps.shipping import selectors as shipping
+from apps.shipping.errors import NoDefiniteAnswer
 
 
 def open_things(view: View, tally: Tally) -> None:
@@ -74,6 +79,19 @@ def _left_unpaid(confirmed: bool, paid: bool) -> Iterator[str]:
         yield "its parcel left the house, but its order is not confirmed"
     if not paid:
         yield "its parcel left the house, but it is not paid"
+
+
+def carriers_bookings(view: View, tally: Tally) -> None:
+    """Where a carrier outside is chosen. One that does not answer proves nothing, and is told."""
+    if not settings.CARRIER_URL:
+        return
+    try:
+        compared = reconciliation.compare()
+    except (RequestException, NoDefiniteAnswer) as error:
+        tally.look("the carrier", iter([f"could not be asked: {type(error).__name__}"]))
+        return
+    tally.checked = compared.checked
+    tally.faults += [Fault(f"parcel {which}", how) for which, how in compared.differences]
 
 
 def accepted_orders(view: View, tally: Tally) -> None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 
+from apps.payments.differences import GRACE
+
 EXAMPLES = 5
 
 
@@ -42,6 +44,10 @@ class Tally:
         """Count one thing, and what is wrong with it."""
         self.checked += 1
         self.faults.extend(Fault(subject, text) for text in texts)
+
+    def fault(self, subject: str, text: str) -> None:
+        """Something is wrong that is counted already."""
+        self.faults.append(Fault(subject, text))
 
 
 Tallies = dict["Law", Tally]
@@ -85,11 +91,15 @@ class Patience:
     # After a confirmed end until the parcel has left; late is not lost.
     shipping: timedelta = field(default_factory=lambda: timedelta(seconds=_hand_over_by()))
     second_look: float = 2.0  # seconds until the second look at what differs
+    gateway: timedelta = GRACE  # after a card payment moved, before it is compared with Stripe
+
+
+COLLECTED_WITHIN = 3 * 24 * 3600  # seconds: a carrier outside comes when it comes, over a weekend
 
 
 def _hand_over_by() -> int:
-    """Seconds: five minutes after the carrier's hour."""
-    return int(settings.HAND_OVER_AFTER) + 300
+    """Seconds: five minutes after the carrier's hour; a carrier outside may take days."""
+    return int(settings.HAND_OVER_AFTER) + (COLLECTED_WITHIN if settings.CARRIER_URL else 300)
 
 
 class Unfinished(NamedTuple):

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from django.urls import reverse
 
+from apps.contracts.values import PaymentMethod
 from apps.orders.models import (
     Cancellation,
     Order,
@@ -55,6 +56,7 @@ def summary(order: Order) -> dict[str, Any]:
 def detail(order: Order) -> dict[str, Any]:
     """An order with all that its customer may know of it."""
     return summary(order) | {
+        "links": {"self": url_of(order.id)} | _payment(order),
         "payment_method": order.payment_method,
         "gift_wrap": {"wished": order.gift_wrap, "planned": is_wrapped(order)},
         "address": {
@@ -69,6 +71,13 @@ def detail(order: Order) -> dict[str, Any]:
         "cancellation": _prospect(order),
         "returns": _returnable(order),
     }
+
+
+def _payment(order: Order) -> dict[str, str]:
+    """Where a payment by card tells how it stands and what it needs. That is payments', which need
+    not run here: so the address is written, not looked up."""
+    by_card = order.payment_method == PaymentMethod.CARD
+    return {"payment": f"/api/v1/payments/{order.id}"} if by_card else {}
 
 
 def cancellation(wish: Cancellation) -> dict[str, Any]:

@@ -7,16 +7,17 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from apps.contracts.values import Address, Line, PaymentMethod, PricedLine, RefundTo
-from apps.orders.api.errors import InvalidRequest
+from apps.contracts.values import Address, CardId, Line, PaymentMethod, PricedLine, RefundTo
+from apps.orders.api.errors import CardMissing, InvalidRequest
 
 Body = TypeVar("Body")
 
 # Printable: no control characters (PostgreSQL takes no NUL), at least one that is no space.
 PRINTABLE = r"^(?=.*\S)[^\x00-\x1f\x7f]+\Z"
+CHARACTERS = "printable characters, not all blank"
 ProductId = Annotated[
     str,
-    Meta(max_length=64, pattern=PRINTABLE, description="a product id of 1 to 64 characters"),
+    Meta(max_length=64, pattern=PRINTABLE, description=f"a product id of 1 to 64 {CHARACTERS}"),
 ]
 Quantity = Annotated[
     int, Meta(ge=1, le=10_000, description="a whole number of pieces from 1 to 10000")
@@ -25,10 +26,10 @@ Cents = Annotated[
     int, Meta(ge=1, le=10_000_000, description="a whole number of cents from 1 to 10000000")
 ]
 Text = Annotated[
-    str, Meta(max_length=200, pattern=PRINTABLE, description="a text of 1 to 200 characters")
+    str, Meta(max_length=200, pattern=PRINTABLE, description=f"a text of 1 to 200 {CHARACTERS}")
 ]
 PostalCode = Annotated[
-    str, Meta(max_length=20, pattern=PRINTABLE, description="a text of 1 to 20 characters")
+    str, Meta(max_length=20, pattern=PRINTABLE, description=f"a text of 1 to 20 {CHARACTERS}")
 ]
 Country = Annotated[
     str,
@@ -73,6 +74,7 @@ class OrderBody(
         Meta(min_length=1, max_length=500, description="a list of 1 to 500 lines"),
     ]
     payment_method: Annotated[PaymentMethod, Meta(description="credit or card")]
+    card: CardId = ""  # for payment_method card
     gift_wrap: Annotated[bool, Meta(description="true or false")] = False
     address: AddressBody
 
@@ -123,13 +125,18 @@ def read_cancellation(data: Any) -> CancellationBody:
 
 
 def read_order(data: Any) -> OrderBody:
-    """The order that a client asks for. Raises InvalidRequest naming everything that is wrong."""
+    """The order that a client asks for. Raises InvalidRequest naming everything that is wrong, and
+    CardMissing."""
     try:
         body = msgspec.convert(data, OrderBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, OrderBody))) from None
     if twice := list(_products_twice(body.lines)):
         raise InvalidRequest(errors=twice)
+    if body.card and body.payment_method is not PaymentMethod.CARD:
+        raise InvalidRequest(errors=[_fault("#/card", "Is for the payment_method card only.")])
+    if body.payment_method is PaymentMethod.CARD and not body.card:
+        raise CardMissing
     return body
 
 

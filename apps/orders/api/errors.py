@@ -22,6 +22,16 @@ class InvalidRequest(Problem):
     default_detail = "Correct what `errors` names, then send the request again."
 
 
+class CardMissing(Problem):
+    status_code = 422
+    title = "The card is missing"
+    default_code = "card_missing"
+    default_detail = (
+        "Send as `card` the id that Stripe gives the shop's page for it, pm_…. Never send a card's "
+        "number here."
+    )
+
+
 class IdempotencyKeyMissing(Problem):
     status_code = 400
     title = "The Idempotency-Key is missing"

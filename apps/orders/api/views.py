@@ -52,6 +52,7 @@ class OrdersView(APIView):
                 currency=body.currency,
                 lines=body.lines,
                 payment_method=body.payment_method,
+                card=body.card,
                 gift_wrap=body.gift_wrap,
                 address=body.address,
                 idempotency_key=_idempotency_key(request),

@@ -122,7 +122,8 @@ def facts_of(history: History) -> list[tuple[str, object]]:
     if saga.ended_at:
         return [("Took", took(saga.ended_at - saga.started_at)), ("Ended", moment(saga.ended_at))]
     leg = history.legs.get(saga.pending_step or "")
-    attempt = f"{saga.attempt} of {leg.step.patience.attempts}" if leg else saga.attempt
+    most = leg.step.patience.attempts if leg else 0
+    attempt = f"{saga.attempt} of {most}" if saga.attempt <= most else str(saga.attempt)
     by_events = saga.driver == Driver.EVENTS
     sent = saga.pending_step and not saga.paused_until and not by_events
     next_is = "The engine takes over" if by_events else "Next sending"

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
 from apps.messaging.context import contexts_with_intents
+from apps.messaging.dispatching import close_dispatchers
 from apps.messaging.errors import MessagingError, TopicsMissing
 from apps.messaging.kafka import admin_client
 from apps.messaging.topics import WAKE_UPS, missing_topics
@@ -24,7 +25,10 @@ class Command(BaseCommand):
         worker = app.Worker(
             quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
         )
-        worker.start()
+        try:
+            worker.start()
+        finally:
+            close_dispatchers()
         if worker.exitcode:
             raise SystemExit(worker.exitcode)
 

@@ -36,6 +36,7 @@ from tests.reliability.crash.points import (
 from tests.reliability.crash.stage import CONSUMERS, WORKERS, Stage
 from tests.reliability.crash.way import ENGINE, Asked
 
+DECIDER = Role(Job.CONSUMER, ENGINE)
 PATIENCE_SECONDS = 60
 AT_ONCE = Patience(moment=timedelta(0), second_look=1.0)
 PARTITIONS = 2
@@ -225,6 +226,11 @@ class Kit:
             "the engine to act",
         )
         watch.look()
+        if scenario.time is Time.WISHED and DECIDER in stage.dead():
+            # Else who is late may answer before the wish is heard again, or after: that is chance.
+            watch.until_dead(DECIDER)
+            stage.start(DECIDER)
+            watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the wish to be heard")
         if case.role == absent and not spent.exists():
             self._arm(case.role, case.failpoint, case.asked, spent, scenario)
         else:
@@ -399,7 +405,7 @@ def missing(scenario: Scenario, case: Case) -> tuple[Role, str, Asked]:
     if dies_in_its_call(case):
         return case.role, case.failpoint, late
     if case.role == WATCHDOG and not way.by_events:
-        return Role(Job.CONSUMER, ENGINE), "batch.after_commit", way.before(late)
+        return DECIDER, "batch.after_commit", way.before(late)
     if context := way.outside(late):
         return Role(Job.WORKER, context), CLAIMED, late
     return Role(Job.CONSUMER, way.context(late)), "batch.before_commit", late

@@ -93,6 +93,7 @@ def test_every_process_that_a_message_concerns_can_die_of_it() -> None:
         "inventory consumer": 4,
         "payments consumer": 4,
         "orders consumer": 6,  # tells its customer of two, and sends nothing
+        "notifications consumer": 3,  # keeps in mind whose news these are
     }
     assert of(found, Role(Job.CONSUMER, "inventory")) == [
         ("batch.before_commit", "reserve_stock@do"),
@@ -154,6 +155,7 @@ def test_by_events_a_context_dies_of_what_its_neighbour_tells() -> None:
         "inventory consumer": 4,
         "payments consumer": 4,
         "orders consumer": 6,
+        "notifications consumer": 3,
     }
     assert of(found, Role(Job.CONSUMER, "inventory")) == [
         ("batch.before_commit", "reserve_stock@do"),

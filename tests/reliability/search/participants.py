@@ -41,7 +41,7 @@ AN_ID = UUID(int=1)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NO = "no"
 MAKE, GIVE_BACK = "make", "give_back"
-CALL = OutsideCall(None, None, None, msgspec.Struct, 1.0, frozenset())  # type: ignore[arg-type]
+CALL = OutsideCall(None, None, None, msgspec.Struct, 1.0, frozenset(), None)  # type: ignore[arg-type]
 
 
 class Change(NamedTuple):

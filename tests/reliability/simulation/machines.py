@@ -84,11 +84,12 @@ class WorkerMachine(Machine):
     def work_once(self) -> bool:
         """Make the call that has been due for longest; whether there was one."""
         table = IntentTable(Database(self.alias))
-        claimed = table.claim(wiring(self.alias).lease)
-        if claimed:
-            calls.carry_out(self.alias, claimed)
+        found = wiring(self.alias)
+        claimed = table.claim(found.lease, found.calls, 1)
+        for each in claimed:
+            calls.carry_out(self.alias, each)
             self.attend()
-        return claimed is not None
+        return bool(claimed)
 
 
 OF_OTHERS = {"orders": starts.Watchdog, "shipping": parcels.Watchdog}

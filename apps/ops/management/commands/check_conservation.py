@@ -7,7 +7,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.core.management import BaseCommand, CommandParser
+import stripe
+from django.core.management import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from apps.ops.conservation.check import prove
@@ -18,8 +19,9 @@ from apps.ops.conservation.tables import print_proof
 
 class Command(BaseCommand):
     help = (
-        "Check the conservation laws across all databases. Changes nothing but the list of such "
-        "checks; any time will do. The exit status is 1 if one is broken."
+        "Check the conservation laws across all databases and, with STRIPE_API_KEY set, Stripe's "
+        "books. Changes nothing but the list of such checks; any time will do. The exit status is "
+        "1 if one is broken."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -41,7 +43,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         began = time.monotonic()
-        proof = prove(Patience(options["moment"], options["overdue"]))
+        try:
+            proof = prove(Patience(options["moment"], options["overdue"]))
+        except stripe.StripeError as error:
+            raise CommandError(f"Stripe does not answer, so nothing is proved: {error}") from error
         write_down(proof, timedelta(seconds=time.monotonic() - began))
         if options["json"]:
             self.stdout.write(json.dumps(proof.as_json(), indent=2))

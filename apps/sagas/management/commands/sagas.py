@@ -186,18 +186,18 @@ class Command(BaseCommand):
         self.stdout.write(f"Done. The saga is {after.status}; {after.waiting()}.")
 
     def _assign(self, given: Namespace) -> None:
-        case = selectors.case(uuid_of(given.case))
+        case = selectors.case(uuid_of(given.case, "sagas cases"))
         signature, owner = signed(vars(given)), owner_named(given.owner)
         confirm(f"Give the case of {case.step} to {owner.name}?", yes=given.yes, out=self.stdout)
         operations.assign_case(case_id=case.id, owner=owner, version=case.version, **signature)
         self.stdout.write(f"Done. {owner.name} owns the case.")
 
     def _note(self, given: Namespace) -> None:
-        operations.add_note(case_id=uuid_of(given.case), **signed(vars(given)))
+        operations.add_note(case_id=uuid_of(given.case, "sagas cases"), **signed(vars(given)))
         self.stdout.write("Done. The note is kept with the case.")
 
     def _close(self, given: Namespace) -> None:
-        case = selectors.case(uuid_of(given.case))
+        case = selectors.case(uuid_of(given.case, "sagas cases"))
         signature = signed(vars(given))
         confirm(f"Close the case of {case.step}?", yes=given.yes, out=self.stdout)
         operations.close_case(case_id=case.id, version=case.version, **signature)
@@ -232,12 +232,12 @@ def _add_cases(commands: Any) -> None:
         add_acting(parser)
 
 
-def uuid_of(text: str) -> UUID:
-    """Raises CommandError."""
+def uuid_of(text: str, listed_by: str = "sagas list") -> UUID:
+    """Raises CommandError, which names the command that lists such ids."""
     try:
         return UUID(text)
     except ValueError:
-        raise CommandError(f"{text!r} is no id; `manage.py sagas list` shows ids.") from None
+        raise CommandError(f"{text!r} is no id; `manage.py {listed_by}` shows ids.") from None
 
 
 def saga_id_of(text: str) -> UUID:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from apps.inventory.selectors import product_count, stock_of
 from apps.inventory.services import receive_stock
+from apps.notifications.services import set_contact
 from apps.payments.models import Account
 from apps.payments.services import fund_accounts
 from sagaplatform.shop.client import CURRENCY
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         if bananas and bananas.on_hand < ENOUGH:  # a demonstration has sold them
             receive_stock(quantities={BANANAS: ENOUGH}, reason="demonstration")
         customer = User.objects.get(username="customer")
+        set_contact(customer_id=customer.id, email="customer@example.com", push_url="")
         if not Account.objects.filter(customer_id=customer.id).exists():
             credit = {customer.id: POCKET_MONEY_CENTS}
             fund_accounts(credits=credit, currency=CURRENCY, reason="demonstration")

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0007_mode_setting'),
+        ('payments', '0010_what_stripe_tells'),
     ]
 
     operations = [

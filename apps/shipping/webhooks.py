@@ -1,0 +1,99 @@
+"""POST /webhooks/carrier: the carrier tells that something has happened to a parcel.
+
+Who does not know the secret is refused, and so is what is old or large. What is told is not
+believed: the parcel becomes due, and `tracking` asks the carrier.
+"""
+
+import hashlib
+import hmac
+import time
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from apps.messaging.context import context
+
+log = structlog.get_logger()
+
+LARGEST_BYTES = 64 * 1024
+TOLERANCE_SECONDS = 300
+SIGNATURE = "Carrier-Signature"
+
+# Keep an event's id, unless it is known; and in passing forget those of which no copy will come.
+KEEP_ID = """
+WITH forgotten AS (
+  DELETE FROM shipping_carrierevent WHERE received_at < now() - interval '30 days')
+INSERT INTO shipping_carrierevent (id, received_at) VALUES (%b, now()) ON CONFLICT (id) DO NOTHING
+"""
+
+# The carrier is asked about this parcel next. What is not followed has no row.
+MAKE_DUE = "UPDATE shipping_tracking SET due_at = now() WHERE reference = %b"
+
+
+class About(msgspec.Struct, frozen=True):
+    """The booking that an event is about. What else is said of it is not read."""
+
+    reference: str
+
+
+class CarrierTold(msgspec.Struct, frozen=True):
+    """An event of the carrier's."""
+
+    id: str
+    type: str
+    booking: About
+
+
+@csrf_exempt  # the signature says who it is
+@require_POST
+def carrier_webhook(request: HttpRequest) -> HttpResponse:
+    """Take an event: 200 whether it is new or not, 400 where it is not the carrier's or too old,
+    413 where it is too large, 404 where no secret is set."""
+    secret = settings.CARRIER_WEBHOOK_SECRET
+    if not secret:
+        return _answer(HTTPStatus.NOT_FOUND)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BYTES:
+        return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    if not is_signed(request.headers.get(SIGNATURE, ""), request.body, secret, time.time()):
+        log.warning("carrier_webhook_refused")
+        return _answer(HTTPStatus.BAD_REQUEST)
+    try:
+        event = msgspec.json.decode(request.body, type=CarrierTold)
+    except msgspec.DecodeError:
+        return _answer(HTTPStatus.BAD_REQUEST)
+    is_new = take(event)
+    log.info("carrier_told", event_id=event.id, event_type=event.type, is_new=is_new)
+    return _answer(HTTPStatus.OK)
+
+
+def is_signed(signature: str, body: bytes, secret: str, now: float) -> bool:
+    """Whether `t=<seconds>,v1=<hex>` is the secret's HMAC-SHA256 over time and body, and not old.
+    Of several v1 one must be right, so that the carrier can change its secret."""
+    parts = [part.strip().partition("=") for part in signature.split(",")]
+    times = [value for name, _, value in parts if name == "t"]
+    if len(times) != 1 or not times[0].isascii() or not times[0].isdigit():
+        return False
+    if abs(now - int(times[0])) > TOLERANCE_SECONDS:
+        return False
+    right = hmac.new(secret.encode(), f"{times[0]}.".encode() + body, hashlib.sha256).hexdigest()
+    given = [value for name, _, value in parts if name == "v1"]
+    return any(hmac.compare_digest(right.encode(), each.encode()) for each in given)
+
+
+def take(event: CarrierTold) -> bool:
+    """Make the event's parcel due, once; whether the event is new."""
+    database = context("shipping").database
+    with database.transaction():
+        is_new = bool(database.execute(KEEP_ID, [event.id]))
+        if is_new:
+            database.execute(MAKE_DUE, [event.booking.reference])
+    return is_new
+
+
+def _answer(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(status=status, content_type="text/plain")

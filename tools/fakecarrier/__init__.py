@@ -1,0 +1,1 @@
+"""A stand-in for a parcel carrier: see README.md."""
