@@ -48,7 +48,11 @@ class RefundState(models.TextChoices):
 
     PENDING = "pending"  # the gateway is asked; of the payment so much is spoken for
     ACCEPTED = "accepted"  # pending -> accepted: the customer has it, or the bank is on its way
-    FAILED = "failed"  # accepted -> failed: the bank gave it back, so that it is owed again
+    FAILED = "failed"  # accepted -> failed: it came back, and a person gives it back another way
+
+
+# What our books count as given back, and what customers were told.
+GIVEN_BACK = (RefundState.ACCEPTED, RefundState.FAILED)
 
 
 def _moves(kind: EntryKind, source: Pot, target: Pot) -> Q:

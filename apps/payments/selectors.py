@@ -16,6 +16,7 @@ from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.models import IntentStatus
 from apps.payments.declines import FINAL, patience_ends
 from apps.payments.models import (
+    GIVEN_BACK,
     OF_A_SAGA,
     Account,
     CardAttempt,
@@ -228,7 +229,7 @@ def _of_attempt(attempt: CardAttempt) -> CustomersPayment:
 
 def payment_facts() -> Iterator[PaymentFacts]:
     """All payments, by saga."""
-    rows = Payment.objects.order_by("saga_id").annotate(returned=_of_refunds(RefundState.ACCEPTED))
+    rows = Payment.objects.order_by("saga_id").annotate(returned=_of_refunds(*GIVEN_BACK))
     columns = ("saga_id", "order_id", "status", "amount_cents", "captured_cents", "refunded_cents")
     for row in rows.values(*columns, "returned").iterator():
         returned_cents, amount_cents = row.pop("returned"), row["amount_cents"]
@@ -248,7 +249,7 @@ def payments_unlike_ledger() -> list[UUID]:
         for payment in payment_facts()
         if payment.saga_id not in by_card  # these are in the gateway's ledger
     }
-    for refund in _refunds(Q(state=RefundState.ACCEPTED)):
+    for refund in _refunds(Q(state__in=GIVEN_BACK)):
         if refund.paid_by not in by_card:
             due[refund.asked_by] = (0, 0, refund.cents, 0)
         elif refund.to == RefundTo.CREDIT:
@@ -266,7 +267,7 @@ def payments_unlike_refunds() -> list[UUID]:
     unlike = ~Q(refunding_cents=F("pending")) | Q(refunded_cents__lt=F("returned"))
     kept = Q(status=PaymentStatus.CAPTURED) & ~Q(refunded_cents=F("returned"))
     rows = Payment.objects.annotate(
-        returned=_of_refunds(RefundState.ACCEPTED), pending=_of_refunds(RefundState.PENDING)
+        returned=_of_refunds(*GIVEN_BACK), pending=_of_refunds(RefundState.PENDING)
     )
     return list(rows.filter(unlike | kept).order_by("saga_id").values_list("saga_id", flat=True))
 
@@ -293,7 +294,7 @@ def open_holds() -> list[OpenHold]:
 def _card_effects() -> Iterator[PaymentEffects]:
     """What the gateway has told of card payments, by saga; they have no ledger entries."""
     found = Payment.objects.filter(method=CARD).order_by("saga_id")
-    rows = found.annotate(returned=_of_refunds(RefundState.ACCEPTED))
+    rows = found.annotate(returned=_of_refunds(*GIVEN_BACK))
     columns = ("saga_id", "status", "captured_cents", "returned")
     for saga_id, status, captured, returned in rows.values_list(*columns).iterator():
         by_returns = captured > 0 and returned == captured
@@ -301,9 +302,9 @@ def _card_effects() -> Iterator[PaymentEffects]:
         yield PaymentEffects(saga_id, 1, int(captured > 0), given_back)
 
 
-def _of_refunds(state: RefundState) -> Combinable:
-    """Cents of a payment's refunds in that state."""
-    return Coalesce(Sum("refunds__cents", filter=Q(refunds__state=state)), 0)
+def _of_refunds(*states: RefundState) -> Combinable:
+    """Cents of a payment's refunds in these states."""
+    return Coalesce(Sum("refunds__cents", filter=Q(refunds__state__in=states)), 0)
 
 
 def _balance(prefix: str, pot: Pot) -> Combinable:

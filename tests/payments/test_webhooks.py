@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +16,14 @@ from rest_framework.response import Response
 from structlog.testing import capture_logs
 
 from apps.contracts.payments import CapturePayment
+from apps.contracts.values import RefundTo
 from apps.messaging.calls import work as make_calls
 from apps.messaging.database import Database
 from apps.messaging.handling import Call, StillWaiting
 from apps.payments import stripe_events
 from apps.payments.gateways import GatewayAnswer, gateway
+from apps.payments.reconciliation import reconcile
+from apps.payments.selectors import payments_unlike_ledger, payments_unlike_refunds
 from apps.payments.stripe_api import client as stripe_client
 from apps.payments.webhooks import LARGEST
 from tests.payments.outside import SECRET, Card, Gateway, Told, door, hold
@@ -284,6 +288,24 @@ def test_however_webhooks_come_a_refund_that_comes_back_is_told_once(
     assert "expired_or_canceled_card" in why
     assert card.status == "refunded"  # the saga is not opened again
     assert told.findings() == [(f"refund_failed:{refund.id}", False)]
+
+
+def test_a_return_says_that_its_refund_came_back(
+    webhooks: Control, card: Card, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_by("pm_card_refundFail", monkeypatch)
+    card.authorize().capture().give_back(1).give_back(1, RefundTo.CREDIT)
+    assert card.refunds == [(500, "accepted"), (500, "accepted")]
+    webhooks.advance(61)
+    settled(told, "refund.created", "refund.failed", "refund.updated", "charge.refund.updated")
+
+    assert card.refunds == [(500, "failed"), (500, "accepted")]
+    [(kind, _, why)] = told.needs()
+    assert kind == "refund_failed"
+    assert "5.00 USD" in why
+    assert (payments_unlike_refunds(), payments_unlike_ledger()) == ([], [])
+    told.owner.execute("DELETE FROM payments_finding")  # which would excuse a difference
+    assert reconcile(timedelta(days=1), timedelta(0), pause=0).differences == []
 
 
 def paid_by(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
