@@ -70,11 +70,12 @@ docs: install ## write docs/reference anew, from the code that it speaks of
 	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
 reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000 CRASHES=3; CRASHES=1: every crash)
-	@$(STACK) run --test -- python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
-		$(if $(CRASHES),--crashes "$(CRASHES)")
+	@$(VENV)/$(reliability) --help >/dev/null
+	@$(STACK) run --test -- $(reliability)
 
 bench: install-tests ## the benchmarks, as ratios measured in one run (MODE= one mode only; BENCH= passes arguments)
-	@$(STACK) run --test -- python -m benchmarks $(if $(MODE),--only "$(MODE)$(comma)floor-$(MODE)$(comma)dbos") $(BENCH)
+	@$(VENV)/$(bench) --help >/dev/null
+	@$(STACK) run --test -- $(bench)
 
 lock: install-tests ## choose package versions and Kafka's jars anew, within the limits in requirements/
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install -q uv
@@ -107,12 +108,15 @@ override BESIDE := tests/stack tests/reliability tests/e2e tests/traces tests/al
 pytest = $(STACK) run --test --hasty -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
 	python manage.py makemigrations --check --dry-run; echo "pytest $(1)"; pytest $(1)'
 
-# `make demo` runs it with --help first: what is wrong with the variables is told before anything starts.
+# These are run with --help first: what is wrong with the variables is told before anything starts.
 demo = python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
 	$(if $(CATALOGUE),--catalogue "$(CATALOGUE)") $(if $(ORDERS),--orders "$(ORDERS)") \
 	$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
 	$(if $(PAYMENT),--payment "$(PAYMENT)") $(if $(FAULTS),--faults "$(FAULTS)") \
 	$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
+reliability = python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
+	$(if $(CRASHES),--crashes "$(CRASHES)")
+bench = python -m benchmarks $(if $(MODE),--only "$(MODE)$(comma)floor-$(MODE)$(comma)dbos") $(BENCH)
 
 define halves
 mkdir -p .local/beside; echo "pytest $(BESIDE), beside, into .local/beside/pytest.log"; \

@@ -25,6 +25,7 @@ class SagaplatformConfig(AppConfig):
             import_module("sagaplatform.tracing").begin()
         import_module("sagaplatform.roles").keep_roles_after_migrations()
         import_module("sagaplatform.switches").keep_switches_after_migrations()
+        import_module("sagaplatform.navigation").name_lists(settings.CONTEXTS)
         if settings.IS_WHOLE:
             _add_to_audit()
         checks = import_module("sagaplatform.checks")

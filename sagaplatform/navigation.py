@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence, Set
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -23,6 +24,7 @@ def page(model: str, title: str, icon: str = "") -> Item:
     `icon` a name of Material Symbols."""
     return {
         "app": model.split(".", maxsplit=1)[0],
+        "model": model,
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model.replace('.', '_')}_changelist"),
@@ -154,6 +156,16 @@ ACCOUNT: list[Item] = [
     {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
     {"title": "Change password", "link": reverse_lazy("admin:password_change")},
 ]
+
+
+def name_lists(contexts: Sequence[str]) -> None:
+    """Headings and breadcrumbs call a list what the sidebar calls it."""
+    every = (item for context in contexts for item in _messaging(context)["items"])
+    groups = (item for group in sidebar(contexts) for item in group["items"])
+    for item in (*every, *groups):
+        if model := item.get("model"):
+            title = str(item["title"])
+            apps.get_model(model)._meta.verbose_name_plural = title[0].lower() + title[1:]
 
 
 def sidebar(contexts: Sequence[str]) -> list[Item]:

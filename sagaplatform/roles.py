@@ -24,6 +24,7 @@ TABLES = {
     "pricing": ("listprice", "promotion", "pricefreeze"),
     "payments": (
         "payment",
+        "cardattempt",
         "account",
         "intent",
         "ledgerentry",
@@ -32,7 +33,7 @@ TABLES = {
         "reconciliation",
         "refund",
     ),
-    "shipping": ("shipment", "giftwrap"),
+    "shipping": ("shipment", "giftwrap", "tracking", "intent"),
     "notifications": ("customermessage", "dispatch", "contact", "intent"),
     "fraud": ("assessment", "review", "intent"),
     "sagas": ("saga", "case"),

@@ -40,6 +40,13 @@ class UndoRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class RecordRefused(Event, frozen=True, kw_only=True):
+    """A person's word that the step happened is not taken: it has no call outside that could have
+    happened. Nothing was changed."""
+
+    reason: str
+
+
 class PersonNeeded(Event, frozen=True, kw_only=True):
     """A context has found something that a person should look at."""
 
@@ -68,6 +75,6 @@ class RecordHappened(Command, frozen=True, kw_only=True):
 
 
 OF_ANY_STEP = frozenset({
-    Fence, Fenced, Happened, StepWaits, UndoRefused, PersonNeeded, UndoneByHand, ResolveOutside,
-    RecordHappened,
+    Fence, Fenced, Happened, StepWaits, UndoRefused, RecordRefused, PersonNeeded, UndoneByHand,
+    ResolveOutside, RecordHappened,
 })  # fmt: skip

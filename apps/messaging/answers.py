@@ -12,6 +12,7 @@ from apps.contracts.steps import (
     OF_ANY_STEP,
     Fenced,
     Happened,
+    RecordRefused,
     ResolveOutside,
     StepWaits,
     UndoRefused,
@@ -49,7 +50,7 @@ def checked_event(asked: type[msgspec.Struct], answer: object, *, outside: bool 
     elif issubclass(asked, Compensation):
         allowed = isinstance(answer, asked.answer) or (outside and isinstance(answer, UndoRefused))
     else:
-        allowed = not isinstance(answer, Undone | UndoRefused)
+        allowed = not isinstance(answer, Undone | UndoRefused | RecordRefused)
     if not allowed or not isinstance(answer, Event):
         raise WrongAnswer(asked=asked.__name__, answered=type(answer).__name__)
     return answer

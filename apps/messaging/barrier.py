@@ -52,6 +52,7 @@ class Decision(enum.StrEnum):
     UNDO_LATER = "undo_requested"  # a call may be under way: undone when its outcome is definite
     TELL_LATER = "fence_requested"  # the same, for a Fence: answered when the outcome is definite
     NOTHING_OUTSIDE = "nothing_outside"  # undone by hand, but nothing of it is outside: refused
+    NOT_RECORDED = "not_recorded"  # found by hand, but no call of it is open: refused
     RECORD = "recorded"  # a person found that the outside call happened: as if it had answered
     WAKE = "woken"  # the outside call answers this too; it may be due
     ANSWER_AGAIN = "answered_again"  # the stored outcome, in an answer to this request
@@ -124,15 +125,30 @@ def undo_anew(intent: Intent, request: Request) -> Decision:
     return Decision.UNDO if intent.refused or not intent.tried else Decision.WAKE
 
 
-def may_record_by_hand(row: Row | None, *, leased: bool) -> bool:
-    """Whether a person may record that a step's outside call happened: it is open, and no worker
-    has it in hand."""
-    return row is not None and row.status is Status.DOING and not leased
-
-
 def decide_by_hand(row: Row | None, *, leased: bool) -> Decision:
-    """What is done about a person's finding that a step's outside call happened."""
-    return Decision.RECORD if may_record_by_hand(row, leased=leased) else Decision.LATE
+    """What is done about a person's finding that a step's outside call happened. What happens
+    in our own database, the row knows best; of a call in hand, its worker tells."""
+    status = row.status if row else None
+    if status is Status.DOING and not leased:
+        return Decision.RECORD
+    return Decision.ANSWER_AGAIN if status is Status.DONE else Decision.NOT_RECORDED
+
+
+def why_not_recorded(row: Row | None) -> str:
+    """Why a person's finding is refused, for people, and what can be done instead."""
+    return WHY_NOT_RECORDED[row.status if row else None]
+
+
+NO_CALL = "No call outside was made for it: retry it, or replay its parked message"
+CLOSED = "It is closed here, and never happens any more"
+WHY_NOT_RECORDED: dict[Status | None, str] = {
+    None: NO_CALL,
+    Status.DOING: "Its call outside is under way: wait for the answer, or record it a little later",
+    Status.REFUSED: "It was refused: retry it to hear so again",
+    Status.UNDOING: "It is being undone",
+    Status.UNDONE: CLOSED,
+    Status.TOMBSTONE: CLOSED,
+}
 
 
 def decide_resolved(row: Row | None, request: Request) -> Decision:

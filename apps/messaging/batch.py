@@ -16,7 +16,7 @@ from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event, Message
-from apps.contracts.steps import RecordHappened, ResolveOutside, UndoRefused
+from apps.contracts.steps import RecordHappened, RecordRefused, ResolveOutside, UndoRefused
 from apps.messaging.answers import (
     again,
     answered_request,
@@ -27,7 +27,14 @@ from apps.messaging.answers import (
     nothing_happened,
     status_after,
 )
-from apps.messaging.barrier import Decision, Status, decide, decide_by_hand, decide_resolved
+from apps.messaging.barrier import (
+    Decision,
+    Status,
+    decide,
+    decide_by_hand,
+    decide_resolved,
+    why_not_recorded,
+)
 from apps.messaging.database import Database, columns
 from apps.messaging.dead_letters import DeadLetters, ParkedBehind
 from apps.messaging.envelope import Envelope, new_envelope
@@ -74,7 +81,7 @@ FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::int[], %b::text[
 ORDINARY = frozenset({Decision.RUN, Decision.UNDO})
 HANDLED = ORDINARY | {Decision.RECORD}  # a handler decides what is answered
 CLOSING = frozenset({Decision.BURY, Decision.WITHDRAW})  # the step never happens
-
+REFUSING = frozenset({Decision.NOTHING_OUTSIDE, Decision.NOT_RECORDED})  # a word that is not so
 
 NOTHING_OUTSIDE = "Nothing of this step is outside: mend what keeps its undoing, then retry"
 OPEN = frozenset({Status.DOING, Status.UNDOING})  # an outside call stands for the row
@@ -198,8 +205,7 @@ class Batch:
                     letters.wait(item.record, item.task.request)
                 else:
                     ready.append(item)
-            self._carry_out_wave(ready)
-            for item in ready:
+            for item in self._carry_out_wave(ready):
                 behind.carried_out(item.task.request)
         behind.save()
 
@@ -213,9 +219,10 @@ class Batch:
                 self.notes.append((item, Decision.DUPLICATE))
         return list(first.values())
 
-    def _carry_out_wave(self, items: Sequence[Item]) -> None:
+    def _carry_out_wave(self, items: Sequence[Item]) -> list[Item]:
+        """Those that were decided, and not only refused as a person's word that is not so."""
         if not items:
-            return
+            return []
         found = self._rows_of(items)
         calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
         verdicts = [self._verdict(item, found, calls) for item in items]
@@ -224,6 +231,7 @@ class Batch:
         self.notes += [(v.item, v.decision) for v in verdicts if v.decision not in ORDINARY]
         self.log.settle([row for each in verdicts for row in self._conclude(each, answers)])
         self._change_intents(verdicts, answers)
+        return [each.item for each in verdicts if each.decision not in REFUSING]
 
     def _rows_of(self, items: Sequence[Item]) -> dict[Key, Entry]:
         """The rows that were there, locked; those that were not are claimed, where it is for them
@@ -295,6 +303,8 @@ class Batch:
             self._answer(item, again(item, entry, intent.reason if intent else ""))
         if decision is Decision.NOTHING_OUTSIDE:
             self._answer(item, UndoRefused(reason=NOTHING_OUTSIDE))
+        if decision is Decision.NOT_RECORDED:
+            self._answer(item, RecordRefused(reason=why_not_recorded(entry and entry.row)))
         if decision in CLOSING:
             answer = nothing_happened(item.envelope, item.task.message)
         if decision not in HANDLED | CLOSING:

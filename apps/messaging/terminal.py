@@ -6,9 +6,10 @@ import os
 import re
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +17,7 @@ from django.core.management import CommandError, CommandParser
 from django.core.management.base import OutputWrapper
 
 from apps.messaging.audit import Actor, checked_reason
+from apps.messaging.errors import MessagingError
 
 MOST = 1000  # of anything in one list
 MORE = f"There are more: see them with --limit, up to {MOST}."
@@ -49,6 +51,28 @@ def limit(text: str) -> int:
         shown = text if len(text) < 30 else f"{text[:30]}…"
         raise ArgumentTypeError(f"a whole number from 1 to {MOST}, not {shown!r}")
     return int(text)
+
+
+def id_shown_by(where: str) -> Callable[[str], UUID]:
+    """An argparse type: an id, with advice where such ids are to be found."""
+
+    def id(text: str) -> UUID:
+        try:
+            return UUID(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is no id; {where} shows ids.") from None
+
+    return id
+
+
+def why_refused(refusal: Exception) -> str:
+    """A refusal for people: its sentence, and behind it what else it tells, in words."""
+    if not isinstance(refusal, MessagingError):
+        return str(refusal)
+    sentence = " ".join((refusal.__doc__ or "").split())
+    told = {name: in_a_line(str(value)) for name, value in vars(refusal).items()}
+    facts = [f"{name.replace('_', ' ')}: {value}" for name, value in told.items() if value]
+    return f"{sentence} ({'; '.join(facts)})" if facts else sentence
 
 
 def check_texts(options: Mapping[str, Any]) -> None:

@@ -7,9 +7,13 @@ sees what belongs to one, wherever it lies; links lead where the reader's own pe
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from apps.messaging.admin.pages import Section
 from apps.messaging.barrier import Decision
 from apps.messaging.display import label, link, moment, money, words
+from apps.messaging.models import ParkedStatus
 from apps.ops.holdings import HEADERS, holdings_of
 from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
@@ -31,6 +35,7 @@ MEANINGS = {
     Decision.UNDO_LATER: "A call outside may be under way: undone when its outcome is known",
     Decision.TELL_LATER: "A call outside may be under way: answered when its outcome is known",
     Decision.NOTHING_OUTSIDE: "Nothing of this step is outside, so nobody can undo it there",
+    Decision.NOT_RECORDED: "A person recorded that it happened, but no call outside is open",
     Decision.RECORD: "A person found that the call outside happened",
     Decision.WAKE: "Asked again while the call outside is open",
     Decision.ANSWER_AGAIN: "Asked again: the same answer was given, and nothing done twice",
@@ -43,7 +48,16 @@ MEANINGS = {
 def addition_to(saga: Saga) -> Addition:
     """What all services know of a saga: fourteen statements."""
     traces = list(traces_of(saga.saga_id))
-    return Addition([*_sections_of(saga, traces)], [*_points_of(traces)])
+    return Addition([*_sections_of(saga, traces)], [*_points_of(traces)], [*_warnings_of(traces)])
+
+
+def _warnings_of(traces: Sequence[Trace]) -> Iterator[SafeString]:
+    """What is parked of a saga, which may wait for that and nothing else."""
+    for each in _of(traces, LETTER):
+        if each.status == ParkedStatus.PARKED:
+            letter = link(f"{each.context}_deadletter", each.id, each.type or "unreadable")
+            told = "A message is parked in {}, because it could not be handled: {} of {}."
+            yield format_html(told, each.context, letter, words(each.step) or "no step")
 
 
 def _sections_of(saga: Saga, traces: Sequence[Trace]) -> Iterator[Section]:

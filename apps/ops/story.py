@@ -352,6 +352,7 @@ BESIDE: dict[str, Callable[[str, str], str]] = {
     "resumed": lambda who, text: "The order was resumed.",
     "retried": lambda who, text: f"{who} was asked anew.",
     "outcome_recorded": lambda who, text: "A person recorded what had happened outside.",
+    "record_refused": lambda who, text: f"{who} did not take what a person recorded: {text}.",
 }
 
 

@@ -181,7 +181,7 @@ def see(claimed: Claimed) -> Seen:
     for start, look in LOOKS.items():
         if claimed.type.startswith(start):
             return look(claimed)
-    raise NotOurs("Nothing follows from events of this type")
+    raise NotOurs("nothing follows")
 
 
 def act(claimed: Claimed, seen: Seen) -> None:

@@ -19,7 +19,7 @@ CANCEL_ORDER = Process(
              success=shipping.ShipmentRecalled, refusal=shipping.ShipmentNotRecalled,
              patience=OUTSIDE),
         Step("return_payment", RETRIABLE, payments.ReturnPayment,
-             success=payments.PaymentReturned, patience=OUTSIDE),
+             success=payments.PaymentReturned, outside=True, patience=OUTSIDE),
         Step("unpack_gift", RETRIABLE, shipping.UnpackGift, wish="gift_wrap",
              success=shipping.GiftUnpacked),
         Step("withdraw_price", RETRIABLE, pricing.WithdrawPrice,

@@ -14,5 +14,5 @@ PLACE_ORDER_2 = PLACE_ORDER.next_version(
     step=Step("check_fraud", Kind.COMPENSATABLE, fraud.CheckFraud, wish="check_fraud",
               success=fraud.FraudCleared, refusal=fraud.FraudSuspected,
               compensation=fraud.LiftFraudCheck,
-              patience=Patience(timeout=30)),
+              outside=True, patience=Patience(timeout=30)),
 )

@@ -83,8 +83,9 @@ def _options(step: Step) -> Iterator[str]:
         yield f"a wish is written like a name: {WRITTEN}"
     if not isinstance(step.on_refusal, OnRefusal):
         yield f"on_refusal is an OnRefusal, not {shown(step.on_refusal)}"
-    if not isinstance(step.skippable, bool):
-        yield f"skippable is True or False, not {shown(step.skippable)}"
+    for field in ("outside", "skippable"):
+        if not isinstance(value := getattr(step, field), bool):
+            yield f"{field} is True or False, not {shown(value)}"
 
 
 def _times(step: Step) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Step:
     patience: Patience = PATIENT
     on_refusal: OnRefusal = OnRefusal.TURN_BACK
     decide_within: float = 0.0  # seconds that a refusal waits for a decision
+    outside: bool = False  # it may call outside, so that a person can know what became of it
     skippable: bool = False  # an operator may let the saga go on without it
     substitutes: tuple[type[Compensation], ...] = ()  # other ways to undo it, chosen by an operator
 

@@ -18,7 +18,7 @@ from apps.contracts.base import Undone
 from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.plan import Mode
 from apps.contracts.sagas import Outcome as Ending
-from apps.contracts.steps import Happened, StepWaits, UndoRefused
+from apps.contracts.steps import Happened, RecordRefused, StepWaits, UndoRefused
 from apps.messaging.request import Request
 from apps.processes import OnRefusal
 from apps.processes.course import Course, Leg
@@ -83,6 +83,8 @@ SAID: Mapping[type, Callable[[Course, SagaState, Any], Decision]] = {
 
 def hear(course: Course, saga: SagaState, answer: Answer) -> Decision:
     """Take an answer, if it is to a request that is open."""
+    if isinstance(answer.event, RecordRefused):
+        return record_refused(saga, answer.request, answer.event.reason)
     for each in saga.detours.desk:
         if matches(each.request(saga.saga_id), answer.request) or closes(each, answer):
             return hear_on_desk(course, saga, each, answer)
@@ -109,6 +111,14 @@ def begin(course: Course, answer: Answer) -> SagaState:
     if request.step != course.plan.steps[0] or type(answer.event) is not course.start:
         raise UnknownSaga(saga=str(request.saga_id), told=type(answer.event).__name__)
     return SagaState(saga_id=request.saga_id, status=Status.RUNNING, pending=request)
+
+
+def record_refused(saga: SagaState, request: Request, reason: str) -> Decision:
+    """What a person recorded of the step that it waits for is not taken; nothing has changed."""
+    if saga.pending is None or saga.pending.step != request.step:
+        return Decision(saga)
+    note = Note("record_refused", request, reason)
+    return Decision(saga, Outcome.RECORD_REFUSED, notes=(note,))
 
 
 def closes(asked: OnDesk, answer: Answer) -> bool:

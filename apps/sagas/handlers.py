@@ -9,6 +9,7 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     PersonNeeded,
+    RecordRefused,
     StepWaits,
     UndoneByHand,
     UndoRefused,
@@ -27,7 +28,9 @@ def answers(step: Step) -> Iterator[type[Event]]:
         yield step.compensation.answer
 
 
-OF_ANY_STEP: tuple[type[Event], ...] = (Fenced, Happened, StepWaits, UndoRefused, UndoneByHand)
+OF_ANY_STEP: tuple[type[Event], ...] = (
+    Fenced, Happened, StepWaits, UndoRefused, RecordRefused, UndoneByHand,
+)  # fmt: skip
 ANSWERS = {each for definition in LIVE for step in definition.steps for each in answers(step)}
 
 LISTENERS: dict[type[Event], Listener] = {

@@ -135,6 +135,11 @@ def record_outcome(course: Course, saga: SagaState, move: RecordOutcome) -> Deci
             f"Only the outcome of a pivot, or of a step behind it, that is stuck can be recorded; "
             f"{move.step} is not."
         )
+    if not leg.step.outside:
+        raise MoveNotAllowed(
+            f"{move.step} happens in our own database, which knows whether it did: retry it, or "
+            "replay its parked message."
+        )
     done = replace(request, action=Action.DO)
     told = told_of(leg, done, RecordHappened(evidence=move.evidence))
     return Decision(saga, sends=(told,), notes=(Note("outcome_recorded", request, ""),))

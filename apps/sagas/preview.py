@@ -252,6 +252,11 @@ def cannot_be_undone(
     doubtful = [each.step for each in undone if not each.known]
     if doubtful:
         yield f"Not known to have happened, undone if it did: {', '.join(doubtful)}."
+    if isinstance(move, RecordOutcome):
+        yield (
+            "It stays as it is if the service finds no call outside that it has made for this "
+            "step: the timeline then says so."
+        )
     if isinstance(move, Resolve | RecordOutcome):
         yield "What was done outside by hand: only the evidence is kept here."
     skipped = [each for each in decision.saga.detours.skipped if each in course.plan.steps]

@@ -9,9 +9,11 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
+from apps.contracts.base import context_of
 from apps.contracts.catalogue import Action
 from apps.messaging.display import with_evidence
 from apps.messaging.terminal import moment
+from apps.processes import process
 from apps.sagas.errors import UnknownCase
 from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
 from apps.sagas.sleeping import ASLEEP_SECONDS
@@ -277,6 +279,31 @@ def whole(saga_id: UUID) -> WholeSaga:
     names = [each for each in WholeSaga.__slots__ if each not in ("on_desk", "entries")]
     facts = {name: getattr(saga, name) for name in names}
     return WholeSaga(**facts, on_desk=desk, entries=tuple(timeline_of(saga_id)))
+
+
+def stands_at(saga_id: UUID) -> str:
+    """Where a saga is after a move, in words: who is to answer now."""
+    saga = Saga.objects.get(saga_id=saga_id)
+    desk = ", ".join(str(each["step"]) for each in saga.detours.get("desk", ()))
+    facts = [
+        f"The saga is {saga.status}",
+        _awaited(saga),
+        f"on the desk until it is answered: {desk}" if desk else "",
+        "paused" if saga.paused_until else "",
+    ]
+    return f"{'; '.join(filter(None, facts))}."
+
+
+def _awaited(saga: Saga) -> str:
+    """Whose answer it waits for: nobody's where a pause holds the question back, or a person
+    decides."""
+    if not saga.pending_step:
+        return ""
+    asked = f"{saga.pending_step} ({saga.pending_action})"
+    if saga.paused_until or saga.status == Status.AWAITING_DECISION:
+        return f"it waits for {asked}"
+    step = process(saga.process, saga.version).step(saga.pending_step)
+    return f"the answer of {context_of(step.success)} to {asked} is awaited"
 
 
 def timeline_of(saga_id: UUID) -> list[TimelineEntry]:

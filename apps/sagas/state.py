@@ -51,8 +51,10 @@ class Outcome(enum.StrEnum):
     WAITS = "waits"  # the answer comes later; the request stays open
     UNDO_REFUSED = "undo_refused"  # the outside world will not undo; the request stays open
 
+    RECORD_REFUSED = "record_refused"  # a person's word is not taken; the request stays open
 
-STAYS_OPEN = (Outcome.WAITS, Outcome.UNDO_REFUSED)
+
+STAYS_OPEN = (Outcome.WAITS, Outcome.UNDO_REFUSED, Outcome.RECORD_REFUSED)
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from sagaplatform.shop.progress import Progress
 from sagaplatform.stack import cluster
+from sagaplatform.stack.errors import StackError
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.supervision import SERVERS, Supervisor
 
@@ -38,15 +40,31 @@ class AtHalf:
         self._progress.ended()
 
 
+def broker(text: str) -> int:
+    """An argument that is the number of a broker which the local stack has, or is about to have."""
+    try:
+        there = cluster.how_many(_layout(), os.environ, elsewhere="")
+    except StackError as error:
+        raise ArgumentTypeError(str(error)) from error
+    if text not in map(str, range(1, there + 1)):
+        told = f"there are the brokers 1 to {there}" if there > 1 else "there is only broker 1"
+        raise ArgumentTypeError(f"{told} (BROKERS=3 starts three), and none is called {text!r}")
+    return int(text)
+
+
 def broker_process(number: int) -> int:
     """The process of a broker of the local stack. Raises NoSuchBroker."""
     name = cluster.names(number)[-1]
-    root = Path(settings.BASE_DIR)
-    states = Supervisor(Layout(root=root, home=root / ".local")).states(SERVERS)
+    states = Supervisor(_layout()).states(SERVERS)
     pid = next((each.pid for each in states if each.name == name and each.pid), None)
     if pid is None:
         raise NoSuchBroker(NoSuchBroker.__doc__)
     return pid
+
+
+def _layout() -> Layout:
+    root = Path(settings.BASE_DIR)
+    return Layout(root=root, home=root / ".local")
 
 
 def kill_broker(number: int, console: Console) -> None:

@@ -40,6 +40,7 @@ def _stripe(ports: Ports, kept: Secrets) -> dict[str, str]:
         "STRIPE_API_KEY": LOCAL_KEY,
         "STRIPE_API_BASE": address,
         "STRIPE_WEBHOOK_SECRET": f"whsec_{kept.webhooks}",
+        "STRIPE_PER_SECOND": "0",  # ours has no limit
         # Banks send their customers back somewhere: there, all payments are to be seen.
         "CARD_RETURN_URL": f"{address}/",
     }

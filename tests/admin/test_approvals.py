@@ -71,7 +71,8 @@ def test_another_person_approves_and_follows_the_saga(desk: Desk, request_: Appr
     assert answer["Location"] == page(request_)
     [told] = messages_of(answer)
     assert told.startswith(
-        "Done. The saga is compensating; it waits for create shipment (undo). <a"
+        "Done. The saga is compensating; the answer of shipping to create shipment (undo) is "
+        "awaited. <a"
     )
     assert desk.sent() == [("CancelShipment", "create_shipment")]
     opal, ada_id = (User.objects.get(username=each).pk for each in ("opal", "ada"))

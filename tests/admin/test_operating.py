@@ -62,8 +62,8 @@ def paused(desk: Desk, step: str = "freeze_price") -> UUID:
     return saga_id
 
 
-def stuck_pivot(desk: Desk) -> UUID:
-    saga_id, dog = desk.saga_at("capture_payment"), Watchdog(Ears())
+def stuck_pivot(desk: Desk, step: str = "capture_payment") -> UUID:
+    saga_id, dog = desk.saga_at(step), Watchdog(Ears())
     for _ in range(5):
         desk.time_passes()
         dog.turn()
@@ -133,6 +133,7 @@ def test_it_is_done_with_an_audit_row_of_the_user(desk: Desk, name: str) -> None
     assert audit(desk) == [(operation, user.pk, "opal", "saga", step, "The customer called")]
     [told] = messages_of(answer)
     assert told.startswith(f"Done. The saga is {Saga.objects.get(pk=saga_id).status}")
+    assert ("is awaited" in told) == (name not in ("pause", "resolve", "substitute"))
 
 
 @each_act
@@ -389,6 +390,25 @@ def test_what_is_off_says_why(desk: Desk) -> None:
         "substitute": "No undoing stands on the desk that could be done in another way.",
         "record": "Only the outcome of a pivot, or of a step behind it, that is stuck can be "
         "recorded; create shipment is not.",
+    }
+
+
+def test_what_is_recorded_waits_for_the_services_answer(desk: Desk) -> None:
+    opal = person("opal", VIEW, "record_saga")
+
+    answer = act(opal, saga_page(stuck_pivot(desk), "record"), evidence="seen there")
+
+    assert messages_of(answer) == [
+        "Done. The saga is stuck; the answer of payments to capture payment (do) is awaited."
+    ]
+
+
+def test_what_happens_in_our_own_database_is_not_recorded_by_hand(desk: Desk) -> None:
+    saga_id = stuck_pivot(desk, "confirm_order")
+
+    assert buttons(person("opal", VIEW, "record_saga"), saga_id) == {
+        "record": "confirm order happens in our own database, which knows whether it did: retry "
+        "it, or replay its parked message."
     }
 
 

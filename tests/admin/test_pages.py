@@ -3,6 +3,8 @@
 The pages are those that are registered, so that a new one cannot be forgotten.
 """
 
+import re
+
 import psycopg
 import pytest
 from django.contrib import admin
@@ -11,6 +13,8 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from sagaplatform.env import CONTEXTS
+from sagaplatform.navigation import sidebar
 from tests.admin.world import client_of, fill_every_table
 from tests.ops.world import HOME
 
@@ -118,3 +122,21 @@ def test_the_sidebar_leads_to_every_page(support: Client) -> None:
     links = {item["link"] for group in groups for item in group["items"]}
 
     assert links == {page(model, "changelist") for model in MODELS} | {reverse("admin:audit")}
+
+
+def test_headings_speak_as_the_sidebar_does(shop: dict[str, psycopg.Connection]) -> None:
+    titles = {
+        str(item["link"]): item["title"]
+        for group in sidebar(CONTEXTS)
+        for item in group["items"]
+        if "model" in item
+    }
+    called = {page(it, "changelist"): str(it._meta.verbose_name_plural) for it in MODELS}
+    assert {link: called[link] for link in titles} == {
+        link: title[0].lower() + title[1:] for link, title in titles.items()
+    }
+    clerk = client_of("clerk", codenames="view_")
+    for address in ("/admin/sagas/case/", "/admin/orders/modeshare/", "/admin/payments/intent/"):
+        shown = clerk.get(address).content.decode()
+        crumb = rf'<a href="{address}" class="align-middle[^>]*>\s*{titles[address]}\s*<'
+        assert re.search(crumb, shown)

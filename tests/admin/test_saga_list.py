@@ -60,6 +60,18 @@ def test_every_way_to_name_an_order_finds_its_saga(
         assert found(support, q=term) == ["undone"]
 
 
+@pytest.mark.parametrize(
+    "query", ["status=bogus", "status=stuck", "status__exact=bogus", "customer=7", "saga_id=x"]
+)
+def test_a_filter_that_is_not_there_is_told(support: Client, query: str) -> None:
+    """An empty list under the tab of all sagas would look like an answer."""
+    answer = support.get(f"{LIST}?{query}")
+
+    assert (answer.status_code, answer["Location"]) == (302, f"{LIST}?e=1")
+    told = "The address asked for a filter that is not there, so everything is shown."
+    assert told in support.get(answer["Location"]).content.decode()
+
+
 def test_a_customer_is_named_by_number_or_user_name(
     support: Client, orders: dict[str, Order]
 ) -> None:

@@ -130,6 +130,28 @@ def test_what_was_parked_and_noted_in_any_context_is_there(
     ]
 
 
+@pytest.mark.parametrize("part", ["change", "live"])
+def test_what_is_parked_is_said_where_the_saga_stands(
+    support: Client, shop: Databases, part: str
+) -> None:
+    order = confirmed_saga(shop)
+    park_for(order.saga_id)
+    page = f"/admin/sagas/saga/{order.saga_id}/{part}/"
+    [(letter,)] = shop["payments"].execute("SELECT id FROM payments_deadletter").fetchall()
+
+    shown = support.get(page)
+
+    assert [words(each) for each in shown.context["warnings"]] == [
+        "A message is parked in payments, because it could not be handled: AuthorizePayment of "
+        "authorize payment."
+    ]
+    head, _, _ = shown.content.decode().partition('id="plan-title"')
+    assert f'href="/admin/payments/deadletter/{letter}/change/"' in head
+
+    shop["payments"].execute("UPDATE payments_deadletter SET status = 'replayed'")
+    assert support.get(page).context["warnings"] == []
+
+
 def test_another_sagas_rows_are_not_there(support: Client, shop: Databases) -> None:
     order, other = confirmed_saga(shop), undone_saga(shop)
     park_for(other.saga_id)

@@ -211,6 +211,7 @@ def test_a_key_is_needed_and_not_too_long(
         ("limit=many", "limit", "Must be a whole number from 1 to 100."),
         ("limit=1" + "0" * 5000, "limit", "Must be a whole number from 1 to 100."),
         ("limit=²", "limit", "Must be a whole number from 1 to 100."),
+        ("limit=2&page=2", "page", "Unknown parameter; known are limit, after."),
         (
             "after=1",
             "after",

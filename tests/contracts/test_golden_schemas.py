@@ -61,7 +61,7 @@ def test_every_message_is_there() -> None:
         ReturnPayment PaymentReturned WithdrawPrice PriceWithdrawn FreeStock StockFreed
         CancelConfirmedOrder ConfirmedOrderCancelled SendCancellation CancellationSent
         Fence Fenced Happened StepWaits UndoRefused PersonNeeded UndoneByHand ResolveOutside
-        RecordHappened
+        RecordHappened RecordRefused
         ReturnBegun RefuseReturn ReturnRefused ReceiveGoods GoodsReceived GoodsNotReceived
         RefundReturn ReturnRefunded Restock GoodsRestocked CloseReturn ReturnClosed
         SendReturnNotice ReturnNoticeSent

@@ -12,7 +12,8 @@ from apps.messaging.barrier import (
     Row,
     Status,
     decide,
-    may_record_by_hand,
+    decide_by_hand,
+    why_not_recorded,
 )
 from apps.messaging.request import Request
 
@@ -144,19 +145,23 @@ def test_a_fence(status: Status | None, expected: Decision) -> None:
 @pytest.mark.parametrize(
     ("found", "leased", "expected"),
     [
-        (row(Status.DOING), False, True),
-        (row(Status.DOING, **TRIED), False, True),
-        (row(Status.DOING, **TRIED), True, False),  # a worker has it in hand
-        (row(Status.UNDOING), False, False),
-        (Row(Status.DONE, 2), False, False),
-        (Row(Status.TOMBSTONE, 2), False, False),
-        (None, False, False),
+        (row(Status.DOING), False, Decision.RECORD),
+        (row(Status.DOING, **TRIED), False, Decision.RECORD),
+        (row(Status.DOING, **TRIED), True, Decision.NOT_RECORDED),  # a worker has it in hand
+        (row(Status.UNDOING), False, Decision.NOT_RECORDED),
+        (Row(Status.DONE, 2), False, Decision.ANSWER_AGAIN),
+        (Row(Status.REFUSED, 2), False, Decision.NOT_RECORDED),
+        (Row(Status.UNDONE, 2), False, Decision.NOT_RECORDED),
+        (Row(Status.TOMBSTONE, 2), False, Decision.NOT_RECORDED),
+        (None, False, Decision.NOT_RECORDED),
     ],
 )
 def test_a_person_records_that_a_call_happened(
-    found: Row | None, leased: bool, expected: bool
+    found: Row | None, leased: bool, expected: Decision
 ) -> None:
-    assert may_record_by_hand(found, leased=leased) is expected
+    assert decide_by_hand(found, leased=leased) is expected
+    if expected is Decision.NOT_RECORDED:
+        assert why_not_recorded(found)
 
 
 def test_every_status_is_in_the_table() -> None:

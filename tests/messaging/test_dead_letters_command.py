@@ -210,7 +210,7 @@ def test_who_is_asked_and_says_anything_else_changes_nothing(
         (("show", "orders", "LETTER"), "Look at the list, and at the context"),
         (("discard", "inventory", "LETTER", *WHY, "--as", "nobody"), "no user 'nobody'"),
         (("edit", "inventory", "LETTER", "--payload", "/nowhere", *WHY), "cannot be read"),
-        (("edit", "inventory", "LETTER", "--payload", "BAD", *WHY), "field='payload'"),
+        (("edit", "inventory", "LETTER", "--payload", "BAD", *WHY), "field: payload"),
         (("replay-group", "inventory", "0000", "--limit", "1", *WHY), "Look at the groups"),
         (("replay-group", "inventory", "0000", "--limit", "0", *WHY), "from 1 to 1000"),
     ],

@@ -16,7 +16,7 @@ from apps.contracts.inventory import (
     StockReservationFailed,
     StockReserved,
 )
-from apps.contracts.steps import UndoRefused
+from apps.contracts.steps import RecordHappened, RecordRefused, ResolveOutside, UndoRefused
 from apps.contracts.values import Line
 from apps.inventory import handlers
 from apps.messaging.audit import Actor
@@ -101,6 +101,39 @@ def test_later_actions_of_the_saga_wait_and_go_on_after_a_replay(shelf: Shelf, b
     assert [each[0] for each in shelf.letters()] == ["replayed", "released"]
     carry_out("inventory", [resent(shelf, "shipping-events")])
     assert shelf.levels() == (9, 0, 1)
+
+
+def test_what_a_person_says_and_is_not_so_settles_nothing(shelf: Shelf, broken: Any) -> None:
+    """The step has no call outside that a person could know of: its message stays parked."""
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    found = envelope(RecordHappened(evidence="I saw it"), saga, topic="inventory-commands")
+
+    assert carry_out("inventory", [record(found)]) == []
+
+    assert [each[0] for each in shelf.letters()] == ["parked"]
+    assert shelf.log(saga) == {}
+    assert shelf.notes(saga) == [("do", "not_recorded")]
+    [(refusal, headers)] = shelf.answers(saga)
+    assert isinstance(refusal, RecordRefused)
+    assert "replay its parked message" in refusal.reason
+    assert (headers["step_id"], headers["action"], headers["generation"]) == (
+        "reserve_stock", "do", "1",
+    )  # fmt: skip
+
+
+def test_what_is_not_undone_outside_leaves_its_undo_parked(shelf: Shelf) -> None:
+    saga = new_saga()
+    carry_out("inventory", [reserve(saga)])
+    parked([record(envelope(ReleaseStock(), saga, action=Action.UNDO), payload=b"garbled")])
+    word = ResolveOutside(evidence="I put it back")
+    said = envelope(word, saga, action=Action.UNDO, generation=2, topic="inventory-commands")
+
+    assert carry_out("inventory", [record(said)]) == []
+
+    assert [each[:3] for each in shelf.letters()] == [("parked", "reserve_stock", "undo")]
+    assert isinstance(shelf.messages(saga)[-1], UndoRefused)
 
 
 def test_a_replay_that_fails_again_is_parked_where_it_was(shelf: Shelf, broken: Any) -> None:

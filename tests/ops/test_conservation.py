@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from apps.contracts.plan import Mode
 from apps.ops.conservation.check import prove
@@ -400,6 +400,13 @@ def test_the_command_prints_every_law(world, capsys):
     printed = capsys.readouterr().out
     assert "Everything adds up. No saga is under way." in printed
     assert all(f" {law} " in printed for law in ("I1", "I2", "I3", "I4", "I6", "I7", "I8"))
+
+
+@pytest.mark.parametrize("given", ["-1", "-0.001", "soon", "nan", "inf"])
+@pytest.mark.parametrize("option", ["--overdue", "--moment"])
+def test_what_is_no_number_of_seconds_is_refused(option, given):
+    with pytest.raises(CommandError, match=f"{option}: must be a number of seconds from 0 on"):
+        call_command("check_conservation", option, given)
 
 
 LAW = Law("I0", "nothing differs")

@@ -446,6 +446,17 @@ def test_a_person_records_that_a_capture_happened(till: Till) -> None:
     assert work("payments") == 0
 
 
+def test_what_is_done_already_is_told_again_to_who_records_it(till: Till) -> None:
+    till.authorize()
+    work("payments")
+    till.capture()
+    work("payments")
+    till.ask(RecordHappened(evidence="seen in the gateway's ledger"), "capture_payment")
+
+    assert till.told()[1:] == [("do", CAPTURED)] * 2
+    assert till.payment() == ("captured", 1500, 0)
+
+
 def test_waiting_is_told_and_ends_by_itself(till: Till) -> None:
     till.gateway.will("authorize", "wait:60")
     till.authorize()

@@ -22,7 +22,8 @@ from apps.payments import gateway_books, reconciliation
 from apps.payments.gateways import GatewayAnswer
 from apps.payments.reconciliation import GRACE, Outcome
 from apps.payments.stripe_api import client
-from tests.payments.outside import Card, Gateway, Told, hold
+from apps.payments.stripe_gateway import StripeGateway
+from tests.payments.outside import Card, Told, hold
 from tests.threads import at_once
 from tools.fakestripe.client import Control
 
@@ -87,7 +88,9 @@ def test_a_part_that_a_person_gave_back_is_no_difference(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card.authorize().capture().give_back(1)
-    monkeypatch.setattr(Gateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x"))
+    monkeypatch.setattr(
+        StripeGateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x")
+    )
     card.give_back(1)
     by_hand = RecordHappened(evidence="bank 4711")
     card.asked(by_hand, "refund_return", saga_id=card.returned_by)
@@ -272,7 +275,9 @@ def test_what_a_person_gave_back_another_way_is_no_difference(
     card: Card, instead: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card.authorize()
-    monkeypatch.setattr(Gateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x"))
+    monkeypatch.setattr(
+        StripeGateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x")
+    )
     card.asked(RefundPayment(), "authorize_payment", Action.UNDO)
     make_calls("payments")
     card.asked(instead, "authorize_payment", Action.UNDO, generation=2)

@@ -25,8 +25,9 @@ from apps.payments.gateways import GatewayAnswer, gateway
 from apps.payments.reconciliation import reconcile
 from apps.payments.selectors import payments_unlike_ledger, payments_unlike_refunds
 from apps.payments.stripe_api import client as stripe_client
+from apps.payments.stripe_gateway import StripeGateway
 from apps.payments.webhooks import LARGEST
-from tests.payments.outside import SECRET, Card, Gateway, Told, door, hold
+from tests.payments.outside import SECRET, Card, Told, door, hold
 from tests.scraping import Counted
 from tests.threads import at_once
 from tools.fakestripe.client import Control
@@ -207,7 +208,7 @@ def test_only_posts_are_answered_and_nobody_has_to_log_in(control: Control) -> N
 ASKS = "pm_card_authenticationRequired"
 
 
-class Patient(Gateway):
+class Patient(StripeGateway):
     """A bank that wants its customer's word first: what the call says while that is missing."""
 
     def authorize(self, call: Call) -> GatewayAnswer:
@@ -311,7 +312,7 @@ def test_a_return_says_that_its_refund_came_back(
 def paid_by(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards of this kind from now on."""
     monkeypatch.setattr(
-        Gateway,
+        StripeGateway,
         "authorize",
         lambda self, call: GatewayAnswer(
             ok=True, reference=hold(call.request.saga_id, payment_method=method).id
@@ -324,7 +325,7 @@ def test_a_refund_that_is_through_is_no_case(webhooks: Control, card: Card, told
     settled(told, "refund.created", "charge.refunded")
     assert told.needs() == []
     assert {each for each in told.events() if each[0] == "charge.refunded"} == {
-        ("charge.refunded", "ignored", "Nothing follows from events of this type")
+        ("charge.refunded", "ignored", "nothing follows")
     }
 
 

@@ -476,6 +476,10 @@ SHAPES = {
         (ENTER, changed(BOOK, on_refusal="wait", decide_within=60), PAY),
         "trip.book: on_refusal is an OnRefusal, not 'wait'",
     ),
+    "perhaps outside": (
+        (ENTER, changed(BOOK, outside="no"), PAY),
+        "trip.book: outside is True or False, not 'no'",
+    ),
     "perhaps skippable": (
         (ENTER, changed(BOOK, skippable="no"), PAY),
         "trip.book: skippable is True or False, not 'no'",

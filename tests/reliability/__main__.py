@@ -59,12 +59,19 @@ def commit() -> str:
     return found.stdout.strip()
 
 
+def count(text: str) -> int:
+    """An argument that is a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3000, help="of the simulation (3000)")
+    parser.add_argument("--seeds", type=count, default=3000, help="of the simulation (3000)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
     parser.add_argument(
-        "--crashes", type=int, default=3, metavar="N", help="each N-th case of the crash kit (3)"
+        "--crashes", type=count, default=3, metavar="N", help="each N-th case of the crash kit (3)"
     )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
     return parser.parse_args()

@@ -16,6 +16,7 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     RecordHappened,
+    RecordRefused,
     ResolveOutside,
     StepWaits,
     UndoRefused,
@@ -53,8 +54,7 @@ class Participants:
         """A command arrives, be it late or again."""
         row = self.rows.get(request.step)
         if isinstance(message, RecordHappened):
-            if barrier.may_record_by_hand(row, leased=False):
-                self.call_ends(request.step, well=True)
+            self.hears_finding(row, request)
             return
         undoing = message if isinstance(message, Compensation) else None
         decision = barrier.decide(row, request)
@@ -71,6 +71,16 @@ class Participants:
             self.waiting[request.step].append(request)
             undo = request.action is Action.UNDO
             self.set_intent(request.step, undo_requested=undo)
+
+    def hears_finding(self, row: Row | None, request: Request) -> None:
+        """A person says that the step's call happened."""
+        decision = barrier.decide_by_hand(row, leased=False)
+        if decision is Decision.RECORD:
+            self.call_ends(request.step, well=True)
+        elif decision is Decision.ANSWER_AGAIN:
+            self.answer_again(request, None)
+        else:
+            self.tell(request, RecordRefused(reason=barrier.why_not_recorded(row)))
 
     def run(self, request: Request) -> None:
         step, asked = request.step, Row(Status.DOING, request.generation)

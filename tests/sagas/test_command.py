@@ -66,7 +66,10 @@ def test_compensating_shows_what_follows_and_does_it(desk: Desk) -> None:
 
     assert "Undone in this order: create_shipment, authorize_payment, freeze_price" in told
     assert "Given back: 15.00 GBP; put back: 6 pieces." in told
-    assert "Done. The saga is compensating; it waits for create_shipment (undo)." in told
+    assert (
+        "Done. The saga is compensating; the answer of shipping to create_shipment (undo) is "
+        "awaited." in told
+    )
     assert audit(desk)[0][2] == "opal"
     assert "compensate by opal" in sagas("show", saga_id)
 
@@ -162,6 +165,8 @@ def test_what_is_not_allowed_is_told_and_nothing_is_done(desk: Desk) -> None:
         act("pause", saga_id, "soon")
     with pytest.raises(CommandError, match="There is no user 'nobody'"):
         act("compensate", saga_id, "--as", "nobody")
+    with pytest.raises(CommandError, match=r"proven: .*, a ticket\.$"):
+        act("resolve", saga_id, "freeze_price", " ")
     with pytest.raises(CommandError, match="Give a reason"):
         sagas("compensate", saga_id, "--reason", "!", "--yes")
 

@@ -19,6 +19,7 @@ from apps.contracts.steps import (
     Fenced,
     Happened,
     PersonNeeded,
+    RecordRefused,
     StepWaits,
     UndoneByHand,
     UndoRefused,
@@ -399,8 +400,8 @@ def test_the_engine_hears_every_answer_of_the_definitions_and_wishes() -> None:
     answers |= {each.refusal for each in steps if each.refusal}
     answers |= {each.compensation.answer for each in steps if each.compensation}
 
-    of_any_step = {Fenced, Happened, StepWaits, UndoRefused, UndoneByHand, PersonNeeded}
-    assert set(LISTENERS) == answers | of_any_step | {CancelRequested}
+    of_any_step = {Fenced, Happened, StepWaits, UndoRefused, RecordRefused, UndoneByHand}
+    assert set(LISTENERS) == answers | of_any_step | {PersonNeeded, CancelRequested}
     assert ShipmentHandedOver not in LISTENERS
 
 

@@ -9,13 +9,14 @@ from apps.contracts.catalogue import Action
 from apps.contracts.payments import RefundPayment
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
-from apps.contracts.steps import Fence, RecordHappened
+from apps.contracts.steps import Fence, RecordHappened, RecordRefused
 from apps.processes import PLACE_ORDER, OnRefusal
 from apps.sagas.state import (
     Cause,
     Compensate,
     DeskOverdue,
     Move,
+    Outcome,
     Overdue,
     Pause,
     RecordOutcome,
@@ -186,9 +187,11 @@ def test_a_retry_of_a_compensation_asks_it_again() -> None:
 # --- recording an outcome
 
 
-@pytest.mark.parametrize("step", ["capture_payment", "confirm_order", "send_confirmation"])
+@pytest.mark.parametrize("step", ["capture_payment", "send_confirmation"])
 def test_that_a_stuck_step_happened_is_told_to_its_own_service(step: str) -> None:
-    scenario = waiting_for(step).times_out()
+    definition = with_step(PLACE_ORDER, step, outside=True)
+    scenario = Scenario.of(definition, PLAIN)
+    scenario.succeeds_at(PLAIN.steps[: PLAIN.steps.index(step)]).times_out()
     before = scenario.saga
 
     scenario.records(step, "Bank letter 17").expects(RecordHappened(evidence="Bank letter 17"))
@@ -200,6 +203,34 @@ def test_that_a_stuck_step_happened_is_told_to_its_own_service(step: str) -> Non
     scenario.answers(SUCCESSES[step])
     assert scenario.saga
     assert scenario.saga.status in (Status.RUNNING, Status.CONFIRMED)
+
+
+def test_a_step_that_happens_in_our_own_database_is_not_recorded() -> None:
+    waiting_for("confirm_order").times_out().forbids(
+        RecordOutcome("confirm_order", "I saw it"),
+        "confirm_order happens in our own database, which knows whether it did: retry it, or "
+        "replay its parked message.",
+    )
+
+
+def test_that_a_record_is_refused_is_noted_and_changes_nothing() -> None:
+    scenario = waiting_for("capture_payment").times_out()
+    before = scenario.saga
+    scenario.records("capture_payment", "Bank letter 17")
+
+    scenario.answers(RecordRefused(reason="No call was made"))
+
+    assert (scenario.saga, scenario.wait) == (before, None)
+    assert scenario.outcome is Outcome.RECORD_REFUSED
+    scenario.expects().notes_that(("record_refused", "No call was made"))
+    scenario.answers(SUCCESSES["capture_payment"]).expects(COMMANDS["confirm_order"])
+
+
+def test_that_a_record_is_refused_is_old_news_to_a_saga_that_went_on() -> None:
+    scenario = waiting_for("confirm_order")
+
+    refusal = RecordRefused(reason="No call was made")
+    scenario.changes_nothing("capture_payment", Action.DO, refusal)
 
 
 # --- a pause

@@ -318,10 +318,20 @@ def test_make_bench_measures_the_mode_that_is_named() -> None:
     ]  # fmt: skip
 
 
-def test_make_demo_reads_its_arguments_before_it_starts_anything() -> None:
-    lines = make("--dry-run", "demo", "ORDERS=0", "KILL_BROKER=2").splitlines()
-    arguments = [line.partition(" manage.py demo ")[2].split() for line in lines]
-    given = ["--orders", '"0"', "--kill-broker", '"2"']
+@pytest.mark.parametrize(
+    ("target", "program", "variables", "given"),
+    [
+        ("demo", " manage.py demo ", ["ORDERS=0", "KILL_BROKER=2"],
+         ["--orders", '"0"', "--kill-broker", '"2"']),
+        ("reliability", " -m tests.reliability ", ["SEEDS=x"], ["--seeds", '"x"']),
+        ("bench", " -m benchmarks ", ["MODE=bogus"], ["--only", '"bogus,floor-bogus,dbos"']),
+    ],
+)  # fmt: skip
+def test_make_reads_its_variables_before_it_starts_anything(
+    target: str, program: str, variables: list[str], given: list[str]
+) -> None:
+    lines = make("--dry-run", target, *variables).splitlines()
+    arguments = [line.partition(program)[2].split() for line in lines]
     first = arguments.index([*given, "--help", ">/dev/null"])
     assert arguments.index(given) > first
     assert not any("stack run" in line for line in lines[: first + 1])

@@ -65,6 +65,7 @@ class OrdersView(APIView):
         return _answer(placement)
 
     def get(self, request: Request) -> Response:
+        _refuse_unknown(request, known=("limit", "after"))
         limit, after = _limit(request), _after(request)
         found = orders_of(_customer(request), limit=limit + 1, after=after)
         page = found[:limit]
@@ -203,6 +204,14 @@ def _traceparent(request: Request) -> str | None:
         return current
     given = request.headers.get("traceparent", "")
     return given if TRACEPARENT.fullmatch(given) else None
+
+
+def _refuse_unknown(request: Request, *, known: tuple[str, ...]) -> None:
+    """What would be ignored is answered, as an unknown field of a body is: it may be misspelt."""
+    advice = f"Unknown parameter; known are {', '.join(known)}."
+    unknown = sorted(set(request.query_params).difference(known))
+    if unknown:
+        raise InvalidRequest(errors=[{"parameter": each, "detail": advice} for each in unknown])
 
 
 def _limit(request: Request) -> int:

@@ -37,6 +37,8 @@ class StateFilter(ChoiceFilter):
             yield Choice(each.value, words(each.value))
 
     def wanted(self) -> Q:
+        if self.value not in (IN_FLIGHT, *Status):
+            raise IncorrectLookupParameters(f"no state: {self.value!r}")
         return standing(self.value)
 
 

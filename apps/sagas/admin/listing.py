@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -42,6 +43,14 @@ class Tab:
 
 class SagaChangeList(KeysetChangeList):
     """The list with its tabs."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Refuses what none of the filters asks for: no tab would tell that it was looked for."""
+        found = super().get_filters(request)
+        _, _, others, *_ = found
+        if others:
+            raise IncorrectLookupParameters(f"no filters: {', '.join(others)}")
+        return found
 
     @property
     def tabs(self) -> Iterator[Tab]:

@@ -34,7 +34,7 @@ from apps.sagas.approvals import OPERATIONS, act_or_ask, needs_approval, positio
 from apps.sagas.errors import MoveNotAllowed
 from apps.sagas.models import Approval, ApprovalStatus, OperatorAction, Saga
 from apps.sagas.preview import Looked, Preview, Undoing, look
-from apps.sagas.selectors import timeline_of
+from apps.sagas.selectors import stands_at, timeline_of
 from apps.sagas.state import (
     Compensate,
     Move,
@@ -190,7 +190,11 @@ def parts_of(found: Preview) -> list[Part]:
             in_order=True,
         ),
         Part("In all", in_all(found)),
-        Part("It then only goes forward", [words(each) for each in found.follows], in_order=True),
+        Part(
+            "If it is taken, only forward",
+            [words(each) for each in found.follows],
+            in_order=True,
+        ),
         Part("The customer reads", [plain(each) for each in found.customer_is_told]),
         Part("Cannot be undone", [plain(each) for each in found.cannot_be_undone]),
     ]
@@ -282,17 +286,7 @@ def parameters_of(operation: str, given: Given) -> dict[str, str]:
 
 def observed(saga_id: UUID) -> Outcome:
     """Where the saga is after a move, read anew."""
-    saga = Saga.objects.get(pk=saga_id)
-    desk = ", ".join(words(each["step"]) for each in saga.detours.get("desk", ()))
-    facts = [
-        f"it waits for {words(saga.pending_step)} ({saga.pending_action})"
-        if saga.pending_step
-        else "",
-        f"on the desk until it is answered: {desk}" if desk else "",
-        "paused" if saga.paused_until else "",
-    ]
-    told = "; ".join(filter(None, [f"The saga is {words(saga.status)}", *facts]))
-    return Outcome(f"Done. {told}.")
+    return Outcome(f"Done. {plain(stands_at(saga_id))}")
 
 
 # --- all that can be done

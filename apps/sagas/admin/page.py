@@ -49,6 +49,7 @@ class Addition(NamedTuple):
 
     sections: Sequence[Section] = ()
     points: Sequence[Point] = ()  # for the timeline
+    warnings: Sequence[SafeString] = ()  # what keeps the saga, beside where it stands
 
 
 ADDITIONS: list[Callable[[Saga], Addition]] = []
@@ -67,6 +68,7 @@ def shown_of(saga: Saga) -> dict[str, Any]:
         "saga": saga,
         "status": label(saga.status),
         "said": said_of(history),
+        "warnings": [each for addition in added for each in addition.warnings],
         "facts": facts_of(history),
         "nodes": nodes_of(history),
         "timeline": timeline_of(history, entries),

@@ -10,7 +10,7 @@ from uuid import UUID
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode
 from apps.contracts.steps import RecordHappened, StepWaits
-from apps.messaging import dead_letters
+from apps.messaging import batch, dead_letters
 from apps.messaging.dead_letters import ParkedRequest
 from apps.messaging.request import Request
 from apps.sagas.state import (
@@ -167,7 +167,8 @@ class Moves:
     def _received(self, state: State, number: int, at: int, change: Change, row: int) -> Move:
         letter, before = self.letters[number], self.rows[state.rows[at]]
         now = self._with_row(state, at, row, change.told)
-        parked = self.still_parked(state, letter.request)
+        refused = change.decision in batch.REFUSING
+        parked = state.parked if refused else self.still_parked(state, letter.request)
         complaint = change.complaint or self._called_twice(state, at, change.row.call)
         if letter.request.mode is Mode.CHOREOGRAPHED and change.row == before and change.told:
             complaint = complaint or ANSWERED_AGAIN
@@ -302,7 +303,8 @@ class Moves:
         return not sent or record.state.status is Status.AWAITING_DECISION
 
     def _has_happened(self, state: State, request: Request) -> bool:
-        """What a person can see: the pivot's call outside; a step behind it is done by hand."""
+        """What a person can see: the pivot's call outside. Of a step behind it, which calls nobody
+        here though it might, a person may be mistaken: its service knows better."""
         if self.searched.kind(request.step) is RETRIABLE:
             return True
         return any(

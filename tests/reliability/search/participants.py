@@ -14,7 +14,14 @@ import msgspec
 from apps.contracts.base import Event
 from apps.contracts.catalogue import Action, command_topic
 from apps.contracts.plan import Mode
-from apps.contracts.steps import Fence, Fenced, RecordHappened, ResolveOutside, UndoRefused
+from apps.contracts.steps import (
+    Fence,
+    Fenced,
+    RecordHappened,
+    RecordRefused,
+    ResolveOutside,
+    UndoRefused,
+)
 from apps.messaging import answers, barrier, batch, intents, recording
 from apps.messaging.barrier import Decision, Status
 from apps.messaging.envelope import Envelope, new_envelope
@@ -134,6 +141,9 @@ class Participants:
             return Change(decision, row, (self._answer(letter, answers.again(item, entry, NO)),))
         if decision is Decision.NOTHING_OUTSIDE:
             return Change(decision, row, (self._answer(letter, UndoRefused(reason=NO)),))
+        if decision is Decision.NOT_RECORDED:
+            refused = self._answer(letter, RecordRefused(reason=NO))
+            return Change(decision, self._left(row, number, decision), (refused,))
         if decision in batch.CLOSING:
             answer = answers.nothing_happened(item.envelope, letter.message)
         if decision not in batch.HANDLED | batch.CLOSING:

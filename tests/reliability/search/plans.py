@@ -19,7 +19,7 @@ from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE
 
 COMPENSATABLE, PIVOT, RETRIABLE = Kind
 FIRST, PAYMENT, CAPTURE = "create_order", "authorize_payment", "capture_payment"
-OUTSIDE = frozenset({PAYMENT, "create_shipment", CAPTURE})
+OUTSIDE = frozenset({PAYMENT, "create_shipment", CAPTURE})  # they do call; others only might
 SKIPPABLE = PAYMENT
 
 SHORT = (
@@ -31,20 +31,20 @@ SHORT = (
     Step(PAYMENT, COMPENSATABLE, payments.AuthorizePayment,
          success=payments.PaymentAuthorized, refusal=payments.PaymentDeclined,
          compensation=payments.RefundPayment, substitutes=(payments.CreditInstead,),
-         skippable=True),
+         outside=True, skippable=True),
     Step(CAPTURE, PIVOT, payments.CapturePayment,
-         success=payments.PaymentCaptured, refusal=payments.CaptureFailed),
+         success=payments.PaymentCaptured, refusal=payments.CaptureFailed, outside=True),
     Step("confirm_order", RETRIABLE, orders.ConfirmOrder,
-         success=orders.OrderConfirmed),
+         success=orders.OrderConfirmed, outside=True),
 )  # fmt: skip
 SHIPMENT = Step(
     "create_shipment", COMPENSATABLE, shipping.CreateShipment,
     success=shipping.ShipmentCreated, refusal=shipping.ShipmentRefused,
-    compensation=shipping.CancelShipment,
+    compensation=shipping.CancelShipment, outside=True,
 )  # fmt: skip
 CONFIRMATION = Step(
     "send_confirmation", RETRIABLE, notifications.SendConfirmation,
-    success=notifications.ConfirmationSent,
+    success=notifications.ConfirmationSent, outside=True,
 )  # fmt: skip
 LONG = (*SHORT[:3], SHIPMENT, *SHORT[3:], CONFIRMATION)
 

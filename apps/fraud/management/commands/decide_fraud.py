@@ -11,7 +11,14 @@ from apps.fraud.selectors import open_review
 from apps.fraud.services import decide_review
 from apps.messaging.display import money
 from apps.messaging.errors import MessagingError
-from apps.messaging.terminal import add_acting, check_texts, confirm, signed
+from apps.messaging.terminal import (
+    add_acting,
+    check_texts,
+    confirm,
+    id_shown_by,
+    signed,
+    why_refused,
+)
 
 
 class Command(BaseCommand):
@@ -19,7 +26,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("decision", choices=["clear", "refuse"])
-        parser.add_argument("order", type=UUID, metavar="ORDER", help="order id, in full")
+        id_of_order = id_shown_by("the column order of `manage.py sagas list`")
+        parser.add_argument("order", type=id_of_order, metavar="ORDER", help="order id, in full")
         add_acting(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +42,7 @@ class Command(BaseCommand):
                 review_id=review.pk, clear=decision == "clear", version=review.version, **signature
             )
         except MessagingError as refusal:
-            raise CommandError(str(refusal)) from refusal
+            raise CommandError(why_refused(refusal)) from refusal
         self.stdout.write(f"Done: it is {status}. Its saga goes on within seconds.")
 
 

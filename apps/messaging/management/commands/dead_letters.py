@@ -29,6 +29,7 @@ from apps.messaging.terminal import (
     confirm,
     harmless,
     signed,
+    why_refused,
 )
 
 Options = dict[str, Any]
@@ -89,7 +90,7 @@ class Command(BaseCommand):
         try:
             options["run"](options)
         except MessagingError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(why_refused(error)) from error
         except (psycopg.OperationalError, django.db.OperationalError) as error:
             raise CommandError(f"The database does not answer: {error}. Is it up?") from error
 

@@ -58,7 +58,11 @@ class Command(BaseCommand):
 
 def seconds(text: str) -> timedelta:
     """An argument that is a number of seconds, not below 0."""
+    told = f"must be a number of seconds from 0 on, not {text!r}"
     try:
-        return abs(timedelta(seconds=float(text)))
+        found = timedelta(seconds=float(text))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}") from error
+        raise argparse.ArgumentTypeError(told) from error
+    if found < timedelta(0):
+        raise argparse.ArgumentTypeError(told)
+    return found

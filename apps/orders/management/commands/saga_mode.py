@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apps.messaging.errors import MessagingError
-from apps.messaging.terminal import add_acting, check_texts, confirm, signed
+from apps.messaging.terminal import add_acting, check_texts, confirm, signed, why_refused
 from apps.orders.errors import OrdersError
 from apps.orders.modes import set_share, share_of
 from apps.processes import PLACE_ORDER
@@ -36,5 +36,5 @@ class Command(BaseCommand):
             confirm(words, yes=options["yes"], out=self.stdout)
             set_share(process=process, percent=percent, version=version, **signature)
         except (OrdersError, MessagingError, UnknownProcess) as refusal:
-            raise CommandError(str(refusal)) from refusal
+            raise CommandError(why_refused(refusal)) from refusal
         self.stdout.write(f"{process}: events drive {percent} % of new sagas from now on.")

@@ -7,7 +7,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apps.messaging.errors import MessagingError
 from apps.messaging.relay import relay
-from apps.messaging.terminal import add_acting, check_texts, confirm, signed
+from apps.messaging.terminal import add_acting, check_texts, confirm, signed, why_refused
 from apps.orders.errors import NoStartToTell
 from apps.orders.services import tell_start_again
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             confirm(f"Tell the start of {order_id} again?", yes=options["yes"], out=self.stdout)
             tell_start_again(order_id=order_id, **signature)
         except (NoStartToTell, MessagingError) as refusal:
-            raise CommandError(str(refusal)) from refusal
+            raise CommandError(why_refused(refusal)) from refusal
         relay("orders").send_off()
         self.stdout.write("Done. Its case is closed when the engine has taken the order on.")
 

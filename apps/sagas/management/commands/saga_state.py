@@ -5,13 +5,12 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from confluent_kafka import KafkaException
 from django.core.management import BaseCommand, CommandError, CommandParser
 
-from apps.messaging.terminal import as_table
+from apps.messaging.terminal import as_table, id_shown_by
 from apps.sagas.state_check import differences, republish
 from apps.sagas.state_topic import read_states
 
@@ -26,7 +25,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--saga", type=UUID, metavar="ID", help="only where this saga stands")
+        id = id_shown_by("`manage.py sagas list`")
+        what.add_argument("--saga", type=id, metavar="ID", help="only where this saga stands")
         what.add_argument(
             "--check", action="store_true", help="compare with the database; changes nothing"
         )

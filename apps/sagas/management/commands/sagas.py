@@ -26,6 +26,7 @@ from apps.messaging.terminal import (
     in_a_line,
     owner_named,
     signed,
+    why_refused,
 )
 from apps.sagas import operations, selectors
 from apps.sagas.errors import MoveNotAllowed
@@ -110,7 +111,7 @@ class Command(BaseCommand):
         try:
             self._do(given)
         except (MoveNotAllowed, MessagingError) as refusal:
-            raise CommandError(str(refusal)) from refusal
+            raise CommandError(why_refused(refusal)) from refusal
 
     def _do(self, given: Namespace) -> None:
         if given.what in ACTIONS:
@@ -182,8 +183,7 @@ class Command(BaseCommand):
         confirm(f"{given.what.capitalize()}?", yes=given.yes, out=self.stdout)
         act(saga_id=saga_id, version=foreseen.version, **signature, **arguments)
         relay("sagas").send_off()
-        after = selectors.whole(saga_id)
-        self.stdout.write(f"Done. The saga is {after.status}; {after.waiting()}.")
+        self.stdout.write(f"Done. {selectors.stands_at(saga_id)}")
 
     def _assign(self, given: Namespace) -> None:
         case = selectors.case(uuid_of(given.case, "sagas cases"))

@@ -14,9 +14,9 @@ from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import wait_until_at_rest
 from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
-from sagaplatform.shop.breaking import broker_process, kill_broker
+from sagaplatform.shop.breaking import broker, broker_process, kill_broker
 from sagaplatform.shop.cards import CARD_RULE, Payment
-from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, positive, readable
+from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, readable
 from sagaplatform.shop.memory import memory_of_stack
 from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, percent, replay
 from sagaplatform.shop.tables import (
@@ -30,7 +30,7 @@ from sagaplatform.shop.trouble import Gateway, NoStandIn
 ORDERS = 500
 STALL_WITH_FAULTS = 180.0  # seconds
 # Everything is at rest: the youngest saga is looked at too, and nothing may be missing any more.
-AT_REST = Patience(moment=timedelta(0), shipping=timedelta(0))
+AT_REST = Patience(moment=timedelta(0), shipping=timedelta(0), gateway=timedelta(0))
 
 
 class Command(BaseCommand):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         add_replay_arguments(parser)
         parser.add_argument(
             "--kill-broker",
-            type=positive,
+            type=broker,
             metavar="NUMBER",
             help="kill this broker of the local Kafka when half of the orders are placed",
         )
