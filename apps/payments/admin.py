@@ -149,6 +149,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = (
         "compared_at", "outcome", "differences", "compared", "not_ours", "complete", "seconds",
     )  # fmt: skip
+    search_fields = ("examples",)
+    search_help_text = "Words of a difference"
     ordering = ("-id",)  # UUIDv7: the newest first
     sorted_by = {"compared_at": "id"}
     fields = (

@@ -181,7 +181,7 @@ def see(claimed: Claimed) -> Seen:
     for start, look in LOOKS.items():
         if claimed.type.startswith(start):
             return look(claimed)
-    raise NotOurs("nothing follows")
+    raise NotOurs("Nothing follows")
 
 
 def act(claimed: Claimed, seen: Seen) -> None:

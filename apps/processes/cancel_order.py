@@ -17,7 +17,7 @@ CANCEL_ORDER = Process(
              compensation=orders.RefuseCancellation),
         Step("recall_shipment", PIVOT, shipping.RecallShipment,
              success=shipping.ShipmentRecalled, refusal=shipping.ShipmentNotRecalled,
-             patience=OUTSIDE),
+             outside=True, patience=OUTSIDE),
         Step("return_payment", RETRIABLE, payments.ReturnPayment,
              success=payments.PaymentReturned, outside=True, patience=OUTSIDE),
         Step("unpack_gift", RETRIABLE, shipping.UnpackGift, wish="gift_wrap",
@@ -29,6 +29,6 @@ CANCEL_ORDER = Process(
         Step("cancel_confirmed_order", RETRIABLE, orders.CancelConfirmedOrder,
              success=orders.ConfirmedOrderCancelled),
         Step("send_cancellation", RETRIABLE, notifications.SendCancellation,
-             success=notifications.CancellationSent),
+             success=notifications.CancellationSent, outside=True),
     ),
 )

@@ -34,6 +34,6 @@ RETURN_ORDER = Process(
         Step("close_return", RETRIABLE, orders.CloseReturn,
              success=orders.ReturnClosed),
         Step("send_return_notice", RETRIABLE, notifications.SendReturnNotice,
-             success=notifications.ReturnNoticeSent),
+             success=notifications.ReturnNoticeSent, outside=True),
     ),
 )

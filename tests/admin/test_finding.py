@@ -59,7 +59,7 @@ def test_every_list_with_a_saga_finds_it_by_its_order_too(support: Client) -> No
     shown = {name: [count(support, name, str(term)) > 0 for term in terms] for name in WITH_SAGA}
 
     assert shown == {name: [True, True, True, False, False] for name in WITH_SAGA}
-    assert len(WITH_SAGA) == 60
+    assert len(WITH_SAGA) == 64
 
 
 def test_every_list_with_a_customer_finds_them_by_name_too(support: Client) -> None:

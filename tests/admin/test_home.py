@@ -131,7 +131,7 @@ def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> N
     assert found["payments"].waiting[1].note.startswith("for ")
     calls = {name: each.waiting[2].value for name, each in found.items()}
     assert calls == dict.fromkeys(CONTEXTS, "-") | {
-        "payments": "0", "fraud": "0", "inventory": "0",
+        "payments": "0", "shipping": "0", "notifications": "0", "fraud": "0", "inventory": "0",
     }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def test_every_figure_leads_to_as_many_rows_as_it_says(
 
     behind = {address: len(support.get(address).context["cl"].result_list) for _, address in pairs}
     assert {address: count for count, address in pairs} == behind
-    assert len(pairs) == 8 + 3 + 1 + 18 + 24 + 3 + 3 + 4
+    assert len(pairs) == 8 + 3 + 1 + 18 + 24 + 5 + 3 + 4
     assert [each for _, each in pairs if f'href="{escape(each)}"' not in html] == []
 
 
@@ -290,5 +290,6 @@ def test_it_takes_as_many_statements_with_many_sagas(
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
     assert passed == dict.fromkeys(CONTEXTS, 2) | {
-        "payments": 4, "fraud": 4, "inventory": 4, "sagas": 3 + 7,
+        "payments": 4 + 3, "shipping": 4, "notifications": 4 + 1, "fraud": 4, "inventory": 4,
+        "sagas": 3 + 7,
     }  # fmt: skip

@@ -43,6 +43,7 @@ def test_who_may_what() -> None:
 
     assert {each for each in ROLES["support"] if ".view_" not in each} == {
         "sagas.note_case", "sagas.assign_case", "orders.reveal_order",
+        "notifications.resend_dispatch", "notifications.reveal_dispatch",
     }  # fmt: skip
     assert moves == {
         "retry_saga", "compensate_saga", "skip_saga", "pause_saga", "resolve_saga",

@@ -325,7 +325,7 @@ def test_a_refund_that_is_through_is_no_case(webhooks: Control, card: Card, told
     settled(told, "refund.created", "charge.refunded")
     assert told.needs() == []
     assert {each for each in told.events() if each[0] == "charge.refunded"} == {
-        ("charge.refunded", "ignored", "nothing follows")
+        ("charge.refunded", "ignored", "Nothing follows")
     }
 
 

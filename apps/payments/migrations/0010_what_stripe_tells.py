@@ -74,6 +74,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='finding',
+            index=models.Index(fields=['order_id'], name='payments_findings_of_order'),
+        ),
+        migrations.AddIndex(
+            model_name='finding',
             index=models.Index(fields=['payment_intent'], name='payments_findings_of_payment'),
         ),
         migrations.AddIndex(
