@@ -306,7 +306,7 @@ def test_a_return_says_that_its_refund_came_back(
     assert "5.00 USD" in why
     assert (payments_unlike_refunds(), payments_unlike_ledger()) == ([], [])
     told.owner.execute("DELETE FROM payments_finding")  # which would excuse a difference
-    assert reconcile(timedelta(days=1), timedelta(0), pause=0).differences == []
+    assert reconcile(timedelta(days=1), timedelta(0), pause=0).differences == ()
 
 
 def paid_by(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
