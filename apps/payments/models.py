@@ -407,6 +407,7 @@ class Finding(models.Model):
         indexes = [
             models.Index(fields=["saga_id"], name="payments_findings_of_saga"),
             models.Index(fields=["order_id"], name="payments_findings_of_order"),
+            models.Index(fields=["reference"], name="payments_findings_by_object"),
             models.Index(fields=["payment_intent"], name="payments_findings_of_payment"),
             # What is still to be compared again.
             models.Index(

@@ -78,6 +78,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='finding',
+            index=models.Index(fields=['reference'], name='payments_findings_by_object'),
+        ),
+        migrations.AddIndex(
+            model_name='finding',
             index=models.Index(fields=['payment_intent'], name='payments_findings_of_payment'),
         ),
         migrations.AddIndex(
