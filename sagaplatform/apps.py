@@ -31,6 +31,7 @@ class SagaplatformConfig(AppConfig):
         checks = import_module("sagaplatform.checks")
         register(checks.named_contexts_have_databases)
         register(checks.all_have_databases, deploy=True)
+        register(checks.returns_arrive_before_their_deadline)
         request_finished.connect(forget_request_id, dispatch_uid="request_id")
 
 

@@ -99,6 +99,8 @@ SETTINGS = (
     Setting("CARRIER_API_KEY", "str", "", "by which the carrier knows us"),
     Setting("CARRIER_WEBHOOK_SECRET", "str", "", "signs what the carrier tells us; empty: nothing"),
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
+    Setting("RETURN_WITHIN_DAYS", "int", 30, "from the hand-over: so long goods can be returned"),
+    Setting("RETURN_ARRIVES_WITHIN_DAYS", "int", 14, "until they must have arrived; at most 50"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),

@@ -73,6 +73,7 @@ BUSINESS: list[Item] = [
     pages(
         "Orders & sagas",
         page("orders.order", "Orders", "receipt_long"),
+        page("orders.return", "Returns", "assignment_return"),
         page("sagas.saga", "Sagas", "account_tree"),
         page("sagas.case", "Desk", "front_hand"),
         page("sagas.approval", "Approvals", "approval"),
@@ -83,6 +84,8 @@ BUSINESS: list[Item] = [
         page("inventory.stock", "Stock", "inventory_2"),
         page("inventory.reservationlisting", "Reservations", "bookmark"),
         page("inventory.stockmovement", "Movements", "swap_vert"),
+        page("inventory.arrival", "Arrivals", "move_to_inbox"),
+        page("inventory.intent", "Goods waited for", "hourglass"),
     ),
     pages(
         "Prices",
@@ -95,6 +98,7 @@ BUSINESS: list[Item] = [
         page("payments.payment", "Payments", "payments"),
         page("payments.cardattempt", "Cards tried", "credit_card"),
         page("payments.account", "Store credit", "account_balance_wallet"),
+        page("payments.refund", "Refunds", "currency_exchange"),
         page("payments.intent", "Calls outside", "call_made"),
         page("payments.ledgerentry", "Ledger", "menu_book"),
         page("payments.finding", "Findings outside", "troubleshoot"),

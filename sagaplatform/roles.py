@@ -19,8 +19,8 @@ SUPPORT, OPERATIONS, APPROVER, AUDITOR = "support", "operations", "approver", "a
 # The tables of each context that are read to find out what happened. Not among them: what people
 # did by hand, and what they ask others to allow.
 TABLES = {
-    "orders": ("order", "orderline", "orderevent", "modeshare"),
-    "inventory": ("stock", "reservationlisting", "stockmovement"),
+    "orders": ("order", "orderline", "orderevent", "modeshare", "return"),
+    "inventory": ("stock", "reservationlisting", "stockmovement", "arrival", "intent"),
     "pricing": ("listprice", "promotion", "pricefreeze"),
     "payments": (
         "payment",
@@ -31,6 +31,7 @@ TABLES = {
         "stripeevent",
         "finding",
         "reconciliation",
+        "refund",
     ),
     "shipping": ("shipment", "giftwrap", "tracking", "intent"),
     "notifications": ("customermessage", "dispatch", "contact", "intent"),
@@ -64,6 +65,7 @@ MOVE = (
     | rights("sagas", "retry compensate skip pause resolve substitute record reveal", "saga")
     | rights("sagas", "view", "approval")
     | rights("fraud", "decide", "review")
+    | rights("inventory", "receive", "arrival")
     | in_every_context("replay edit discard reveal", "deadletter")
 )
 SWITCH = (

@@ -216,6 +216,9 @@ CARRIER_WEBHOOK_SECRET = ENV["CARRIER_WEBHOOK_SECRET"]
 
 # Seconds from an order's confirmation until the carrier comes: so long it can be recalled.
 HAND_OVER_AFTER = ENV["HAND_OVER_AFTER"]
+# Days from the hand-over in which goods can be returned, and from then until they have arrived.
+RETURN_WITHIN_DAYS = ENV["RETURN_WITHIN_DAYS"]
+RETURN_ARRIVES_WITHIN_DAYS = ENV["RETURN_ARRIVES_WITHIN_DAYS"]
 
 # --- the API
 

@@ -15,7 +15,8 @@ from sagaplatform.login import LoginView, LogoutView
 from sagaplatform.metrics import metrics
 from sagaplatform.problems import no_such_page
 
-WITH_API = ("orders", "payments", "notifications")  # what customers call, where there are users
+# What customers and, in inventory, scanners call, where there are users.
+WITH_API = ("orders", "payments", "inventory", "notifications")
 WITH_WEBHOOKS = ("payments", "shipping", "notifications")  # what providers call
 
 

@@ -19,10 +19,16 @@ from apps.payments.gateways import GatewayAnswer
 
 VARIABLE = "STANDIN_GATEWAY"  # where the ledger is
 TABLES = """
-CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, operation TEXT, subject TEXT, ok INT);
+CREATE TABLE IF NOT EXISTS answers
+    (key TEXT PRIMARY KEY, operation TEXT, subject TEXT, ok INT, cents INT);
 CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, key TEXT, operation TEXT);
 CREATE TABLE IF NOT EXISTS script (number INTEGER PRIMARY KEY, operation TEXT, what TEXT);
 """
+
+
+def cents_of(call: Call) -> int:
+    """What a call moves: of a refund a part, where it says how much, else all."""
+    return int(call.details.refund_cents or call.details.amount_cents)
 
 
 class Silence(Exception):
@@ -68,8 +74,8 @@ class StandInGateway:
     def _effect(self, call: Call, *, declined: bool) -> bool:
         with self._ledger() as ledger:
             ledger.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (call.key, call.operation, call.subject, not declined),
+                "INSERT INTO answers VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (call.key, call.operation, call.subject, not declined, cents_of(call)),
             )
             found = ledger.execute("SELECT ok FROM answers WHERE key = ?", (call.key,)).fetchone()
         return bool(found[0])
@@ -118,6 +124,14 @@ class StandInGateway:
     def effects(self, operation: str) -> int:
         """How often an operation had its effect."""
         return self._count("SELECT count(*) FROM answers WHERE ok AND operation = ?", operation)
+
+    def cents(self, operation: str) -> list[int]:
+        """The cents of each effect of an operation, in the order in which it was had."""
+        with self._ledger() as ledger:
+            rows = ledger.execute(
+                "SELECT cents FROM answers WHERE ok AND operation = ? ORDER BY rowid", (operation,)
+            )
+            return [cents for (cents,) in rows]
 
     def calls(self, operation: str) -> int:
         """How often an operation was asked for."""

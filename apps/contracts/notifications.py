@@ -4,6 +4,7 @@ import enum
 from uuid import UUID
 
 from apps.contracts.base import Command, Event
+from apps.contracts.values import RefundTo
 
 
 class Delivery(enum.StrEnum):
@@ -41,5 +42,21 @@ class SendCancellation(Command, frozen=True, kw_only=True):
 
 class CancellationSent(Event, frozen=True, kw_only=True):
     """The customer was told of the cancellation."""
+
+    delivery: Delivery
+
+
+class SendReturnNotice(Command, frozen=True, kw_only=True):
+    """Tell the customer that returned goods have arrived and what is given back for them."""
+
+    order_id: UUID
+    customer_id: int
+    currency: str
+    refunded_cents: int
+    refund_to: RefundTo
+
+
+class ReturnNoticeSent(Event, frozen=True, kw_only=True):
+    """The customer was told of the refund."""
 
     delivery: Delivery

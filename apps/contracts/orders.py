@@ -3,7 +3,13 @@
 from uuid import UUID
 
 from apps.contracts.base import Command, Compensation, Event, TakesBack, Undone
-from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.contracts.values import (
+    AcceptedLine,
+    Address,
+    PaymentMethod,
+    PricedLine,
+    RefundTo,
+)
 
 
 class OrderCreated(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,5 +89,43 @@ class CancelConfirmedOrder(TakesBack, frozen=True, kw_only=True):
 
 class ConfirmedOrderCancelled(Event, frozen=True, kw_only=True):
     """The order is cancelled after it had been confirmed."""
+
+    order_id: UUID
+
+
+class ReturnBegun(Event, frozen=True, kw_only=True):
+    """The customer announces goods that come back; the saga that takes them starts here."""
+
+    return_id: UUID
+    order_id: UUID
+    customer_id: int
+    placed_by: UUID  # the saga that placed the order: participants know their rows by it
+    currency: str
+    lines: tuple[PricedLine, ...]  # what is announced, at the prices that were paid
+    total_cents: int  # of these lines: more is not given back
+    refund_to: RefundTo
+
+
+class ReturnRefused(Undone, frozen=True, kw_only=True):
+    """Nothing came back that could be accepted; the order stays as it is."""
+
+    order_id: UUID | None = None
+
+
+class RefuseReturn(Compensation, frozen=True, kw_only=True):
+    """Nothing was taken back: tell the customer, who may announce a return anew."""
+
+    answer = ReturnRefused
+
+
+class CloseReturn(Command, frozen=True, kw_only=True):
+    """The goods are here and paid back: write down what of the order is returned."""
+
+    accepted: tuple[AcceptedLine, ...]
+    refunded_cents: int
+
+
+class ReturnClosed(Event, frozen=True, kw_only=True):
+    """The return is over."""
 
     order_id: UUID

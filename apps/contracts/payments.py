@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from apps.contracts.base import Command, Compensation, Event, Refusal, TakesBack, Undone
-from apps.contracts.values import PaymentMethod
+from apps.contracts.values import AcceptedLine, PaymentMethod, PricedLine, RefundTo
 
 
 class DeclineCode(enum.StrEnum):
@@ -126,3 +126,18 @@ class PaymentReturned(Event, frozen=True, kw_only=True):
     """The customer has the money again."""
 
     amount_cents: int
+
+
+class RefundReturn(TakesBack, frozen=True, kw_only=True):
+    """Give back what the accepted goods have cost, of a payment that stays."""
+
+    lines: tuple[PricedLine, ...]  # as announced, with their prices
+    accepted: tuple[AcceptedLine, ...]
+    refund_to: RefundTo
+
+
+class ReturnRefunded(Event, frozen=True, kw_only=True):
+    """The customer has that money again."""
+
+    refunded_cents: int
+    refund_to: RefundTo

@@ -13,6 +13,13 @@ class PaymentMethod(enum.StrEnum):
     CARD = "card"  # a payment gateway
 
 
+class RefundTo(enum.StrEnum):
+    """Where the money of returned goods goes."""
+
+    ORIGINAL = "original"  # the way it was paid
+    CREDIT = "credit"  # store credit
+
+
 # What the gateway calls a customer's card: nothing else of a card ever gets here, nor does its
 # number with pm_ before it (Stripe's own ids are of letters and digits at random).
 CardId = Annotated[
@@ -39,6 +46,12 @@ class PricedLine(Line, frozen=True, kw_only=True):
     """A line with the price per piece that the customer saw."""
 
     unit_price_cents: int
+
+
+class AcceptedLine(Line, frozen=True, kw_only=True):
+    """So many pieces of one product that came back and are paid back."""
+
+    damaged: int = 0  # of these, not to be sold again
 
 
 class Address(Value, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from apps.messaging.errors import MessagingError
+
 
 class InventoryError(Exception):
     """Something that inventory was told cannot be right."""
@@ -31,3 +33,25 @@ class NothingReserved(InventoryError):
     def __init__(self, saga_id: UUID) -> None:
         self.saga_id = saga_id
         super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")
+
+
+class NoSuchArrival(MessagingError):
+    """Nothing of that id is expected. Look at the list of arrivals."""
+
+
+class ArrivalClosed(MessagingError):
+    """It is settled already what arrived, or nobody waits for it any more: nothing was changed."""
+
+
+class ArrivalMoved(MessagingError):
+    """Somebody changed it since you looked. Look at it again, then decide."""
+
+
+class ArrivalBusy(MessagingError):
+    """At this very moment it is asked what arrived. Nothing was changed; do it again in a few
+    seconds."""
+
+
+class NotWhatWasAnnounced(MessagingError):
+    """At least one piece is accepted, no more than were announced, and no more of these are damaged
+    than are accepted. Where nothing can be accepted, refuse. Nothing was changed."""

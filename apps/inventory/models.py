@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
 
 
@@ -21,7 +22,7 @@ class Stock(models.Model):
     name = models.TextField(default="", db_default="")  # for people; no rule reads it
     on_hand = models.IntegerField(default=0, db_default=0)  # free to sell
     reserved = models.IntegerField(default=0, db_default=0)  # set aside for live sagas
-    shipped = models.IntegerField(default=0, db_default=0)  # left the house
+    shipped = models.IntegerField(default=0, db_default=0)  # left the house, and did not come back
 
     class Meta:
         verbose_name_plural = "stock"
@@ -32,7 +33,7 @@ class Stock(models.Model):
             models.CheckConstraint(
                 condition=Q(reserved__gte=0), name="stock_reserved_not_negative"
             ),
-            # What has left does not come back by this way.
+            # What has not left does not come back.
             models.CheckConstraint(condition=Q(shipped__gte=0), name="stock_shipped_not_negative"),
         ]
 
@@ -48,9 +49,15 @@ class MovementKind(models.TextChoices):
     RESERVED = "reserved"  # on hand -> reserved
     RELEASED = "released"  # reserved -> on hand
     SHIPPED = "shipped"  # reserved -> shipped
+    RETURNED = "returned"  # shipped -> on hand: a customer sent them back, undamaged
 
 
-OF_A_SAGA = [MovementKind.RESERVED, MovementKind.RELEASED, MovementKind.SHIPPED]
+OF_A_SAGA = [
+    MovementKind.RESERVED,
+    MovementKind.RELEASED,
+    MovementKind.SHIPPED,
+    MovementKind.RETURNED,
+]
 
 
 class StockMovement(models.Model):
@@ -77,6 +84,7 @@ class StockMovement(models.Model):
                     | Q(kind="reserved", on_hand__lt=0, reserved=-F("on_hand"), shipped=0)
                     | Q(kind="released", on_hand__gt=0, reserved=-F("on_hand"), shipped=0)
                     | Q(kind="shipped", on_hand=0, reserved__lt=0, shipped=-F("reserved"))
+                    | Q(kind="returned", on_hand__gt=0, reserved=0, shipped=-F("on_hand"))
                 ),
                 name="movement_fits_its_kind",
             ),
@@ -155,6 +163,86 @@ class ReservationListing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} x {self.product_id}"
+
+
+class ArrivalStatus(models.TextChoices):
+    """Where goods are that a customer sends back."""
+
+    EXPECTED = "expected"  # on their way: a person says what arrives
+    RECEIVED = "received"  # expected -> received: some of it is accepted; final
+    REFUSED = "refused"  # expected -> refused: nothing came, or nothing can be accepted; final
+    LATE = "late"  # expected -> late: nothing came in time; final
+    WITHDRAWN = "withdrawn"  # expected -> withdrawn: nobody waits for them any more; final
+
+
+class Arrival(models.Model):
+    """What one return sends, and what of it came: to the step that waits for it, the world
+    outside."""
+
+    id = models.UUIDField(primary_key=True)  # made from the call's key: asked twice, it is one
+    return_id = models.UUIDField(db_index=True)  # as orders calls it: what stands on the label
+    saga_id = models.UUIDField(db_index=True)  # of the return
+    placed_by = models.UUIDField(db_index=True)  # the saga that placed the order
+    order_id = models.UUIDField(db_index=True)
+    customer_id = models.BigIntegerField(db_index=True)
+    expected = models.JSONField()  # [{product_id, quantity}]
+    accepted = models.JSONField(default=list)  # [{product_id, quantity, damaged}]
+    status = models.TextField(choices=ArrivalStatus)
+    version = models.IntegerField(db_default=0)  # raised by every change: what a person has seen
+    decided_by = models.TextField(db_default="")
+    announced_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField()  # it comes by then or not at all
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        permissions = [("receive_arrival", "Can say what of a return has arrived")]
+        constraints = [
+            # The time tells the same as the status.
+            models.CheckConstraint(
+                condition=Q(status="expected", closed_at=None)
+                | (~Q(status="expected") & Q(closed_at__isnull=False)),
+                name="arrival_closed_at_follows_from_status",
+            ),
+            # What arrived is somebody's word, and what did not come is nobody's.
+            models.CheckConstraint(
+                condition=(Q(status__in=["received", "refused"]) & ~Q(decided_by=""))
+                | Q(status__in=["expected", "late", "withdrawn"], decided_by=""),
+                name="arrival_decided_by_somebody",
+            ),
+            # What is received is something, and nothing else is.
+            models.CheckConstraint(
+                condition=(Q(status="received") & ~Q(accepted=[]))
+                | (~Q(status="received") & Q(accepted=[])),
+                name="arrival_of_something",
+            ),
+            # A return expects its goods once at a time.
+            models.UniqueConstraint(
+                fields=["saga_id"],
+                condition=Q(status="expected"),
+                name="arrival_expected_once_per_saga",
+            ),
+        ]
+        indexes = [
+            # The desk, a page at a time.
+            models.Index(fields=["announced_at", "id"], name="arrivals_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"return of order {number_of(self.order_id)}"
+
+
+class Intent(messaging.Intent):
+    """Goods that steps wait for."""
+
+    class Meta(messaging.Intent.Meta):
+        pass
+
+
+class ProviderState(messaging.ProviderState):
+    """Whom inventory calls, and who does not answer."""
+
+    class Meta(messaging.ProviderState.Meta):
+        pass
 
 
 class SagaLog(messaging.SagaLog):

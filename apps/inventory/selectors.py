@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from apps.inventory.models import Arrival
 from apps.messaging.database import Database
 
 
@@ -56,6 +57,23 @@ class StockEffects(NamedTuple):
     reserved_lines: int
     released_lines: int
     shipped_lines: int
+
+
+class ReturnedBeyond(NamedTuple):
+    """A product of which more came back for an order than had left. Without a saga: for none."""
+
+    placed_by: UUID | None
+    product_id: str
+    returned: int
+    shipped: int
+
+
+class RestockedPieces(NamedTuple):
+    """Of one return the pieces that were accepted undamaged, and those that were put back."""
+
+    saga_id: UUID
+    sellable: int
+    restocked: int
 
 
 class Reserved(NamedTuple):
@@ -122,6 +140,33 @@ FROM inventory_stockmovement
 WHERE saga_id = ANY(%b::uuid[]) GROUP BY saga_id ORDER BY saga_id
 """
 
+# Products of which more came back than was shipped for the order.
+RETURNED_BEYOND_SHIPPED = """
+WITH back AS (
+    SELECT arrival.placed_by, move.product_id, sum(move.on_hand) AS pieces
+    FROM inventory_stockmovement AS move
+    LEFT JOIN (SELECT DISTINCT saga_id, placed_by FROM inventory_arrival) AS arrival USING (saga_id)
+    WHERE move.kind = 'returned' GROUP BY 1, 2
+)
+SELECT back.placed_by, back.product_id, back.pieces,
+    coalesce(sum(held.quantity) FILTER (WHERE held.status = 'shipped'), 0)
+FROM back LEFT JOIN inventory_reservation AS held
+    ON held.saga_id = back.placed_by AND held.product_id = back.product_id
+GROUP BY 1, 2, 3
+HAVING back.pieces > coalesce(sum(held.quantity) FILTER (WHERE held.status = 'shipped'), 0)
+ORDER BY 1, 2
+"""
+
+# Of some returns the pieces that were accepted undamaged, and those that were put back.
+RESTOCKED = """
+SELECT arrival.saga_id,
+    coalesce(sum((line ->> 'quantity')::int - (line ->> 'damaged')::int), 0),
+    (SELECT coalesce(sum(on_hand), 0) FROM inventory_stockmovement AS move
+     WHERE move.saga_id = arrival.saga_id AND move.kind = 'returned')
+FROM inventory_arrival AS arrival LEFT JOIN jsonb_array_elements(arrival.accepted) AS line ON true
+WHERE arrival.saga_id = ANY(%b::uuid[]) GROUP BY arrival.saga_id
+"""
+
 # What was set aside for one saga, with the products' names.
 RESERVED_FOR = """
 SELECT held.product_id, coalesce(stock.name, ''), held.quantity, held.status, held.reserved_at,
@@ -166,6 +211,33 @@ def open_reservations() -> list[OpenReservation]:
 def reserved_for(saga_id: UUID) -> list[Reserved]:
     """What was set aside for a saga, released and shipped pieces too."""
     return [Reserved(*row) for row in _database().fetch(RESERVED_FOR, [saga_id])]
+
+
+def arrival_count() -> int:
+    """How many returns were expected."""
+    return Arrival.objects.count()
+
+
+def returned_beyond_shipped() -> list[ReturnedBeyond]:
+    """What came back though it never left, or for no order at all. None in a sound database."""
+    return [ReturnedBeyond(*row) for row in _database().fetch(RETURNED_BEYOND_SHIPPED)]
+
+
+def restocked_for(saga_ids: Collection[UUID]) -> dict[UUID, RestockedPieces]:
+    """What was accepted and put back for these returns; those of which nothing is known are left
+    out."""
+    rows = _database().fetch(RESTOCKED, [list(saga_ids)])
+    return {row[0]: RestockedPieces(*row) for row in rows}
+
+
+def arrival_of_return(return_id: UUID) -> Arrival | None:
+    """What a return expects, the last time that it was asked for; None where it does not yet."""
+    return Arrival.objects.filter(return_id=return_id).order_by("announced_at", "id").last()
+
+
+def arrivals_of(saga_ids: Collection[UUID]) -> list[Arrival]:
+    """What these returns expect, and what came of it; the oldest first."""
+    return list(Arrival.objects.filter(saga_id__in=saga_ids).order_by("announced_at", "id"))
 
 
 def stock_effects(saga_ids: Collection[UUID]) -> dict[UUID, StockEffects]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 from uuid import UUID
 
-from apps.contracts.inventory import ReserveStock
-from apps.contracts.values import Line, Shortage
+from apps.contracts.inventory import ReserveStock, Restock
+from apps.contracts.values import AcceptedLine, Line, Shortage
 from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved
 from apps.inventory.models import MovementKind
 from apps.messaging.database import Database, columns
@@ -30,10 +30,12 @@ ORDER BY product_id FOR UPDATE
 SAVE_MOVES = """
 WITH move AS (
     SELECT kind, product_id, saga_id, order_id, quantity,
-        CASE kind WHEN 'reserved' THEN -quantity WHEN 'released' THEN quantity ELSE 0 END
+        CASE kind WHEN 'reserved' THEN -quantity WHEN 'shipped' THEN 0 ELSE quantity END
             AS on_hand,
-        CASE kind WHEN 'reserved' THEN quantity ELSE -quantity END AS reserved,
-        CASE kind WHEN 'shipped' THEN quantity ELSE 0 END AS shipped
+        CASE kind WHEN 'reserved' THEN quantity WHEN 'returned' THEN 0 ELSE -quantity END
+            AS reserved,
+        CASE kind WHEN 'shipped' THEN quantity WHEN 'returned' THEN -quantity ELSE 0 END
+            AS shipped
     FROM unnest(%b::text[], %b::text[], %b::uuid[], %b::uuid[], %b::int[])
         AS given (kind, product_id, saga_id, order_id, quantity)
 ), written AS (
@@ -59,6 +61,14 @@ FROM total WHERE stock.product_id = total.product_id
 """
 
 
+# expected -> withdrawn: the step was settled by hand, past the desk.
+WITHDRAW = """
+UPDATE inventory_arrival
+SET status = 'withdrawn', closed_at = statement_timestamp(), version = version + 1
+WHERE saga_id = ANY(%b::uuid[]) AND status = 'expected'
+"""
+
+
 class Move(NamedTuple):
     """So many pieces of a product, moved for a saga."""
 
@@ -67,6 +77,26 @@ class Move(NamedTuple):
     saga_id: UUID
     order_id: UUID | None  # known, and needed, where a reservation is opened
     quantity: int
+
+
+class Arrivals(Workspace):
+    """The desk where goods arrive; nothing is read to ask there."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._withdrawn: list[UUID] = []
+
+    @classmethod
+    def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
+        return cls(database)
+
+    def withdraw(self) -> None:
+        """The desk is not asked any more."""
+        self._withdrawn.append(self.request.saga_id)
+
+    def save(self) -> None:
+        if self._withdrawn:
+            self.database.send(WITHDRAW, [self._withdrawn])
 
 
 class Shelves(Workspace):
@@ -86,7 +116,7 @@ class Shelves(Workspace):
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
         held = _held_by(database, _sagas_to_settle(tasks))
-        products = {line.product_id for line in _lines_to_reserve(tasks)}
+        products = {line.product_id for line in _lines_to_move(tasks)}
         products.update(line.product_id for lines in held.values() for line in lines)
         return cls(database, dict(database.fetch(LOCK_STOCK, [sorted(products)])), held)
 
@@ -119,6 +149,19 @@ class Shelves(Workspace):
         """What the saga holds has left the house. Raises NothingReserved where it holds nothing."""
         return self._settle(MovementKind.SHIPPED, self.request.saga_id)
 
+    def put_back(self, accepted: Iterable[AcceptedLine]) -> tuple[Line, ...]:
+        """What came back undamaged can be sold again; which lines that are."""
+        lines = tuple(
+            Line(product_id=each.product_id, quantity=each.quantity - each.damaged)
+            for each in accepted
+            if each.quantity > each.damaged
+        )
+        for line in lines:
+            self._on_hand[line.product_id] += line.quantity
+            of = (line.product_id, self.request.saga_id, None)
+            self._moves.append(Move(MovementKind.RETURNED, *of, line.quantity))
+        return lines
+
     def save(self) -> None:
         if self._moves:
             self.database.send(SAVE_MOVES, columns(self._moves, 5))
@@ -140,17 +183,17 @@ class Shelves(Workspace):
         return lines
 
 
-def _lines_to_reserve(tasks: Sequence[Task]) -> Iterable[Line]:
-    return (
-        line
-        for task in tasks
-        if isinstance(task.message, ReserveStock)
-        for line in task.message.lines
-    )
+def _lines_to_move(tasks: Sequence[Task]) -> Iterable[Line]:
+    """Those that the messages themselves name."""
+    for task in tasks:
+        if isinstance(task.message, ReserveStock):
+            yield from task.message.lines
+        elif isinstance(task.message, Restock):
+            yield from task.message.accepted
 
 
 def _sagas_to_settle(tasks: Sequence[Task]) -> list[UUID]:
-    return [task.about for task in tasks if not isinstance(task.message, ReserveStock)]
+    return [task.about for task in tasks if not isinstance(task.message, ReserveStock | Restock)]
 
 
 def _held_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, tuple[Line, ...]]:

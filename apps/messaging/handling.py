@@ -84,9 +84,9 @@ class Handler:
 
     `decide(command, workspace)` returns the answer: success, or a typed Refusal, which must have
     changed nothing in the workspace; or CallOutside, having changed nothing that would have to be
-    undone if the call is withdrawn. It is called at most once per request that takes effect. An
-    exception means something unexpected: nothing of this request is kept, it is tried again, then
-    parked.
+    undone if the call is withdrawn (of a step behind the pivot, where none is, it may note what is
+    on its way). It is called at most once per request that takes effect. An exception means
+    something unexpected: nothing of this request is kept, it is tried again, then parked.
     """
 
     decide: Decide

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
+from apps.contracts.inventory import GoodsNotReceived
 from apps.contracts.notifications import (
     CancellationSent,
     ConfirmationSent,
     Delivery,
+    ReturnNoticeSent,
     SendCancellation,
     SendConfirmation,
+    SendReturnNotice,
 )
 from apps.contracts.orders import CancellationBegun, OrderCancelled, OrderCreated
 from apps.contracts.payments import PaymentReturned
@@ -28,12 +31,13 @@ from apps.messaging.providers import Provider
 from apps.notifications import waiting
 from apps.notifications.models import MessageKind
 from apps.notifications.waiting import AWAIT_DISPATCH, Awaited
-from apps.notifications.wording import cancellation, confirmation
+from apps.notifications.wording import arrival, cancellation, confirmation
 from apps.notifications.workspaces import Inboxes, News
 from apps.processes import refusals
 
 POST = Provider("post")  # rows of our own, which always answer
 AS_WISHED = "You wished to cancel it"
+OF_NO_ORDER = {ShipmentNotRecalled, GoodsNotReceived}  # the order stays as it is
 
 
 def send_confirmation(
@@ -44,7 +48,7 @@ def send_confirmation(
     text = confirmation(command.order_id, command.total_cents, command.currency)
     kind = MessageKind.CONFIRMED
     if inboxes.deliver(command.order_id, command.customer_id, kind, text):
-        return waiting.wait_for(command.order_id, kind)
+        return waiting.wait_for(command.order_id, kind, inboxes.request.saga_id)
     return ConfirmationSent(delivery=Delivery.DELIVERED)
 
 
@@ -55,19 +59,35 @@ def send_cancellation(
     text = cancellation(command.order_id, command.total_cents, command.currency)
     kind = MessageKind.CANCELLED
     if inboxes.deliver(command.order_id, command.customer_id, kind, text):
-        return waiting.wait_for(command.order_id, kind)
+        return waiting.wait_for(command.order_id, kind, inboxes.request.saga_id)
     return CancellationSent(delivery=Delivery.DELIVERED)
+
+
+def send_return_notice(
+    command: SendReturnNotice, inboxes: Inboxes
+) -> ReturnNoticeSent | CallOutside:
+    """Tell the customer once that a return is here, and what is given back for it."""
+    text = arrival(command.order_id, command.refunded_cents, command.currency, command.refund_to)
+    kind = MessageKind.RETURNED
+    if inboxes.deliver(command.order_id, command.customer_id, kind, text):
+        return waiting.wait_for(command.order_id, kind, inboxes.request.saga_id)
+    return ReturnNoticeSent(delivery=Delivery.DELIVERED)
 
 
 def dispatched(
     call: Call, outcome: Delivery | ByHand, inboxes: Inboxes
-) -> ConfirmationSent | CancellationSent:
+) -> ConfirmationSent | CancellationSent | ReturnNoticeSent:
     """The message has left the house, or will not; a person's evidence is that it arrived."""
-    delivery = Delivery.DELIVERED if isinstance(outcome, ByHand) else outcome
     awaited: Awaited = call.details
-    if awaited.kind == MessageKind.CONFIRMED:
-        return ConfirmationSent(delivery=delivery)
-    return CancellationSent(delivery=delivery)
+    delivery = Delivery.DELIVERED if isinstance(outcome, ByHand) else outcome
+    return ANSWERS[MessageKind(awaited.kind)](delivery=delivery)
+
+
+ANSWERS: dict[MessageKind, type[ConfirmationSent | CancellationSent | ReturnNoticeSent]] = {
+    MessageKind.CONFIRMED: ConfirmationSent,
+    MessageKind.CANCELLED: CancellationSent,
+    MessageKind.RETURNED: ReturnNoticeSent,
+}
 
 
 # --- news, which nobody asks for
@@ -118,9 +138,10 @@ def hear_return(heard: Heard, news: News) -> Iterable[Outgoing]:
 COMMANDS = {
     SendConfirmation: Handler(send_confirmation, Inboxes),
     SendCancellation: Handler(send_cancellation, Inboxes),
+    SendReturnNotice: Handler(send_return_notice, Inboxes),
 }
 LISTENERS: dict[type[Event], Listener] = {
-    **{each: Listener(hear_refusal, News) for each in refusals() - {ShipmentNotRecalled}},
+    **{each: Listener(hear_refusal, News) for each in refusals() - OF_NO_ORDER},
     OrderCreated: Listener(hear_start, News),
     CancellationBegun: Listener(hear_start, News),
     CancelAccepted: Listener(hear_accepted, News),
@@ -135,7 +156,7 @@ CALLS = {
         Inboxes,
         details=Awaited,
         longest=waiting.LONGEST_CALL_SECONDS,
-        steps=frozenset({"send_confirmation", "send_cancellation"}),
+        steps=frozenset({"send_confirmation", "send_cancellation", "send_return_notice"}),
         provider=POST,
     ),
 }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.contracts.numbers import number_of
-from apps.notifications.models import DispatchStatus
+from apps.notifications.models import DispatchStatus, name_of
 
 
 class Letter(NamedTuple):
@@ -17,6 +17,7 @@ class Letter(NamedTuple):
 
     kind: str
     order_id: UUID
+    saga_id: UUID
     subject: str
     body: str  # plain text, as in the inbox
     facts: dict[str, str]
@@ -26,7 +27,7 @@ class Letter(NamedTuple):
     @property
     def key(self) -> str:
         """The same for every copy of this message, and for no other."""
-        return f"{self.kind}.{self.order_id}"
+        return name_of(self.kind, self.order_id, self.saga_id)
 
     @property
     def number(self) -> str:

@@ -1,5 +1,7 @@
 """Messages to customers, in an inbox of our own; and their ways out of the house."""
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -16,6 +18,13 @@ class MessageKind(models.TextChoices):
     SHIPPED = "shipped"  # the carrier has the parcel
     REFUNDED = "refunded"  # what was paid is given back
     CANCELLED = "cancelled"  # the confirmed order is cancelled, as the customer wished
+    RETURNED = "returned"  # returned goods have arrived and are paid for; once for each return
+
+
+def name_of(kind: str, order_id: UUID, saga_id: UUID | None) -> str:
+    """Names a message and every copy of it: of a kind there is one for an order, but of goods that
+    came back one for each return, which is a saga."""
+    return f"{kind}.{saga_id if kind == MessageKind.RETURNED else order_id}"
 
 
 class Channel(models.TextChoices):
@@ -52,9 +61,17 @@ class CustomerMessage(models.Model):
 
     class Meta:
         constraints = [
-            # Nobody is told the same thing of an order twice, whichever saga asks.
+            # Nobody is told the same thing of an order twice, whichever saga asks; of its returns
+            # each is told once.
             models.UniqueConstraint(
-                fields=["order_id", "kind"], name="notifications_once_per_order_and_kind"
+                fields=["order_id", "kind"],
+                condition=~Q(kind="returned"),
+                name="notifications_once_per_order_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["saga_id"],
+                condition=Q(kind="returned"),
+                name="notifications_once_per_return",
             ),
             # A kind that nobody knows could not be counted.
             models.CheckConstraint(

@@ -44,7 +44,7 @@ UPDATE notifications_dispatch
 SET status = 'unknown', code = 'nobody told what became of it', version = version + 1,
     changed_at = now()
 WHERE status = 'sending' AND leased_until <= now()
-RETURNING order_id, kind, channel
+RETURNING order_id, kind, saga_id, channel
 """
 
 # queued -> sending: what has been due for longest. It is chosen in a WITH, which is carried out
@@ -62,8 +62,9 @@ RETURNING dispatch.id, channel, attempt, queued_at
 
 # What is sent, and where the customer wishes to have it now.
 LETTER = """
-SELECT message.kind, message.order_id, message.subject, message.body, message.facts::text,
-       message.sent_at, coalesce(CASE WHEN undeliverable_since IS NULL THEN email END, ''),
+SELECT message.kind, message.order_id, message.saga_id, message.subject, message.body,
+       message.facts::text, message.sent_at,
+       coalesce(CASE WHEN undeliverable_since IS NULL THEN email END, ''),
        coalesce(push_url, '')
 FROM notifications_dispatch AS dispatch
 JOIN notifications_customermessage AS message ON message.id = dispatch.message_id
@@ -114,10 +115,10 @@ def deliver_due() -> int:
 def give_lost_up(database: Database) -> None:
     """What nobody told the outcome of is unknown, and stays so."""
     with database.transaction():
-        for order_id, kind, channel in database.fetch(LOSE):
+        for order_id, kind, saga_id, channel in database.fetch(LOSE):
             log.warning("dispatch_unknown", order_id=str(order_id), kind=kind, channel=channel)
             count_dispatch(kind, channel, DispatchStatus.UNKNOWN)
-            wake_steps(database, order_id, kind)
+            wake_steps(database, order_id, kind, saga_id)
 
 
 def claim(database: Database) -> Claimed | None:
@@ -133,10 +134,11 @@ def claim(database: Database) -> Claimed | None:
 def letter_of(database: Database, claimed: Claimed) -> Letter:
     """What is sent, and where to."""
     rows = database.fetch(LETTER, [claimed.id])
-    [(kind, order_id, subject, body, facts, written_at, email, push_url)] = rows
+    [(kind, order_id, saga_id, subject, body, facts, written_at, email, push_url)] = rows
     return Letter(
         kind=kind,
         order_id=order_id,
+        saga_id=saga_id,
         subject=subject,
         body=body,
         facts=msgspec.json.decode(facts, type=dict[str, str]),
@@ -180,7 +182,7 @@ def record(database: Database, claimed: Claimed, letter: Letter, outcome: Outcom
         if outcome.bad_address:
             database.execute(MARK_UNDELIVERABLE, (claimed.id, letter.address))
         if status is not DispatchStatus.QUEUED:
-            wake_steps(database, letter.order_id, letter.kind)
+            wake_steps(database, letter.order_id, letter.kind, letter.saga_id)
     count_dispatch(letter.kind, claimed.channel, status)
     log.info(
         "dispatched",

@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from apps.notifications.models import Contact, CustomerMessage, MessageKind
 
 # What steps have sent; the other kinds are news, which nobody asks for.
-OF_STEPS = frozenset({MessageKind.CONFIRMED, MessageKind.CANCELLED})
+OF_STEPS = frozenset({MessageKind.CONFIRMED, MessageKind.CANCELLED, MessageKind.RETURNED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,17 @@ def inbox(customer_id: int) -> QuerySet[CustomerMessage]:
 
 def repeated() -> list[Repeated]:
     """What was sent more than once; a constraint keeps this empty, and the check trusts none."""
-    counted = CustomerMessage.objects.values("order_id", "kind").annotate(times=Count("id"))
-    rows = counted.filter(times__gt=1).order_by("order_id", "kind")
-    return [Repeated(*row) for row in rows.values_list("order_id", "kind", "times")]
+    alike = {MessageKind.RETURNED: ("saga_id", "order_id", "kind")}
+    return [
+        Repeated(*row)
+        for kind in MessageKind
+        for row in CustomerMessage.objects.filter(kind=kind)
+        .values(*alike.get(kind, ("order_id", "kind")))
+        .annotate(times=Count("id"))
+        .filter(times__gt=1)
+        .order_by("order_id")
+        .values_list("order_id", "kind", "times")
+    ]
 
 
 def contact_of(customer_id: int) -> Contact | None:

@@ -14,7 +14,7 @@ from apps.contracts.notifications import Delivery
 from apps.messaging.database import Database
 from apps.messaging.handling import Call, CallOutside, StillWaiting
 from apps.messaging.intents import IntentTable
-from apps.notifications.models import DispatchStatus, MessageKind
+from apps.notifications.models import DispatchStatus, MessageKind, name_of
 
 AWAIT_DISPATCH = "await_dispatch"
 LONGEST_CALL_SECONDS = 2.0  # one statement of our own database
@@ -26,7 +26,8 @@ OPEN = {DispatchStatus.QUEUED, DispatchStatus.SENDING}
 # Where a message is, by each channel; and whether its order has waited for long enough.
 LOOK = """
 SELECT status, now(), %b::timestamptz + %b::interval < now()
-FROM notifications_dispatch WHERE order_id = %b AND kind = %b
+FROM notifications_dispatch
+WHERE order_id = %b AND kind = %b AND (kind <> 'returned' OR saga_id = %b)
 """
 
 # The step that has asked for this message, and waits. (What has not asked yet is due anyway.)
@@ -41,17 +42,13 @@ class Awaited(msgspec.Struct, frozen=True):
 
     order_id: UUID
     kind: str
+    saga_id: UUID | None = None  # that asked; of a return its message is its own
 
 
-def subject_of(order_id: UUID, kind: str) -> str:
-    """By which a message's call is known."""
-    return f"{kind}.{order_id}"
-
-
-def wait_for(order_id: UUID, kind: MessageKind) -> CallOutside:
+def wait_for(order_id: UUID, kind: MessageKind, saga_id: UUID) -> CallOutside:
     """What a handler returns whose message is queued to leave the house."""
-    awaited = Awaited(order_id, kind.value)
-    return CallOutside(AWAIT_DISPATCH, subject_of(order_id, kind), awaited)
+    awaited = Awaited(order_id, kind.value, saga_id)
+    return CallOutside(AWAIT_DISPATCH, name_of(kind, order_id, saga_id), awaited)
 
 
 def outcome_of(call: Call) -> Delivery:
@@ -59,7 +56,8 @@ def outcome_of(call: Call) -> Delivery:
     orders wait."""
     awaited: Awaited = call.details
     since = (call.called_at, ORDERS_WAIT)
-    rows = Database("notifications").fetch(LOOK, (*since, awaited.order_id, awaited.kind))
+    which = (awaited.order_id, awaited.kind, awaited.saga_id)
+    rows = Database("notifications").fetch(LOOK, (*since, *which))
     found = {DispatchStatus(status) for status, _, _ in rows}
     if OPEN.isdisjoint(found):
         return delivery(found)
@@ -77,7 +75,7 @@ def delivery(found: set[DispatchStatus]) -> Delivery:
     return Delivery.UNKNOWN if DispatchStatus.UNKNOWN in found else Delivery.REFUSED
 
 
-def wake_steps(database: Database, order_id: UUID, kind: str) -> None:
+def wake_steps(database: Database, order_id: UUID, kind: str, saga_id: UUID) -> None:
     """Let the steps ask again that wait for a message. The caller has a transaction open."""
-    rows = database.fetch(WAITING_FOR, [subject_of(order_id, kind)])
+    rows = database.fetch(WAITING_FOR, [name_of(kind, order_id, saga_id)])
     IntentTable(database).hasten(id for (id,) in rows)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from apps.contracts.values import RefundTo
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -68,6 +70,20 @@ def cancellation(order_id: UUID, total_cents: int, currency: str) -> Text:
             f" way you paid it: {amount}."
         ),
         facts={"amount": amount},
+    )
+
+
+def arrival(order_id: UUID, refunded_cents: int, currency: str, refund_to: RefundTo) -> Text:
+    """Returned goods have arrived."""
+    amount = _amount(refunded_cents, currency)
+    way = "as store credit" if refund_to is RefundTo.CREDIT else "the way you paid it"
+    return Text(
+        subject="Your return has arrived",
+        body=(
+            f"Thank you. What you sent back of your order {order_id} is here:"
+            f" {amount} is given back {way}."
+        ),
+        facts={"amount": amount, "way": way},
     )
 
 

@@ -24,7 +24,8 @@ WHERE customer_id = ANY(%b::bigint[])
   AND (push_url <> '' OR email <> '' AND undeliverable_since IS NULL)
 """
 
-# Put messages into inboxes, each kind once per order; what is there already stays as it is.
+# Put messages into inboxes, each kind once per order, that of a return once per saga; what is
+# there already stays as it is.
 # In one order, so that no two batches wait for each other's in a circle.
 INSERT_MESSAGES = """
 INSERT INTO notifications_customermessage
@@ -32,8 +33,8 @@ INSERT INTO notifications_customermessage
 SELECT saga_id, order_id, customer_id, kind, subject, body, facts::jsonb FROM unnest(
   %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[])
   AS message (saga_id, order_id, customer_id, kind, subject, body, facts)
-ORDER BY order_id, kind
-ON CONFLICT (order_id, kind) DO NOTHING
+ORDER BY order_id, kind, saga_id
+ON CONFLICT DO NOTHING
 """
 
 # Queue messages for the ways out that their customers have. Each way is gone once.
@@ -41,13 +42,13 @@ INSERT_DISPATCHES = """
 INSERT INTO notifications_dispatch
   (id, message_id, saga_id, order_id, customer_id, kind, channel, status)
 SELECT gen_random_uuid(), message.id, saga_id, order_id, customer_id, kind, channel, 'queued'
-FROM unnest(%b::uuid[], %b::text[]) AS given (order_id, kind)
+FROM unnest(%b::uuid[], %b::text[], %b::uuid[]) AS given (order_id, kind, asked_by)
 JOIN notifications_customermessage AS message USING (order_id, kind)
 JOIN notifications_contact AS contact USING (customer_id)
 CROSS JOIN LATERAL (VALUES
   ('email', email <> '' AND undeliverable_since IS NULL),
   ('push', push_url <> '')) AS way (channel, is_there)
-WHERE is_there
+WHERE is_there AND (kind <> 'returned' OR saga_id = asked_by)
 ORDER BY message.id, channel
 ON CONFLICT (message_id, channel) DO NOTHING
 """
@@ -89,7 +90,7 @@ class Message(NamedTuple):
 
 
 def write_messages(database: Database, messages: Sequence[Message]) -> None:
-    """Into the inboxes, each kind once per order."""
+    """Into the inboxes, once for each thing that is told."""
     if messages:
         rows = [
             (m.saga_id, m.order_id, m.customer_id, m.kind.value, m.text.subject, m.text.body,
@@ -102,8 +103,8 @@ def write_messages(database: Database, messages: Sequence[Message]) -> None:
 def queue_dispatches(database: Database, messages: Sequence[Message]) -> None:
     """Out of the house as well, to customers who can be reached."""
     if messages:
-        rows = [(each.order_id, each.kind.value) for each in messages]
-        database.send(INSERT_DISPATCHES, columns(rows, 2))
+        rows = [(each.order_id, each.kind.value, each.saga_id) for each in messages]
+        database.send(INSERT_DISPATCHES, columns(rows, 3))
         transaction.on_commit(partial(wake, "notifications", POST), using="notifications")
 
 
@@ -128,7 +129,7 @@ class Inboxes(Workspace):
         return cls(database, reachable(database, (each for each in told if each is not None)))
 
     def deliver(self, order_id: UUID, customer_id: int, kind: MessageKind, text: Text) -> bool:
-        """Put a message into a customer's inbox, unless one of that kind is there for the order.
+        """Put a message into a customer's inbox, unless it was told already.
         Whether it is sent out of the house too."""
         self._messages.append(Message(self.request.saga_id, order_id, customer_id, kind, text))
         return customer_id in self._reachable

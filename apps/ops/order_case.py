@@ -19,6 +19,7 @@ from apps.inventory import selectors as inventory
 from apps.messaging.admin.pages import Page
 from apps.messaging.display import label, moment, money, words
 from apps.notifications import selectors as notifications
+from apps.ops.goods_back import goods_back_of
 from apps.ops.story import (
     Sentence,
     Speech,
@@ -79,6 +80,7 @@ class Case(NamedTuple):
     money: Sequence[Money]
     parcel: Sequence[str]
     wish: Sequence[str]  # to cancel, and what became of it
+    returns: Sequence[object]  # of goods, and what can still come back
     taken_back_by: UUID | None  # the saga that takes the order back
     sent: Sequence[Sentence]  # to the customer
     readable: Sequence[Sentence]  # what the customer can read of the order
@@ -113,8 +115,8 @@ def case_of(order: Any) -> Case:
     speech = Speech(order.currency, {each.product_id: each.name for each in reserved})
     saga = Saga.objects.filter(saga_id=order.saga_id).first()
     history = History.read(saga) if saga else None
-    wish = orders.cancellation_of(order)
-    sagas = [order.saga_id, *([wish.saga_id] if wish and wish.saga_id else ())]
+    wish, back = orders.cancellation_of(order), goods_back_of(order, speech)
+    sagas = [order.saga_id, *([wish.saga_id] if wish and wish.saga_id else ()), *back.sagas]
     traces = [trace for each in sagas for trace in traces_of(each)]
     parcel = shipping.shipment_of_saga(order.saga_id)
     sent = [message for each in sagas for message in notifications.sent_for(each)]
@@ -124,16 +126,22 @@ def case_of(order: Any) -> Case:
         *_happened(order, history, speech),
         *_outside(parcel, sent),
         *happened_of(wish, taking_back, speech),
+        *back.happened,
     ]
     return Case(
         taken_on=saga is not None,
         verdict=_verdict(order, history, wish, speech),
-        desk=_desk(history, taking_back),
-        next=[*_next_of_wish(taking_back), *_next(order, history, parcel), *_parked(traces)],
+        desk=_desk(history, taking_back, *back.histories),
+        next=[
+            *_next_of(taking_back, *back.histories),
+            *_next(order, history, parcel),
+            *_parked(traces),
+        ],
         lines=[*_lines(order, speech, {each.product_id: each for each in reserved})],
         money=[*_money(order.saga_id)],
         parcel=[*_parcel(order.saga_id, parcel)],
         wish=[*lines_of(wish)],
+        returns=back.lines,
         taken_back_by=taking_back.saga.saga_id if taking_back else None,
         sent=[Sentence(each.sent_at, each.subject, "done") for each in sent],
         readable=[*_readable(order, speech)],
@@ -161,9 +169,11 @@ def _desk(*histories: History | None) -> str:
     return ""
 
 
-def _next_of_wish(taking_back: History | None) -> Iterator[str]:
-    if taking_back and not taking_back.saga.ended_at:
-        yield from next_of(taking_back)
+def _next_of(*histories: History | None) -> Iterator[str]:
+    """Of the sagas that take something back."""
+    for each in histories:
+        if each and not each.saga.ended_at:
+            yield from next_of(each)
 
 
 def _not_taken_on(order: Any) -> str:
@@ -267,6 +277,12 @@ ON_TIMELINE = {
     "PaymentReturned": "Given back",
     "ConfirmedOrderCancelled": "Order cancelled",
     "CancellationRefused": "Not cancelled: the order stays confirmed",
+    "ReturnBegun": "Return announced",
+    "StepWaits": "Return awaited",
+    "GoodsReceived": "Return received",
+    "ReturnRefunded": "Given back",
+    "ReturnClosed": "Return closed",
+    "ReturnRefused": "Return refused",
 }
 
 

@@ -17,7 +17,7 @@ from apps.messaging.models import ParkedStatus
 from apps.ops.holdings import HEADERS, holdings_of
 from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
-from apps.processes import CANCEL_ORDER
+from apps.processes import CANCEL_ORDER, RETURN_ORDER
 from apps.sagas.admin.history import Point
 from apps.sagas.admin.page import Addition
 from apps.sagas.admin.timeline import BARRIER, HAND
@@ -71,8 +71,8 @@ def _sections_of(saga: Saga, traces: Sequence[Trace]) -> Iterator[Section]:
 
 
 def _whose_holdings(saga: Saga) -> UUID:
-    """The saga itself; of one that takes an order back the one that placed it."""
-    takes_back = saga.process == CANCEL_ORDER.name
+    """The saga itself; of one that takes an order back, or goods of it, the one that placed it."""
+    takes_back = saga.process in (CANCEL_ORDER.name, RETURN_ORDER.name)
     return orders.placed_by(saga.saga_id) if takes_back else saga.saga_id
 
 

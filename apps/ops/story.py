@@ -41,6 +41,12 @@ WHO = {
     "free_stock": "the stock",
     "cancel_confirmed_order": "the shop",
     "send_cancellation": "the mail",
+    "begin_return": "the shop",
+    "receive_goods": "the desk for returns",
+    "refund_return": "the payment",
+    "restock": "the stock",
+    "close_return": "the shop",
+    "send_return_notice": "the mail",
 }
 # What a step is, as something that is waited for.
 DOING = {
@@ -60,6 +66,11 @@ DOING = {
     "free_stock": "the goods to be put back",
     "cancel_confirmed_order": "the order to be cancelled",
     "send_cancellation": "the customer to be told",
+    "receive_goods": "the returned goods to arrive",
+    "refund_return": "their price to be given back",
+    "restock": "the goods to be put back",
+    "close_return": "the return to be closed",
+    "send_return_notice": "the customer to be told",
 }
 UNDOING = {
     "create_order": "the order to be cancelled",
@@ -70,6 +81,7 @@ UNDOING = {
     "wrap_gift": "the gift to be unwrapped",
     "create_shipment": "the booking to be cancelled",
     "begin_cancellation": "the wish to cancel to be refused",
+    "begin_return": "the return to be refused",
 }
 
 
@@ -149,6 +161,19 @@ def _told(facts: Facts, speech: Speech) -> str:
     if facts["delivery"] == "unknown":
         return "The confirmation may have reached the customer; it is not sent twice by itself."
     return "The customer was told that the order is confirmed."
+
+
+def _arrived(facts: Facts, speech: Speech) -> str:
+    damaged = sum(int(each["damaged"]) for each in facts["accepted"])
+    found = f"{speech.pieces(facts['accepted'])} came back"
+    return f"{found}, {damaged:,} of them damaged." if damaged else f"{found}."
+
+
+WHY_NOT_RECEIVED = {
+    "refused": "Nothing arrived that could be accepted",
+    "late": "The goods did not arrive in time",
+    "withdrawn": "The return was stopped before the goods arrived",
+}
 
 
 def _not_shipped(facts: Facts, speech: Speech) -> str:
@@ -231,6 +256,28 @@ SENTENCES: dict[str, Callable[[Facts, Speech], str]] = {
         "The customer may have been told of it; that is not sent twice by itself."
         if facts["delivery"] == "unknown"
         else "The customer was told that the order is cancelled."
+    ),
+    "ReturnBegun": lambda facts, speech: (
+        f"The customer announced that {speech.pieces(facts['lines'])} come back,"
+        f" worth {speech.money(facts['total_cents'])}."
+    ),
+    "ReturnRefused": lambda facts, speech: "The return was refused: the order stays as it is.",
+    "GoodsReceived": _arrived,
+    "GoodsNotReceived": lambda facts, speech: f"{WHY_NOT_RECEIVED[facts['code']]}.",
+    "ReturnRefunded": lambda facts, speech: (
+        f"{speech.money(facts['refunded_cents'])} were given back"
+        + (" as store credit." if facts["refund_to"] == "credit" else " the way they were paid.")
+    ),
+    "GoodsRestocked": lambda facts, speech: (
+        f"The stock put {speech.pieces(facts['lines'])} back."
+        if facts["lines"]
+        else "Nothing of it can be sold again."
+    ),
+    "ReturnClosed": lambda facts, speech: "The return was closed.",
+    "ReturnNoticeSent": lambda facts, speech: (
+        "The customer may have been told of it; that is not sent twice by itself."
+        if facts["delivery"] == "unknown"
+        else "The customer was told what is given back."
     ),
     "UndoneByHand": lambda facts, speech: (
         f"A person undid it outside; the evidence: {facts['evidence']}."
@@ -433,9 +480,20 @@ def _after(history: History, step: str) -> Iterator[str]:
         said = "If no answer comes after asking {} times, or by {}, everything is undone."
         yield format_html(said, most, last)
     elif leg and leg.step.kind is Kind.PIVOT:
-        yield "The money may be taken already: nothing is undone before that is known."
+        yield AT_PIVOT.get(step, UNKNOWN_YET)
     elif leg:
-        yield "The money is taken, so the order goes forward: it is asked until it is done."
+        yield BEHIND_PIVOT.get(saga.process, GOES_FORWARD)
+
+
+UNKNOWN_YET = "The money may be taken already: nothing is undone before that is known."
+GOES_FORWARD = "The money is taken, so the order goes forward: it is asked until it is done."
+AT_PIVOT = {
+    "receive_goods": "Nothing is given back before they are here; what does not come in time is"
+    " refused by itself.",
+}
+BEHIND_PIVOT = {
+    "return_order": "The goods are here, so the return goes forward: it is asked until it is done.",
+}
 
 
 def _still_to_undo(history: History, step: str) -> list[str]:

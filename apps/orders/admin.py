@@ -38,6 +38,7 @@ from apps.orders.models import (
     OrderEvent,
     OrderLine,
     OutboxMessage,
+    Return,
     SagaLogListing,
 )
 from apps.orders.modes import changes_of
@@ -185,6 +186,41 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
     @admin.display(description="Address (masked)")
     def masked_address(self, order: Order) -> str:
         return f"{order.address_name[:1]}***, {order.address_city}, {order.address_country}"
+
+
+@admin.register(Return)
+class ReturnAdmin(ReadOnlyAdmin):
+    """Goods that customers send back, and what they get for them."""
+
+    list_display = (
+        "requested_at", "status", "order", "refunded_cents", "refund_to", "awaited_until",
+        "decided_at", "saga_id",
+    )  # fmt: skip
+    list_filter = ("status", "refund_to")
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "=saga_id", "=order__customer_id")
+    search_help_text = "Order number, saga id, customer number or name"
+    ordering = ("-id",)  # UUIDv7: the newest first
+    sorted_by = {"requested_at": "id"}
+    currency = "order.currency"
+    fields = (
+        ("order", "status"),
+        "goods",
+        ("refunded_cents", "refund_to"),
+        ("reason", "why_not"),
+        ("requested_at", "decided_at"),
+        ("awaited_until", "saga_id"),
+    )
+
+    @admin.display(description="Goods")
+    def goods(self, parcel: Return) -> SafeString:
+        """What is sent back at which price, and how much of it was accepted."""
+        lines = [
+            f"{each.quantity} x {each.product_id} at"
+            f" {money(each.unit_price_cents, parcel.order.currency)}, {each.accepted} accepted"
+            for each in parcel.lines.order_by("product_id")
+        ]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 
 
 @admin.register(ModeShare)

@@ -30,6 +30,18 @@ class CannotBeCancelled(OrdersError):
         super().__init__(code=code, **facts)
 
 
+class CannotBeReturned(OrdersError):
+    """Goods of the order cannot be returned, or not so many. Read why in its representation."""
+
+    def __init__(self, code: str, why_not: str, **facts: object) -> None:
+        self.code, self.why_not = code, why_not
+        super().__init__(code=code, **facts)
+
+
+class UnknownReturn(OrdersError):
+    """No open return belongs to this saga. Compare the saga with the order's returns."""
+
+
 class UnknownCancellation(OrdersError):
     """No open wish to cancel belongs to this saga, or its order is not confirmed. Compare the saga
     with the order's cancellation."""

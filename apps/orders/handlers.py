@@ -3,25 +3,38 @@
 from collections.abc import Iterable
 
 from apps.contracts.base import Event, Refusal
-from apps.contracts.inventory import StockReserved
+from apps.contracts.inventory import GoodsNotReceived, GoodsReceived, StockReserved
 from apps.contracts.orders import (
     CancelConfirmedOrder,
     CancellationRefused,
     CancelOrder,
+    CloseReturn,
     ConfirmedOrderCancelled,
     ConfirmOrder,
     OrderCancelled,
     OrderConfirmed,
     RefuseCancellation,
+    RefuseReturn,
+    ReturnClosed,
+    ReturnRefused,
 )
-from apps.contracts.payments import PaymentCaptured, PaymentRefunded, PaymentReturned
+from apps.contracts.payments import (
+    PaymentCaptured,
+    PaymentRefunded,
+    PaymentReturned,
+    ReturnRefunded,
+)
 from apps.contracts.sagas import CancelAccepted, CancelTooLate
 from apps.contracts.shipping import ShipmentHandedOver, ShipmentNotRecalled, ShipmentRecalled
+from apps.contracts.steps import StepWaits
 from apps.messaging.handling import Handler, Heard, Listener, Outgoing
 from apps.orders.cancellations import AnsweredWishes, Cancellations
-from apps.orders.models import CancellationStatus, OrderStatus
+from apps.orders.models import CancellationStatus, OrderStatus, ReturnStatus
+from apps.orders.returns import HeardReturns, Returns
 from apps.orders.workspaces import Orders, Timeline
 from apps.processes import refusals
+
+RECEIVE_GOODS = "receive_goods"  # the step that waits for days, of which customers are told
 
 
 def confirm_order(command: ConfirmOrder, orders: Orders) -> OrderConfirmed:
@@ -125,11 +138,54 @@ def _tell(heard: Heard, timeline: Timeline, **facts: object) -> Iterable[Outgoin
     return ()
 
 
+def close_return(command: CloseReturn, returns: Returns) -> ReturnClosed:
+    """What was accepted is paid back and in the house."""
+    order_id = returns.decide(
+        ReturnStatus.COMPLETED, ReturnClosed.__name__,
+        refunded_cents=command.refunded_cents, accepted=command.accepted,
+    )  # fmt: skip
+    return ReturnClosed(order_id=order_id)
+
+
+def refuse_return(command: RefuseReturn, returns: Returns) -> ReturnRefused:
+    """Nothing is taken back; what was announced can be announced again."""
+    return ReturnRefused(order_id=returns.decide(ReturnStatus.REFUSED, ReturnRefused.__name__))
+
+
+def hear_awaited(heard: Heard, returns: HeardReturns) -> Iterable[Outgoing]:
+    """Tell the customer until when returned goods are awaited. What else waits is not told."""
+    assert isinstance(heard.event, StepWaits)
+    if heard.request.step == RECEIVE_GOODS:
+        returns.await_goods(heard, heard.event.until)
+    return ()
+
+
+def hear_not_received(heard: Heard, returns: HeardReturns) -> Iterable[Outgoing]:
+    """Tell the customer why nothing is given back."""
+    assert isinstance(heard.event, GoodsNotReceived)
+    returns.explain(heard, heard.event.reason)
+    return ()
+
+
+def hear_received(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer how much of the return is accepted."""
+    assert isinstance(heard.event, GoodsReceived)
+    return _tell(heard, timeline, pieces=sum(each.quantity for each in heard.event.accepted))
+
+
+def hear_return_refund(heard: Heard, timeline: Timeline) -> Iterable[Outgoing]:
+    """Tell the customer what is given back for returned goods."""
+    assert isinstance(heard.event, ReturnRefunded)
+    return _tell(heard, timeline, amount_cents=heard.event.refunded_cents)
+
+
 COMMANDS = {
     ConfirmOrder: Handler(confirm_order, Orders),
     CancelOrder: Handler(cancel_order, Orders),
     CancelConfirmedOrder: Handler(cancel_confirmed_order, Cancellations),
     RefuseCancellation: Handler(refuse_cancellation, Cancellations),
+    CloseReturn: Handler(close_return, Returns),
+    RefuseReturn: Handler(refuse_return, Returns),
 }
 LISTENERS: dict[type[Event], Listener] = {
     **{refusal: Listener(hear_refusal, Timeline) for refusal in refusals()},
@@ -142,4 +198,8 @@ LISTENERS: dict[type[Event], Listener] = {
     ShipmentNotRecalled: Listener(hear_not_recalled, AnsweredWishes),
     ShipmentRecalled: Listener(hear_recall, Timeline),
     PaymentReturned: Listener(hear_return, Timeline),
+    StepWaits: Listener(hear_awaited, HeardReturns),
+    GoodsReceived: Listener(hear_received, Timeline),
+    GoodsNotReceived: Listener(hear_not_received, HeardReturns),
+    ReturnRefunded: Listener(hear_return_refund, Timeline),
 }

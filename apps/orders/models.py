@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
 
 
@@ -94,9 +95,15 @@ class OrderLine(models.Model):
     product_id = models.TextField()  # of inventory and pricing: no foreign key
     quantity = models.IntegerField()
     unit_price_cents = models.BigIntegerField()
+    returned = models.IntegerField(db_default=0)  # announced as returned, or accepted as that
 
     class Meta:
         constraints = [
+            # No more pieces come back than were bought, in however many returns.
+            models.CheckConstraint(
+                condition=models.Q(returned__gte=0, returned__lte=models.F("quantity")),
+                name="orders_no_more_back_than_bought",
+            ),
             # A product stands in one line: stock and prices are counted per product.
             models.UniqueConstraint(
                 fields=["order", "product_id"], name="orders_one_line_per_product"
@@ -124,6 +131,7 @@ class OrderEvent(models.Model):
     order = models.ForeignKey(Order, models.CASCADE, related_name="events")
     step = models.TextField()
     type = models.TextField()  # the event's type
+    about = models.UUIDField(null=True)  # the return that it tells of; null: the order itself
     at = models.DateTimeField()  # when it was told, not when it was heard
     facts = models.JSONField(default=dict)  # amounts, references, the reason of a refusal
 
@@ -131,7 +139,9 @@ class OrderEvent(models.Model):
         constraints = [
             # Told twice, or heard twice: once on the timeline.
             models.UniqueConstraint(
-                fields=["order", "step", "type"], name="orders_one_row_per_fact"
+                fields=["order", "step", "type", "about"],
+                nulls_distinct=False,
+                name="orders_one_row_per_fact",
             ),
         ]
 
@@ -231,6 +241,108 @@ class Cancellation(models.Model):
     def is_open(self) -> bool:
         """Whether it is still to be decided."""
         return self.decided_at is None
+
+
+class ReturnStatus(models.TextChoices):
+    """Where a return stands."""
+
+    ANNOUNCED = "announced"  # its goods are on their way, or being paid back
+    COMPLETED = "completed"  # announced -> completed: what was accepted is paid back; final
+    REFUSED = "refused"  # announced -> refused: nothing of it is taken back; final
+
+
+class Return(models.Model):
+    """Goods that a customer sends back after the parcel was handed over; an order may have several
+    of them over time. Each is a saga of its own."""
+
+    id = models.UUIDField(primary_key=True)  # UUIDv7: sorts by time
+    order = models.ForeignKey(Order, models.CASCADE, related_name="returns")
+    status = models.TextField(choices=ReturnStatus, default=ReturnStatus.ANNOUNCED)
+    reason = models.TextField()  # the customer's words, or none
+    refund_to = models.TextField()  # a contracts.values.RefundTo
+    saga_id = models.UUIDField(unique=True)  # of return_order
+    plan = models.TextField()  # of that saga
+    start_told = models.IntegerField(db_default=1)  # how often its start was published
+    start_told_at = models.DateTimeField(db_default=Now())  # the last time
+    awaited_until = models.DateTimeField(null=True)  # the goods, as inventory has told
+    refunded_cents = models.BigIntegerField(db_default=0)  # once completed
+    why_not = models.TextField(db_default="")  # of a refusal, as it was heard
+    idempotency_key = models.TextField()
+    request_hash = models.BinaryField()  # SHA-256 of the canonical request
+    requested_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # A decision has a time and a time has a decision.
+            models.CheckConstraint(
+                condition=models.Q(status="announced", decided_at=None)
+                | models.Q(status__in=["completed", "refused"], decided_at__isnull=False),
+                name="orders_return_decided_has_a_time",
+            ),
+            # Something is paid back for what is taken back, and for nothing else.
+            models.CheckConstraint(
+                condition=models.Q(status="completed", refunded_cents__gt=0)
+                | models.Q(status__in=["announced", "refused"], refunded_cents=0),
+                name="orders_return_is_paid_back",
+            ),
+            # A way that nobody pays by would never end.
+            models.CheckConstraint(
+                condition=models.Q(refund_to__in=["original", "credit"]),
+                name="orders_return_refund_way_is_known",
+            ),
+            # The same key is the same return.
+            models.UniqueConstraint(
+                fields=["order", "idempotency_key"], name="orders_one_return_per_key"
+            ),
+            # What the API's documentation promises.
+            models.CheckConstraint(
+                condition=models.Q(idempotency_key__regex=r"^.{1,255}$"),
+                name="orders_return_key_has_a_length",
+            ),
+        ]
+        indexes = [
+            # Returns whose start may have got lost: few, for most are awaited or over.
+            models.Index(
+                fields=["start_told_at"],
+                condition=models.Q(status="announced", awaited_until=None),
+                name="orders_returns_not_awaited",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"return of order {number_of(self.order_id)}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be decided."""
+        return self.decided_at is None
+
+
+class ReturnLine(models.Model):
+    """So many pieces of one product that are sent back."""
+
+    # A product stands in one line of a return.
+    pk = models.CompositePrimaryKey("parcel_id", "product_id")
+    parcel = models.ForeignKey(Return, models.CASCADE, related_name="lines")
+    product_id = models.TextField()
+    quantity = models.IntegerField()  # announced
+    unit_price_cents = models.BigIntegerField()  # that was paid
+    accepted = models.IntegerField(db_default=0)  # and paid back, once completed
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                # No less than a piece is announced, and no more accepted than that.
+                condition=models.Q(
+                    quantity__gt=0, accepted__gte=0, accepted__lte=models.F("quantity")
+                ),
+                name="orders_no_more_accepted_than_announced",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.product_id}"
 
 
 class IdempotencyKey(models.Model):

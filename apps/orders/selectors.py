@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.utils import timezone
 
 from apps.contracts.plan import Plan
 from apps.messaging.database import Database
@@ -16,8 +18,12 @@ from apps.orders.models import (
     OrderEvent,
     OrderLine,
     OrderStatus,
+    Return,
+    ReturnLine,
+    ReturnStatus,
 )
 from apps.orders.prospects import Prospect, prospect_of
+from apps.orders.returnables import Returnable, returnable_of
 
 
 class Refusal(NamedTuple):
@@ -71,6 +77,27 @@ class CancellationFact(NamedTuple):
     begun_at: datetime  # at the earliest
 
 
+class ReturnFact(NamedTuple):
+    """A return, as the conservation check and the admin read it."""
+
+    id: UUID
+    placed_by: UUID  # the order's saga
+    saga_id: UUID
+    status: ReturnStatus
+    refunded_cents: int
+    accepted_cents: int  # the sum of what was accepted at the prices that were paid
+    requested_at: datetime
+
+
+class LineUnlikeReturns(NamedTuple):
+    """A product of which an order says that other pieces are returned than its returns say."""
+
+    number: str
+    product_id: str
+    returned: int
+    in_returns: int
+
+
 class WishUnlikeOrder(NamedTuple):
     """A wish to cancel whose order stands otherwise than the wish says."""
 
@@ -86,6 +113,31 @@ SELECT o.saga_id, wish.saga_id, wish.status, o.status,
 FROM orders_cancellation AS wish JOIN orders_order AS o ON o.id = wish.order_id
 WHERE wish.saga_id = ANY(%b::uuid[])
    OR wish.saga_id IS NOT NULL AND o.saga_id = ANY(%b::uuid[])
+"""
+
+# The returns that some sagas carry out, or whose orders some sagas have placed.
+RETURNS_OF_SAGAS = """
+SELECT parcel.id, o.saga_id, parcel.saga_id, parcel.status, parcel.refunded_cents,
+  (SELECT coalesce(sum(accepted * unit_price_cents), 0) FROM orders_returnline
+   WHERE parcel_id = parcel.id)::bigint, parcel.requested_at
+FROM orders_return AS parcel JOIN orders_order AS o ON o.id = parcel.order_id
+WHERE parcel.saga_id = ANY(%b::uuid[]) OR o.saga_id = ANY(%b::uuid[])
+ORDER BY parcel.id
+"""
+
+# Lines that count other pieces as returned than are announced or accepted; none in a sound
+# database.
+LINES_UNLIKE_RETURNS = """
+WITH back AS (
+  SELECT parcel.order_id, line.product_id, sum(CASE parcel.status
+    WHEN 'announced' THEN line.quantity WHEN 'completed' THEN line.accepted ELSE 0 END) AS pieces
+  FROM orders_return AS parcel JOIN orders_returnline AS line ON line.parcel_id = parcel.id
+  GROUP BY 1, 2
+), bought AS (SELECT order_id, product_id, returned FROM orders_orderline WHERE returned <> 0)
+SELECT o.number, product_id, coalesce(bought.returned, 0), coalesce(back.pieces, 0)
+FROM bought FULL JOIN back USING (order_id, product_id) JOIN orders_order AS o ON o.id = order_id
+WHERE coalesce(bought.returned, 0) <> coalesce(back.pieces, 0)
+ORDER BY o.number, product_id
 """
 
 # Wishes that say one thing while their orders say another; none in a sound database.
@@ -170,30 +222,58 @@ def prospect_of_order(order: Order) -> Prospect:
     )
 
 
+def returns_of(order: Order) -> list[Return]:
+    """What was announced as returned of it, the oldest first, with its lines."""
+    lines = Prefetch("lines", queryset=ReturnLine.objects.order_by("product_id"))
+    return list(Return.objects.filter(order=order).order_by("id").prefetch_related(lines))
+
+
+def returnable_of_order(order: Order) -> Returnable:
+    """What can be returned of it now. Reads its lines and events, if they are not prefetched."""
+    handed_over = [each.at for each in order.events.all() if each.type == HANDED_OVER]
+    return returnable_of(
+        OrderStatus(order.status),
+        {each.product_id: each.quantity - each.returned for each in order.lines.all()},
+        handed_over_at=min(handed_over, default=None),
+        now=timezone.now(),
+        within_days=settings.RETURN_WITHIN_DAYS,
+    )
+
+
 def placed_by(saga_id: UUID) -> UUID:
-    """The saga that placed the order which a saga takes back; of any other the saga itself."""
-    taken_back = Order.objects.filter(cancellation__saga_id=saga_id)
-    return taken_back.values_list("saga_id", flat=True).first() or saga_id
+    """The saga that placed the order which a saga takes back, or goods of it; of any other the saga
+    itself."""
+    found = _of_taker(saga_id, "saga_id")
+    return found[0] if found else saga_id
 
 
 def summary_of_saga(saga_id: UUID) -> OrderSummary | None:
-    """The order that a saga places or takes back; None where orders knows none."""
-    orders = Order.objects.filter(Q(saga_id=saga_id) | Q(cancellation__saga_id=saga_id))
-    found = orders.values_list(*OrderSummary._fields).first()
+    """The order that a saga places or takes back, or goods of; None where orders knows none. One
+    statement, or two."""
+    placed = Order.objects.filter(saga_id=saga_id).values_list(*OrderSummary._fields).first()
+    found = placed or _of_taker(saga_id, *OrderSummary._fields)
     return OrderSummary(*found) if found else None
+
+
+def _of_taker(saga_id: UUID, *fields: str) -> tuple[Any, ...] | None:
+    """Some fields of the order that this saga takes back, or goods of; by indexes."""
+    names = [f"order__{each}" for each in fields]
+    whole = Cancellation.objects.filter(saga_id=saga_id).values_list(*names)
+    parts = Return.objects.filter(saga_id=saga_id).values_list(*names)
+    return next(iter(whole.union(parts)), None)
 
 
 def sagas_named(term: str) -> list[UUID]:
     """The sagas of the order with this number, in whatever case, or with this id: the one that
-    placed it, and the one that takes it back."""
+    placed it, the one that takes it back, and those of its returns."""
     try:
         named = Order.objects.filter(id=UUID(term))
     except ValueError:
         if not term.upper().startswith(NUMBERS_BEGIN):
             return []
         named = Order.objects.filter(number=term.upper())
-    sagas = named.values_list("saga_id", "cancellation__saga_id")
-    return [each for pair in sagas for each in pair if each]
+    sagas = named.values_list("saga_id", "cancellation__saga_id", "returns__saga_id")
+    return list(dict.fromkeys(each for row in sagas for each in row if each))
 
 
 def refusal_of(order: Order) -> Refusal | None:
@@ -224,6 +304,22 @@ def cancellations_of_sagas(saga_ids: Collection[UUID]) -> list[CancellationFact]
     """The wishes that these sagas carry out, and those to take back what these sagas placed."""
     rows = Database("orders").fetch(CANCELLATIONS_OF_SAGAS, [[*saga_ids], [*saga_ids]])
     return [*map(CancellationFact._make, rows)]
+
+
+def returns_of_sagas(saga_ids: Collection[UUID]) -> list[ReturnFact]:
+    """The returns that these sagas carry out, and those of orders that these sagas placed."""
+    rows = Database("orders").fetch(RETURNS_OF_SAGAS, [[*saga_ids], [*saga_ids]])
+    return [*map(ReturnFact._make, rows)]
+
+
+def return_count() -> int:
+    """How many returns there are."""
+    return Return.objects.count()
+
+
+def lines_unlike_returns() -> list[LineUnlikeReturns]:
+    """Lines whose count of returned pieces is not what their returns say."""
+    return [*map(LineUnlikeReturns._make, Database("orders").fetch(LINES_UNLIKE_RETURNS))]
 
 
 def wish_count() -> int:

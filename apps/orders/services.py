@@ -13,13 +13,13 @@ from apps.contracts.orders import OrderCreated
 from apps.contracts.plan import Plan
 from apps.contracts.values import Address, PaymentMethod, PricedLine
 from apps.messaging.audit import Actor, write_down
-from apps.messaging.database import Database
+from apps.messaging.database import Database, Row
 from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.messaging.starting import start_saga
 from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder
 from apps.orders.modes import mode_for
-from apps.orders.starts import RETURNS, STARTS, start_of
+from apps.orders.starts import GOODS_BACK, RETURNS, STARTS, start_of
 from apps.processes import newest
 
 PROCESS = "place_order"
@@ -59,11 +59,23 @@ LOCK_START = f"{STARTS} WHERE placed.id = %b AND placed.status = 'placed' FOR UP
 # The same of a confirmed one that is being taken back.
 LOCK_RETURN = f"{RETURNS} WHERE wish.order_id = %b AND wish.status = 'returning' FOR UPDATE OF wish"
 
-# Its start is told again, as if for the first time: the watchdog looks after it as before.
-TELL_ANEW = "UPDATE orders_order SET start_told = 1, start_told_at = now() WHERE id = %b"
-TELL_RETURN_ANEW = """
-UPDATE orders_cancellation SET start_told = 1, start_told_at = now() WHERE order_id = %b
+# The same of a return whose goods nobody awaits; of several the oldest.
+LOCK_GOODS = f"""
+{GOODS_BACK} WHERE parcel.order_id = %b AND parcel.status = 'announced'
+AND parcel.awaited_until IS NULL ORDER BY parcel.id LIMIT 1 FOR UPDATE OF parcel
 """
+
+# Its start is told again, as if for the first time: the watchdog looks after it as before.
+TELL_ANEW = "UPDATE orders_order SET start_told = 1, start_told_at = now() WHERE saga_id = %b"
+TELL_RETURN_ANEW = """
+UPDATE orders_cancellation SET start_told = 1, start_told_at = now() WHERE saga_id = %b
+"""
+TELL_GOODS_ANEW = (
+    "UPDATE orders_return SET start_told = 1, start_told_at = now() WHERE saga_id = %b"
+)
+
+# What may have to be told, and what then remembers it.
+TELLINGS = {LOCK_START: TELL_ANEW, LOCK_RETURN: TELL_RETURN_ANEW, LOCK_GOODS: TELL_GOODS_ANEW}
 
 # What was answered under a key before.
 EARLIER = """
@@ -153,27 +165,31 @@ def place_order(
 
 
 def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
-    """Publish the start of the saga that places an order, or takes it back, once more, for an
-    engine that never heard of it. One that did takes it for the duplicate that it is.
+    """Publish the start of the saga that places an order, takes it back, or awaits its goods, once
+    more, for an engine that never heard of it. One that did takes it for the duplicate that it is.
 
     Written down in the same transaction. Raises NoStartToTell where no such order is under way, and
     ReasonMissing.
     """
     database = Database("orders")
     with database.transaction():
-        rows, anew = database.fetch(LOCK_START, [order_id]), TELL_ANEW
-        if not rows:
-            rows, anew = database.fetch(LOCK_RETURN, [order_id]), TELL_RETURN_ANEW
-        if not rows:
-            raise NoStartToTell(order=order_id)
-        [(id, saga_id, plan, told, step, *answer)] = rows
-        database.execute(anew, [order_id])
+        row, anew = _missing_start(database, order_id)
+        id, saga_id, plan, told, step, *answer = row
+        database.execute(anew, [saga_id])
         publish(database, [start_of((id, saga_id, plan, 1, step, *answer))])
         write_down(
             database, actor=actor, operation="tell_start", subject_kind=SubjectKind.ORDER,
             subject_id=order_id, saga_id=saga_id, step=step, version=told, reason=reason,
             parameters={}, outcome="The start was told again",
         )  # fmt: skip
+
+
+def _missing_start(database: Database, order_id: UUID) -> tuple[Row, str]:
+    """The start that may have got lost, locked. Raises NoStartToTell."""
+    for lock, anew in TELLINGS.items():
+        for row in database.fetch(lock, [order_id]):
+            return row, anew
+    raise NoStartToTell(order=order_id)
 
 
 def plan_for(saga_id: UUID, wished: Mapping[str, bool]) -> Plan:

@@ -1,5 +1,5 @@
-"""The start of a saga of orders, told once more: of one that places an order, or of one that takes
-a confirmed order back. What was told is kept in orders' own saga log.
+"""The start of a saga of orders, told once more: of one that places an order, of one that takes a
+confirmed order back, or of a return. What was told is kept in orders' own saga log.
 """
 
 from uuid import UUID
@@ -33,6 +33,15 @@ SELECT wish.order_id, wish.saga_id, wish.plan, wish.start_told, log.step,
 FROM orders_cancellation AS wish
 JOIN orders_sagalog AS log ON log.saga_id = wish.saga_id
     AND log.step = split_part(split_part(wish.plan, '/', 4), ',', 1)
+"""
+
+# The same of returns.
+GOODS_BACK = """
+SELECT parcel.order_id, parcel.saga_id, parcel.plan, parcel.start_told, log.step,
+    log.answer_type, log.answer_version, log.answer
+FROM orders_return AS parcel
+JOIN orders_sagalog AS log ON log.saga_id = parcel.saga_id
+    AND log.step = split_part(split_part(parcel.plan, '/', 4), ',', 1)
 """
 
 

@@ -16,7 +16,7 @@ from apps.messaging.failpoints import reach
 from apps.messaging.leases import HeldLease
 from apps.messaging.metrics import TURNED
 from apps.messaging.outbox import publish
-from apps.orders.starts import MOST_TELLINGS, RETURNS, STARTS, start_of
+from apps.orders.starts import GOODS_BACK, MOST_TELLINGS, RETURNS, STARTS, start_of
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ ORDER BY placed.start_told_at LIMIT %b FOR UPDATE OF placed SKIP LOCKED
 # Remember that these starts were told once more.
 TOLD_AGAIN = """
 UPDATE orders_order SET start_told = start_told + 1, start_told_at = now()
-WHERE id = ANY(%b::uuid[])
+WHERE saga_id = ANY(%b::uuid[])
 """
 
 # The same of wishes whose orders are being taken back. The timeline is the order's: progress is
@@ -55,11 +55,31 @@ ORDER BY wish.start_told_at LIMIT %b FOR UPDATE OF wish SKIP LOCKED
 
 RETURNS_TOLD_AGAIN = """
 UPDATE orders_cancellation SET start_told = start_told + 1, start_told_at = now()
-WHERE order_id = ANY(%b::uuid[])
+WHERE saga_id = ANY(%b::uuid[])
+"""
+
+# The same of returns: once their goods are awaited, somebody has taken them on.
+LATE_GOODS = f"""
+{GOODS_BACK}
+WHERE parcel.status = 'announced' AND parcel.awaited_until IS NULL AND parcel.start_told <= %b
+  AND parcel.start_told_at < now() - make_interval(secs => %b * 2 ^ (parcel.start_told - 1))
+  AND NOT EXISTS (SELECT FROM orders_orderevent AS heard
+                  WHERE heard.order_id = parcel.order_id AND heard.about = parcel.id
+                    AND heard.step <> log.step)
+ORDER BY parcel.start_told_at LIMIT %b FOR UPDATE OF parcel SKIP LOCKED
+"""
+
+GOODS_TOLD_AGAIN = """
+UPDATE orders_return SET start_told = start_told + 1, start_told_at = now()
+WHERE saga_id = ANY(%b::uuid[])
 """
 
 # What is late, and what then remembers that it was told again.
-WATCHED = {LATE_STARTS: TOLD_AGAIN, LATE_RETURNS: RETURNS_TOLD_AGAIN}
+WATCHED = {
+    LATE_STARTS: TOLD_AGAIN,
+    LATE_RETURNS: RETURNS_TOLD_AGAIN,
+    LATE_GOODS: GOODS_TOLD_AGAIN,
+}
 
 
 class Watchdog:
@@ -82,7 +102,7 @@ class Watchdog:
             rows = self.database.fetch(late, (MOST_TELLINGS, float(self.patience), MOST_ORDERS))
             if rows:
                 log.warning("starts_without_progress", orders=len(rows))
-                self.database.execute(remember, [[row[0] for row in rows]])
+                self.database.execute(remember, [[row[1] for row in rows]])
                 self._tell_again(rows)
         return len(rows)
 

@@ -37,18 +37,19 @@ SELECT count(*) FROM ended
 """
 
 # Put facts on the timelines of the orders they belong to, whether the saga that places an order
-# tells them or the one that takes it back; the first telling of a fact stays.
+# tells them, the one that takes it back, or one of its returns; the first telling of a fact stays.
 TELL = """
-INSERT INTO orders_orderevent AS known (order_id, step, type, at, facts)
-SELECT o.id, fact.step, fact.type, fact.at, fact.facts::jsonb
+INSERT INTO orders_orderevent AS known (order_id, step, type, at, facts, about)
+SELECT o.id, fact.step, fact.type, fact.at, fact.facts::jsonb, o.about
 FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::timestamptz[], %b::text[])
   AS fact (saga_id, step, type, at, facts)
 JOIN LATERAL (
-  SELECT id FROM orders_order WHERE saga_id = fact.saga_id
-  UNION ALL SELECT order_id FROM orders_cancellation WHERE saga_id = fact.saga_id
+  SELECT id, NULL::uuid AS about FROM orders_order WHERE saga_id = fact.saga_id
+  UNION ALL SELECT order_id, NULL FROM orders_cancellation WHERE saga_id = fact.saga_id
+  UNION ALL SELECT order_id, id FROM orders_return WHERE saga_id = fact.saga_id
 ) AS o ON true
-ORDER BY o.id, fact.step, fact.type
-ON CONFLICT (order_id, step, type) DO UPDATE SET at = excluded.at, facts = excluded.facts
+ORDER BY o.id, fact.step, fact.type, o.about
+ON CONFLICT (order_id, step, type, about) DO UPDATE SET at = excluded.at, facts = excluded.facts
   WHERE excluded.at < known.at
 """
 

@@ -26,6 +26,7 @@ from apps.payments.models import (
     OutboxMessage,
     Payment,
     Reconciliation,
+    Refund,
     SagaLogListing,
     StripeEvent,
 )
@@ -70,6 +71,19 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ("=order_id", "=saga_id", "=customer_id", "=reference")
     search_help_text = "Order number or id, saga id, customer number or name, reference"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """Parts of payments that are given back for returned goods."""
+
+    list_display = ("asked_at", "state", "cents", "to", "reference", "payment", "asked_by")
+    list_filter = ("state", "to")
+    list_select_related = ("payment",)
+    search_fields = ("=asked_by", "=payment__order_id", "=payment__customer_id", "=reference")
+    search_help_text = "Saga id of the return, order id, customer number or name, reference"
+    ordering = ("-asked_at", "-asked_by")
+    currency = "payment.currency"
 
 
 @admin.register(CardAttempt)

@@ -22,10 +22,14 @@ GRACE = timedelta(minutes=5)  # what moved later is not judged
 GIVEN_BACK = ("refunded", "held")  # what differs where money was given back another way
 OURS = "pi_"  # how Stripe's names begin; evidence that a person gave is another reference
 
-# Our card payments of a time, and those that the gateway's list names; and of each whether it may
-# still move: it did a short while ago, or a call about it is under way.
+# Our card payments of a time, and those that the gateway's list names. Refunds that came back, or
+# were paid as store credit, are not in the gateway's books. And of each whether it may still move:
+# it did a short while ago, or a call about it is under way.
 PAYMENTS = """
-SELECT saga_id, order_id, currency, reference, status, amount_cents, captured_cents, refunded_cents,
+SELECT saga_id, order_id, currency, reference, status, amount_cents, captured_cents,
+  refunded_cents - coalesce((
+    SELECT sum(cents) FROM payments_refund AS refund WHERE refund.payment_id = payment.saga_id
+      AND ("to" = 'credit' AND state = 'accepted' OR state = 'failed')), 0)::bigint,
   changed_at > now() - make_interval(secs => %b)
   OR EXISTS (SELECT FROM payments_intent AS call WHERE call.subject = payment.saga_id::text
              AND call.status IN ('due', 'claimed', 'unknown', 'waiting'))
@@ -35,13 +39,14 @@ WHERE method = 'card' AND (authorized_at >= %b OR reference = ANY(%b::text[])
 """
 
 # Those of these sagas whose money a person gave back, past the gateway: the call that should have
-# done it was withdrawn, or settled by hand.
+# done it was withdrawn, or settled by hand; of refunds for returns one of them suffices.
 OTHERWISE = """
 SELECT subject FROM payments_intent
 WHERE subject = ANY(%b::text[]) AND operation NOT IN ('authorize', 'capture')
 GROUP BY subject
-HAVING bool_or(status = 'withdrawn' OR reason = 'by hand')
-  AND NOT bool_or(status = 'settled' AND reason <> 'by hand')
+HAVING bool_or(operation = 'refund' AND reason = 'by hand')
+  OR bool_or(operation <> 'refund' AND (status = 'withdrawn' OR reason = 'by hand'))
+  AND NOT bool_or(operation <> 'refund' AND status = 'settled' AND reason <> 'by hand')
 """
 
 # Those of these sagas of which what differs stands on the desk already.

@@ -26,6 +26,11 @@ class GatewayKeepsMoney(PaymentsError, AskedInVain):
     record with evidence that it happened."""
 
 
+class MoreThanIsLeft(PaymentsError):
+    """Goods that came back are worth more than what is left of their payment; compare the order's
+    returns with the payment's refunds."""
+
+
 class NoAccountToCredit(PaymentsError):
     """Store credit should stand in for a refund, but the customer has no account in this currency:
     give it one, then retry."""

@@ -50,7 +50,7 @@ class Gateway(Protocol):
         """Take what is held."""
 
     def give_back(self, call: Call) -> GatewayAnswer:
-        """Release the hold or, after a capture, refund."""
+        """Release the hold or, after a capture, refund: `refund_cents` of it, or all."""
 
 
 @lru_cache(maxsize=1)
@@ -77,7 +77,8 @@ def capture(call: Call) -> GatewayAnswer:
 
 
 def return_taken(call: Call) -> GatewayAnswer:
-    """Refund what was taken for an order that is cancelled after its end.
+    """Refund what was taken: for an order that is cancelled after its end all that is left, for
+    goods that came back their price.
 
     It is owed, so a gateway that will not is asked again, under the same key, until it does or a
     person has given the money back another way. Raises GatewayKeepsMoney.

@@ -22,10 +22,12 @@ from apps.contracts.payments import (
     PaymentRefunded,
     PaymentReturned,
     RefundPayment,
+    RefundReturn,
     ReturnPayment,
+    ReturnRefunded,
 )
 from apps.contracts.steps import UndoRefused
-from apps.contracts.values import PaymentMethod
+from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.handling import ByHand, Call, CallOutside, Handler, OutsideCall
 from apps.messaging.providers import Provider
 from apps.payments import gateways
@@ -88,10 +90,23 @@ def credit_instead(command: CreditInstead, accounts: Accounts) -> PaymentRefunde
 def return_payment(command: ReturnPayment, accounts: Accounts) -> PaymentReturned | CallOutside:
     """Give back what was taken for an order that is cancelled after its end."""
     payment = accounts.captured_payment(command.placed_by)
+    left = payment.left_cents
     if payment.by_card:
-        return _call(RETURN, payment)
+        return _call(RETURN, payment, refund_cents=left if payment.refunded_cents else 0)
     accounts.give_back(payment)
-    return PaymentReturned(amount_cents=payment.amount_cents)
+    return PaymentReturned(amount_cents=left)
+
+
+def refund_return(command: RefundReturn, accounts: Accounts) -> ReturnRefunded | CallOutside:
+    """Give back what accepted goods have cost: to the card that paid them, else as store credit."""
+    prices = {line.product_id: line.unit_price_cents for line in command.lines}
+    cents = sum(each.quantity * prices[each.product_id] for each in command.accepted)
+    payment = accounts.payment_for(command.placed_by, cents)
+    if payment.by_card and command.refund_to is RefundTo.ORIGINAL:
+        accounts.ask_for_refund(payment, cents)
+        return _call(REFUND, payment, refund_cents=cents)
+    accounts.refund_part(payment, cents, command.refund_to)
+    return ReturnRefunded(refunded_cents=cents, refund_to=command.refund_to)
 
 
 def _to_refund(accounts: Accounts) -> PaymentRow:
@@ -114,7 +129,8 @@ def _declined(
 # --- cards
 
 STRIPE = Provider.from_settings("stripe")
-AUTHORIZE, CAPTURE, GIVE_BACK, RETURN = "authorize", "capture", "give_back", "return"
+AUTHORIZE, CAPTURE, GIVE_BACK = "authorize", "capture", "give_back"
+RETURN, REFUND = "return", "refund"  # of what was taken: all that is left, or a part
 
 
 def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutside | PaymentDeclined:
@@ -130,13 +146,14 @@ def _authorize_card(command: AuthorizePayment, accounts: Accounts) -> CallOutsid
     return CallOutside(AUTHORIZE, str(accounts.request.saga_id), charge)
 
 
-def _call(operation: str, payment: PaymentRow) -> CallOutside:
+def _call(operation: str, payment: PaymentRow, *, refund_cents: int = 0) -> CallOutside:
     charge = CardCharge(
         order_id=payment.order_id,
         customer_id=payment.customer_id,
         currency=payment.currency,
         amount_cents=payment.amount_cents,
         captured=payment.status == PaymentStatus.CAPTURED,
+        refund_cents=refund_cents,
         reference=payment.reference,
     )
     return CallOutside(operation, str(payment.saga_id), charge)
@@ -184,12 +201,24 @@ def return_answered(
 ) -> PaymentReturned:
     """What was taken is given back, by the gateway or, on evidence, by a person."""
     payment = accounts.captured_payment(UUID(call.subject))
+    left = payment.left_cents
     accounts.give_card_back(payment)
-    return PaymentReturned(amount_cents=payment.amount_cents)
+    return PaymentReturned(amount_cents=left)
+
+
+def refund_answered(
+    call: Call, outcome: GatewayAnswer | ByHand, accounts: Accounts
+) -> ReturnRefunded:
+    """The price of returned goods is given back, by the gateway or, on evidence, by a person."""
+    cents = call.details.refund_cents
+    payment = accounts.captured_payment(UUID(call.subject))
+    reference, _ = _reference(outcome)
+    accounts.accept_refund(payment, cents, reference)
+    return ReturnRefunded(refunded_cents=cents, refund_to=RefundTo.ORIGINAL)
 
 
 def _reference(outcome: GatewayAnswer | ByHand) -> tuple[str, datetime | None]:
-    """What the gateway calls a hold, and when it lapses."""
+    """What the gateway calls a hold or a refund, and when a hold lapses."""
     if isinstance(outcome, ByHand):
         return outcome.evidence, None
     return outcome.reference, outcome.expires_at
@@ -217,10 +246,12 @@ COMMANDS = {
     RefundPayment: Handler(refund_payment, Accounts),
     CreditInstead: Handler(credit_instead, Accounts),
     ReturnPayment: Handler(return_payment, Accounts),
+    RefundReturn: Handler(refund_return, Accounts),
 }
 CALLS = {
     AUTHORIZE: _outside("authorize_payment", gateways.authorize, authorization_answered),
     CAPTURE: _outside("capture_payment", gateways.capture, capture_answered),
     GIVE_BACK: _outside("authorize_payment", gateways.give_back, give_back_answered),
     RETURN: _outside("return_payment", gateways.return_taken, return_answered),
+    REFUND: _outside("refund_return", gateways.return_taken, refund_answered),
 }

@@ -20,6 +20,14 @@ ORDER BY account.id
 FOR NO KEY UPDATE OF account
 """
 
+# Open the accounts that customers do not have yet, in one order so that no two of us deadlock.
+OPEN_ACCOUNTS = """
+INSERT INTO payments_account (customer_id, currency)
+SELECT * FROM unnest(%b::bigint[], %b::text[]) AS wanted (customer_id, currency)
+ORDER BY customer_id, currency
+ON CONFLICT (customer_id, currency) DO NOTHING
+"""
+
 # Write entries and move the balances by exactly what was written.
 WRITE_ENTRIES = """
 WITH entry AS (
@@ -72,6 +80,11 @@ def lock_accounts(
         return {}
     rows = database.fetch(LOCK_ACCOUNTS, columns(set(keys), 2))
     return {(customer, currency): LockedAccount(*rest) for customer, currency, *rest in rows}
+
+
+def open_accounts(database: Database, keys: Collection[AccountKey]) -> None:
+    """Open those that are missing, with nothing in them."""
+    database.execute(OPEN_ACCOUNTS, columns(keys, 2))
 
 
 def write_entries(database: Database, entries: Iterable[Entry]) -> None:

@@ -29,14 +29,30 @@ class EntryKind(models.TextChoices):
     HELD = "held"  # available -> held
     SETTLED = "settled"  # held -> revenue
     GIVEN_BACK = "given_back"  # held -> available, or revenue -> available after a capture
+    CREDITED = "credited"  # funding -> available: for goods that were paid by card and came back
+
+
+OF_A_SAGA = [EntryKind.HELD, EntryKind.SETTLED, EntryKind.GIVEN_BACK, EntryKind.CREDITED]
 
 
 class PaymentStatus(models.TextChoices):
     """Where a payment stands."""
 
     AUTHORIZED = "authorized"  # the amount is held
-    CAPTURED = "captured"  # authorized -> captured: the amount is taken
-    REFUNDED = "refunded"  # authorized | captured -> refunded: the customer has it again
+    CAPTURED = "captured"  # authorized -> captured: the amount is taken, and not all given back
+    REFUNDED = "refunded"  # authorized | captured -> refunded: the customer has all of it again
+
+
+class RefundState(models.TextChoices):
+    """Where a refund of a part stands."""
+
+    PENDING = "pending"  # the gateway is asked; of the payment so much is spoken for
+    ACCEPTED = "accepted"  # pending -> accepted: the customer has it, or the bank is on its way
+    FAILED = "failed"  # accepted -> failed: it came back, and a person gives it back another way
+
+
+# What our books count as given back, and what customers were told.
+GIVEN_BACK = (RefundState.ACCEPTED, RefundState.FAILED)
 
 
 def _moves(kind: EntryKind, source: Pot, target: Pot) -> Q:
@@ -100,19 +116,18 @@ class LedgerEntry(models.Model):
                 | _moves(EntryKind.HELD, Pot.AVAILABLE, Pot.HELD)
                 | _moves(EntryKind.SETTLED, Pot.HELD, Pot.REVENUE)
                 | _moves(EntryKind.GIVEN_BACK, Pot.HELD, Pot.AVAILABLE)
-                | _moves(EntryKind.GIVEN_BACK, Pot.REVENUE, Pot.AVAILABLE),
+                | _moves(EntryKind.GIVEN_BACK, Pot.REVENUE, Pot.AVAILABLE)
+                | _moves(EntryKind.CREDITED, Pot.FUNDING, Pot.AVAILABLE),
                 name="payments_entry_kind_names_its_pots",
             ),
             # Only what an order does needs a saga, and all of it does.
             models.CheckConstraint(
                 condition=Q(kind__in=[EntryKind.FUNDED, EntryKind.WITHDRAWN], saga_id=None)
-                | Q(
-                    kind__in=[EntryKind.HELD, EntryKind.SETTLED, EntryKind.GIVEN_BACK],
-                    saga_id__isnull=False,
-                ),
+                | Q(kind__in=OF_A_SAGA, saga_id__isnull=False),
                 name="payments_entry_of_an_order_has_a_saga",
             ),
-            # An order's money is held once, settled once and given back once.
+            # An order's money is held once, settled once and given back once, and for each return
+            # once: that is a saga of its own.
             models.UniqueConstraint(
                 fields=["saga_id", "kind"], name="payments_one_entry_per_saga_and_kind"
             ),
@@ -134,6 +149,7 @@ class Payment(models.Model):
     status = models.TextField(choices=PaymentStatus)
     captured_cents = models.BigIntegerField(db_default=0)
     refunded_cents = models.BigIntegerField(db_default=0)  # of what was captured
+    refunding_cents = models.BigIntegerField(db_default=0)  # of refunds that are pending
     reference = models.TextField(db_default="")  # the gateway's, of a card payment
     expires_at = models.DateTimeField(null=True)  # when a card's hold lapses, as the bank said
     authorized_at = models.DateTimeField(db_default=Now())
@@ -146,13 +162,14 @@ class Payment(models.Model):
                 condition=Q(amount_cents__gt=0),
                 name="payments_payment_of_something",
             ),
-            # The amounts follow from the status, so that captured - refunded is what is due.
+            # The amounts follow from the status, so that captured - refunded is what is due: of
+            # what is captured a part may be given back, of what is refunded nothing is kept.
             models.CheckConstraint(
                 condition=Q(status=PaymentStatus.AUTHORIZED, captured_cents=0, refunded_cents=0)
                 | Q(
                     status=PaymentStatus.CAPTURED,
                     captured_cents=F("amount_cents"),
-                    refunded_cents=0,
+                    refunded_cents__lt=F("captured_cents"),
                 )
                 | Q(status=PaymentStatus.REFUNDED, captured_cents=0, refunded_cents=0)
                 | Q(
@@ -161,6 +178,15 @@ class Payment(models.Model):
                     refunded_cents=F("captured_cents"),
                 ),
                 name="payments_amounts_follow_from_status",
+            ),
+            # No more is given back than was taken, counting what is on its way.
+            models.CheckConstraint(
+                condition=Q(
+                    refunded_cents__gte=0,
+                    refunding_cents__gte=0,
+                    refunded_cents__lte=F("captured_cents") - F("refunding_cents"),
+                ),
+                name="payments_no_more_back_than_taken",
             ),
             # An order is captured at most once, whichever saga asks.
             models.UniqueConstraint(
@@ -189,6 +215,42 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}"
+
+
+class Refund(models.Model):
+    """A part of a payment that is given back, for one return."""
+
+    asked_by = models.UUIDField(primary_key=True)  # the return's saga
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    cents = models.BigIntegerField()
+    to = models.TextField()  # a contracts.values.RefundTo
+    state = models.TextField(choices=RefundState)
+    reference = models.TextField(db_default="")  # the gateway's, of a refund to a card
+    asked_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            # To give back nothing is no refund.
+            models.CheckConstraint(condition=Q(cents__gt=0), name="payments_refund_of_something"),
+            # A way that nobody knows could not be proved.
+            models.CheckConstraint(
+                condition=Q(to__in=["original", "credit"]), name="payments_refund_way_is_known"
+            ),
+        ]
+        indexes = [
+            # The list of them, newest first.
+            models.Index(fields=["asked_at", "asked_by"], name="payments_refunds_by_time"),
+            # What the gateway calls it.
+            models.Index(
+                fields=["reference"],
+                condition=~Q(reference=""),
+                name="payments_refunds_by_reference",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"refund of {self.cents} cents"
 
 
 class CardStatus(models.TextChoices):

@@ -12,19 +12,22 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from apps.contracts.payments import DeclineCode, PaymentDeclined
-from apps.contracts.values import PaymentMethod
+from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.models import IntentStatus
 from apps.payments.declines import FINAL, patience_ends
 from apps.payments.models import (
+    GIVEN_BACK,
+    OF_A_SAGA,
     Account,
     CardAttempt,
     CardStatus,
-    EntryKind,
     Intent,
     LedgerEntry,
     Payment,
     PaymentStatus,
     Pot,
+    Refund,
+    RefundState,
 )
 
 CARD = PaymentMethod.CARD.value
@@ -53,6 +56,19 @@ class PaymentFacts:
     captured_cents: int
     refunded_cents: int
     held_cents: int  # the whole amount while authorized, else 0
+    returned_cents: int  # of what is refunded: for goods that came back
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """What is given back for one return."""
+
+    asked_by: UUID  # the return's saga
+    paid_by: UUID  # the saga that placed the order
+    cents: int
+    to: str
+    state: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +178,22 @@ def summary_of_saga(saga_id: UUID) -> PaymentSummary | None:
     return PaymentSummary(*found) if found else None
 
 
+def refunds_for(paid_by: Collection[UUID]) -> list[RefundFacts]:
+    """What was given back of the payments of these sagas for returns, the oldest first."""
+    return _refunds(Q(payment_id__in=paid_by))
+
+
+def refunds_by(sagas: Collection[UUID]) -> list[RefundFacts]:
+    """What these returns have had given back, the oldest first."""
+    return _refunds(Q(asked_by__in=sagas))
+
+
+def _refunds(which: Q) -> list[RefundFacts]:
+    rows = Refund.objects.filter(which).order_by("asked_at", "asked_by")
+    columns = ("asked_by", "payment_id", "cents", "to", "state", "asked_at")
+    return [RefundFacts(*row) for row in rows.values_list(*columns)]
+
+
 def payment_of_customer(customer_id: int, order_id: UUID) -> CustomersPayment | None:
     """The payment of an order. None where the customer has no such order, or nothing is known of
     its payment yet."""
@@ -197,18 +229,18 @@ def _of_attempt(attempt: CardAttempt) -> CustomersPayment:
 
 def payment_facts() -> Iterator[PaymentFacts]:
     """All payments, by saga."""
-    rows = Payment.objects.order_by("saga_id").values_list(
-        "saga_id", "order_id", "status", "amount_cents", "captured_cents", "refunded_cents"
-    )
-    for row in rows.iterator():
-        status, amount_cents = row[2], row[3]
-        yield PaymentFacts(*row, amount_cents if status == PaymentStatus.AUTHORIZED else 0)
+    rows = Payment.objects.order_by("saga_id").annotate(returned=_of_refunds(*GIVEN_BACK))
+    columns = ("saga_id", "order_id", "status", "amount_cents", "captured_cents", "refunded_cents")
+    for row in rows.values(*columns, "returned").iterator():
+        returned_cents, amount_cents = row.pop("returned"), row["amount_cents"]
+        held_cents = amount_cents if row["status"] == PaymentStatus.AUTHORIZED else 0
+        yield PaymentFacts(**row, held_cents=held_cents, returned_cents=returned_cents)
 
 
 def payments_unlike_ledger() -> list[UUID]:
-    """Sagas whose payment and ledger entries disagree; none in a sound database."""
+    """Sagas whose payment or refund, and ledger entries, disagree; none in a sound database."""
     written = {
-        row["saga_id"]: (row["held"], row["settled"], row["given_back"])
+        row["saga_id"]: tuple(row[each.value] for each in OF_A_SAGA)
         for row in _entries_by_saga(Sum, "amount_cents")
     }
     by_card = set(Payment.objects.filter(method=CARD).values_list("saga_id", flat=True))
@@ -217,6 +249,11 @@ def payments_unlike_ledger() -> list[UUID]:
         for payment in payment_facts()
         if payment.saga_id not in by_card  # these are in the gateway's ledger
     }
+    for refund in _refunds(Q(state__in=GIVEN_BACK)):
+        if refund.paid_by not in by_card:
+            due[refund.asked_by] = (0, 0, refund.cents, 0)
+        elif refund.to == RefundTo.CREDIT:
+            due[refund.asked_by] = (0, 0, 0, refund.cents)
     return sorted(
         saga_id
         for saga_id in due.keys() | written.keys()
@@ -224,9 +261,24 @@ def payments_unlike_ledger() -> list[UUID]:
     )
 
 
+def payments_unlike_refunds() -> list[UUID]:
+    """Sagas whose payment says otherwise than the refunds of its parts; none in a sound database.
+    What is captured still was given back for returns alone."""
+    unlike = ~Q(refunding_cents=F("pending")) | Q(refunded_cents__lt=F("returned"))
+    kept = Q(status=PaymentStatus.CAPTURED) & ~Q(refunded_cents=F("returned"))
+    rows = Payment.objects.annotate(
+        returned=_of_refunds(*GIVEN_BACK), pending=_of_refunds(RefundState.PENDING)
+    )
+    return list(rows.filter(unlike | kept).order_by("saga_id").values_list("saga_id", flat=True))
+
+
 def effects() -> Iterator[PaymentEffects]:
-    """How often each saga's money was held, settled and given back, by saga."""
-    entries = (PaymentEffects(**row) for row in _entries_by_saga(Count, "id").iterator())
+    """How often the money of each saga that places an order was held, settled and given back, by
+    saga. What returns have given back is in refunds_by."""
+    returns = Refund.objects.values("asked_by")
+    rows = _entries_by_saga(Count, "id").exclude(saga_id__in=returns)
+    columns = PaymentEffects.__slots__
+    entries = (PaymentEffects(*row) for row in rows.values_list(*columns).iterator())
     yield from merge(entries, _card_effects(), key=lambda row: row.saga_id)
 
 
@@ -242,9 +294,17 @@ def open_holds() -> list[OpenHold]:
 def _card_effects() -> Iterator[PaymentEffects]:
     """What the gateway has told of card payments, by saga; they have no ledger entries."""
     found = Payment.objects.filter(method=CARD).order_by("saga_id")
-    for saga_id, status, captured in found.values_list("saga_id", "status", "captured_cents"):
-        given_back = int(status == PaymentStatus.REFUNDED)
+    rows = found.annotate(returned=_of_refunds(*GIVEN_BACK))
+    columns = ("saga_id", "status", "captured_cents", "returned")
+    for saga_id, status, captured, returned in rows.values_list(*columns).iterator():
+        by_returns = captured > 0 and returned == captured
+        given_back = int(status == PaymentStatus.REFUNDED and not by_returns)
         yield PaymentEffects(saga_id, 1, int(captured > 0), given_back)
+
+
+def _of_refunds(*states: RefundState) -> Combinable:
+    """Cents of a payment's refunds in these states."""
+    return Coalesce(Sum("refunds__cents", filter=Q(refunds__state__in=states)), 0)
 
 
 def _balance(prefix: str, pot: Pot) -> Combinable:
@@ -258,15 +318,15 @@ def _balance(prefix: str, pot: Pot) -> Combinable:
 
 
 def _entries_by_saga(measure: type[Aggregate], field: str) -> QuerySet[LedgerEntry, Any]:
-    measures = {
-        kind.value: Coalesce(measure(field, filter=Q(kind=kind)), 0)
-        for kind in (EntryKind.HELD, EntryKind.SETTLED, EntryKind.GIVEN_BACK)
-    }
+    measures = {kind.value: Coalesce(measure(field, filter=Q(kind=kind)), 0) for kind in OF_A_SAGA}
     entries = LedgerEntry.objects.filter(saga_id__isnull=False).values("saga_id")
     return entries.annotate(**measures).order_by("saga_id")
 
 
-def _due_entries(payment: PaymentFacts) -> tuple[int, int, int]:
-    """What the ledger must say of a payment: held, settled and given back, in cents."""
-    given_back = payment.amount_cents if payment.status == PaymentStatus.REFUNDED else 0
-    return payment.amount_cents, payment.captured_cents, given_back
+def _due_entries(payment: PaymentFacts) -> tuple[int, int, int, int]:
+    """What the ledger must say of a payment: held, settled and given back, in cents. What was given
+    back for returns is said under their sagas."""
+    released = payment.status == PaymentStatus.REFUNDED and not payment.captured_cents
+    given_back = payment.amount_cents if released else payment.refunded_cents
+    own = given_back - payment.returned_cents
+    return payment.amount_cents, payment.captured_cents, own, 0

@@ -3,18 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from apps.messaging.context import context
-from apps.messaging.database import Database, columns
+from apps.messaging.database import Database
 from apps.payments.errors import UnusableAmount
-from apps.payments.ledger import Entry, LockedAccount, lock_accounts, write_entries
+from apps.payments.ledger import Entry, LockedAccount, lock_accounts, open_accounts, write_entries
 from apps.payments.models import EntryKind, Pot
-
-# Open the accounts that customers do not have yet, in one order so that no two of us deadlock.
-OPEN_ACCOUNTS = """
-INSERT INTO payments_account (customer_id, currency)
-SELECT * FROM unnest(%b::bigint[], %b::text[]) AS wanted (customer_id, currency)
-ORDER BY customer_id, currency
-ON CONFLICT (customer_id, currency) DO NOTHING
-"""
 
 
 def fund_accounts(*, credits: Mapping[int, int], currency: str, reason: str) -> None:
@@ -59,7 +51,7 @@ def _lock_or_open(
     database: Database, customers: Iterable[int], currency: str
 ) -> dict[int, LockedAccount]:
     keys = [(customer_id, currency) for customer_id in customers]
-    database.execute(OPEN_ACCOUNTS, columns(keys, 2))
+    open_accounts(database, keys)
     locked = lock_accounts(database, keys)
     return {customer_id: account for (customer_id, _), account in locked.items()}
 

@@ -92,6 +92,13 @@ FROM payments_payment WHERE reference = %b
 """
 
 
+# accepted -> failed: what the gateway has given back for a return came back.
+FAIL = """
+UPDATE payments_refund SET state = 'failed', changed_at = now()
+WHERE reference = %b AND state = 'accepted'
+"""
+
+
 class Claimed(NamedTuple):
     """An event that this worker has to itself until its lease ends."""
 
@@ -257,11 +264,13 @@ def _lost_hold(intent: stripe.PaymentIntent) -> NewFinding | None:
 
 
 def _failed_refund(refund: stripe.Refund) -> NewFinding | None:
-    """Told only of what we have recorded as given back; of another the reconciliation tells."""
+    """Told only of what we have recorded as given back; of another the reconciliation tells. A
+    return's refund says so itself."""
     name = _id(refund.payment_intent)
     payment = _payment(name)
     if payment is None or not payment.refunded_cents:
         return None
+    Database("payments").execute(FAIL, [refund.id])
     amount = money(refund.amount, refund.currency.upper())
     why = getattr(refund, "failure_reason", None) or "no reason given"
     text = (

@@ -7,18 +7,25 @@ from typing import Self
 from uuid import UUID
 
 from apps.contracts.payments import AuthorizePayment
-from apps.contracts.values import PaymentMethod
+from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.database import Database, columns, touches
 from apps.messaging.handling import Call, Task, Workspace
-from apps.payments.errors import NoAccountToCredit, NothingToRefund
+from apps.payments.errors import MoreThanIsLeft, NoAccountToCredit, NothingToRefund
 from apps.payments.gateways import CardCharge
-from apps.payments.ledger import AccountKey, Entry, LockedAccount, lock_accounts, write_entries
-from apps.payments.models import EntryKind, PaymentStatus, Pot
+from apps.payments.ledger import (
+    AccountKey,
+    Entry,
+    LockedAccount,
+    lock_accounts,
+    open_accounts,
+    write_entries,
+)
+from apps.payments.models import EntryKind, PaymentStatus, Pot, RefundState
 
 # Lock payments, in key order; always before their accounts.
 LOCK_PAYMENTS = """
 SELECT saga_id, order_id, customer_id, currency, method, amount_cents, status, captured_cents,
-       refunded_cents, reference, status
+       refunded_cents, refunding_cents, reference, status
 FROM payments_payment WHERE saga_id = ANY(%b::uuid[]) ORDER BY saga_id FOR UPDATE
 """
 
@@ -34,10 +41,25 @@ SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[
 CHANGE_PAYMENTS = """
 UPDATE payments_payment AS payment
 SET status = changed.status, captured_cents = changed.captured_cents,
-    refunded_cents = changed.refunded_cents, changed_at = statement_timestamp()
-FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::bigint[], %b::bigint[])
-  AS changed (saga_id, status_before, status, captured_cents, refunded_cents)
+    refunded_cents = changed.refunded_cents, refunding_cents = changed.refunding_cents,
+    changed_at = statement_timestamp()
+FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[])
+  AS changed (saga_id, status_before, status, captured_cents, refunded_cents, refunding_cents)
 WHERE payment.saga_id = changed.saga_id AND payment.status = changed.status_before
+"""
+
+# Write down what is given back for returns: accepted at once, or pending.
+INSERT_REFUNDS = """
+INSERT INTO payments_refund (asked_by, payment_id, cents, "to", state)
+SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[])
+"""
+
+# pending -> accepted. The caller holds the locks of their payments.
+ACCEPT_REFUNDS = """
+UPDATE payments_refund AS refund
+SET state = 'accepted', reference = accepted.reference, changed_at = statement_timestamp()
+FROM unnest(%b::uuid[], %b::text[]) AS accepted (asked_by, reference)
+WHERE refund.asked_by = accepted.asked_by AND refund.state = 'pending'
 """
 
 
@@ -54,6 +76,7 @@ class PaymentRow:
     status: str = PaymentStatus.AUTHORIZED
     captured_cents: int = 0
     refunded_cents: int = 0
+    refunding_cents: int = 0
     reference: str = ""  # the gateway's, of a card payment
     status_before: str | None = None  # as loaded; None: this batch opens it
     expires_at: datetime | None = None  # of a hold that this batch opens
@@ -71,10 +94,21 @@ class PaymentRow:
         self.status = PaymentStatus.CAPTURED
         self.captured_cents = self.amount_cents
 
+    @property
+    def left_cents(self) -> int:
+        """Of what was taken so much is neither given back nor spoken for."""
+        return self.captured_cents - self.refunded_cents - self.refunding_cents
+
     def refund(self) -> None:
         """What was taken, if anything, is given back."""
         self.status = PaymentStatus.REFUNDED
         self.refunded_cents = self.captured_cents
+
+    def refund_part(self, cents: int) -> None:
+        """So much more is given back; the payment is refunded when nothing is kept."""
+        self.refunded_cents += cents
+        if self.refunded_cents == self.captured_cents:
+            self.status = PaymentStatus.REFUNDED
 
     def as_opened(self) -> tuple[object, ...]:
         """In the order of INSERT_PAYMENTS."""
@@ -85,7 +119,8 @@ class PaymentRow:
     def as_changed(self) -> tuple[object, ...]:
         """In the order of CHANGE_PAYMENTS."""
         statuses = (self.status_before, self.status)
-        return (self.saga_id, *statuses, self.captured_cents, self.refunded_cents)
+        amounts = (self.captured_cents, self.refunded_cents, self.refunding_cents)
+        return (self.saga_id, *statuses, *amounts)
 
 
 class Accounts(Workspace):
@@ -103,6 +138,8 @@ class Accounts(Workspace):
         self._payments = payments
         self._entries: list[Entry] = []
         self._changed: dict[UUID, PaymentRow] = {}
+        self._refunds: list[tuple[UUID, UUID, int, str, str]] = []
+        self._accepted: list[tuple[UUID, str]] = []
 
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
@@ -143,9 +180,11 @@ class Accounts(Workspace):
 
     def give_back(self, payment: PaymentRow) -> None:
         """Give back what is held or, after a capture, what was taken."""
-        taken = payment.status == PaymentStatus.CAPTURED
-        source = Pot.REVENUE if taken else Pot.HELD
-        self._move(payment, EntryKind.GIVEN_BACK, source, Pot.AVAILABLE)
+        if payment.status == PaymentStatus.CAPTURED:
+            cents = payment.left_cents
+            self._move(payment, EntryKind.GIVEN_BACK, Pot.REVENUE, Pot.AVAILABLE, cents=cents)
+        else:
+            self._move(payment, EntryKind.GIVEN_BACK, Pot.HELD, Pot.AVAILABLE)
         payment.refund()
 
     def known_payment(self) -> PaymentRow:
@@ -201,6 +240,53 @@ class Accounts(Workspace):
             self._entries.append(Entry(account.id, *move, payment.captured_cents, reason=reason))
         self.give_card_back(payment)
 
+    # --- parts, for goods that came back
+
+    def payment_for(self, saga_id: UUID, cents: int) -> PaymentRow:
+        """The payment of a saga, of which so much is left to be given back. Raises NothingToRefund
+        and MoreThanIsLeft."""
+        payment = self.captured_payment(saga_id)
+        if cents > payment.left_cents:
+            raise MoreThanIsLeft(saga_id, f"{cents} cents of {payment.left_cents}")
+        return payment
+
+    def refund_part(self, payment: PaymentRow, cents: int, to: RefundTo) -> None:
+        """Give a part back as store credit, which is our own ledger. An account is opened for who
+        has none."""
+        account = self._account_of(payment)
+        account.available_cents += cents
+        paid = (EntryKind.GIVEN_BACK, Pot.REVENUE, Pot.AVAILABLE)
+        charged = (EntryKind.CREDITED, Pot.FUNDING, Pot.AVAILABLE)
+        move = charged if payment.by_card else paid
+        self._entries.append(Entry(account.id, *move, cents, self.request.saga_id))
+        payment.refund_part(cents)
+        self._changed[payment.saga_id] = payment
+        self._note_refund(payment, cents, to, RefundState.ACCEPTED)
+
+    def ask_for_refund(self, payment: PaymentRow, cents: int) -> None:
+        """So much of a card payment is spoken for until the gateway has given it back."""
+        payment.refunding_cents += cents
+        self._changed[payment.saga_id] = payment
+        self._note_refund(payment, cents, RefundTo.ORIGINAL, RefundState.PENDING)
+
+    def accept_refund(self, payment: PaymentRow, cents: int, reference: str) -> None:
+        """The gateway has given back what was spoken for."""
+        payment.refunding_cents -= cents
+        payment.refund_part(cents)
+        self._changed[payment.saga_id] = payment
+        self._accepted.append((self.request.saga_id, reference))
+
+    def _note_refund(self, of: PaymentRow, cents: int, to: RefundTo, state: RefundState) -> None:
+        asked_by = self.request.saga_id
+        self._refunds.append((asked_by, of.saga_id, cents, to.value, state.value))
+
+    def _account_of(self, payment: PaymentRow) -> LockedAccount:
+        key = payment.account_key
+        if key not in self._accounts:
+            open_accounts(self.database, [key])
+            self._accounts |= lock_accounts(self.database, [key])
+        return self._accounts[key]
+
     def save(self) -> None:
         write_entries(self.database, self._entries)
         written = self._changed.values()
@@ -208,11 +294,24 @@ class Accounts(Workspace):
             self.database.send(INSERT_PAYMENTS, columns(opened, 11))
         changed = [each.as_changed() for each in written if each.status_before]
         if changed:
-            self.database.send(CHANGE_PAYMENTS, columns(changed, 5), touches(len(changed)))
+            self.database.send(CHANGE_PAYMENTS, columns(changed, 6), touches(len(changed)))
+        if self._refunds:
+            self.database.send(INSERT_REFUNDS, columns(self._refunds, 5))
+        if self._accepted:
+            accepted = touches(len(self._accepted))
+            self.database.send(ACCEPT_REFUNDS, columns(self._accepted, 2), accepted)
 
-    def _move(self, payment: PaymentRow, kind: EntryKind, source: Pot, target: Pot) -> None:
+    def _move(
+        self,
+        payment: PaymentRow,
+        kind: EntryKind,
+        source: Pot,
+        target: Pot,
+        *,
+        cents: int | None = None,
+    ) -> None:
         account = self._accounts[payment.account_key]
-        cents = payment.amount_cents
+        cents = payment.amount_cents if cents is None else cents
         if source is Pot.AVAILABLE:
             account.available_cents -= cents
         if target is Pot.AVAILABLE:

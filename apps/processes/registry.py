@@ -10,8 +10,9 @@ from apps.processes.definition import Process
 from apps.processes.errors import DefinitionError, UnknownProcess
 from apps.processes.place_order import PLACE_ORDER
 from apps.processes.place_order_2 import PLACE_ORDER_2
+from apps.processes.return_order import RETURN_ORDER
 
-LIVE = (PLACE_ORDER, PLACE_ORDER_2, CANCEL_ORDER)
+LIVE = (PLACE_ORDER, PLACE_ORDER_2, CANCEL_ORDER, RETURN_ORDER)
 
 
 def by_name_and_version(definitions: Iterable[Process]) -> dict[tuple[str, int], Process]:

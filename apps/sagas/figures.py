@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.messaging.database import Database
+from apps.sagas.sleeping import AWAKE
 from apps.sagas.state import ENDED, LIVE
 
 MOST_COUNTED = 10_000  # beyond it is estimated
@@ -53,11 +54,11 @@ FROM (SELECT ended_at - started_at AS took FROM sagas_saga
       ORDER BY ended_at DESC LIMIT %b) AS newest
 """
 
-# The saga that has been in flight for longest.
-OLDEST = """
-SELECT saga_id, order_id, started_at, status FROM sagas_saga WHERE ended_at IS NULL
+# The saga that has been in flight for longest, of those that do not sleep.
+OLDEST = f"""
+SELECT saga_id, order_id, started_at, status FROM sagas_saga WHERE ended_at IS NULL AND {AWAKE}
 ORDER BY started_at LIMIT 1
-"""
+"""  # noqa: S608  only constants are put together
 
 OPEN_CASES = "SELECT count(*) FROM sagas_case WHERE closed_at IS NULL"
 
@@ -109,7 +110,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
-    """The saga that has been in flight for longest."""
+    """The saga that has been in flight for longest, of those that do not sleep."""
 
     saga_id: UUID
     order_id: UUID
@@ -164,7 +165,7 @@ def durations(database: Database) -> Durations:
 
 
 def oldest(database: Database) -> Oldest | None:
-    """The saga that has been in flight for longest, if any is."""
+    """The saga that has been in flight for longest, if any is; of those that do not sleep."""
     rows = database.fetch(OLDEST)
     return Oldest(*rows[0]) if rows else None
 

@@ -11,6 +11,7 @@ from apps.messaging.database import Database, Row
 from apps.messaging.gauges import Gauge as ReadGauge
 from apps.messaging.gauges import Measure, Sample
 from apps.processes import LIVE as DEFINITIONS
+from apps.sagas.sleeping import AWAKE
 from apps.sagas.state import LIVE, Outcome, Status
 
 SERVICES = {
@@ -70,14 +71,15 @@ def _observe(told: Iterable[Row]) -> None:
 
 # --- read from the database
 
-# Sagas that have not ended: how many by status, and the age of the oldest.
-IN_FLIGHT = """
-SELECT status, count(*), extract(epoch FROM clock_timestamp() - min(started_at))::float8
+# Sagas that have not ended: how many by status, and the age of the oldest that does not sleep.
+IN_FLIGHT = f"""
+SELECT status, count(*), coalesce(
+    extract(epoch FROM clock_timestamp() - min(started_at) FILTER (WHERE {AWAKE}))::float8, 0)
 FROM sagas_saga WHERE ended_at IS NULL GROUP BY status
-"""
+"""  # noqa: S608  only constants are put together
 
 SAGAS_IN_FLIGHT = ReadGauge("sagas_in_flight", "Sagas that have not ended", ("status",))
-OLDEST = ReadGauge("saga_oldest_seconds", "Age of the oldest of them; 0: there is none", ())
+OLDEST = ReadGauge("saga_oldest_seconds", "Age of the oldest that is not told to wait longer", ())
 SAGAS_STUCK = ReadGauge("sagas_stuck", "Sagas that need a person", ())
 
 

@@ -100,8 +100,15 @@ class Saga(models.Model):
                 condition=Q(driver="engine") | Q(mode="choreographed"),
                 name="saga_driven_as_it_began",
             ),
-            # An order is placed once.
-            models.UniqueConstraint(fields=["order_id", "process"], name="saga_once_per_order"),
+            # An order is placed once, and taken back once; goods of it may come back by and by.
+            models.UniqueConstraint(
+                F("order_id"),
+                F("process"),
+                models.Case(
+                    models.When(process="return_order", then=F("saga_id")), default=F("order_id")
+                ),
+                name="saga_once_per_order",
+            ),
         ]
         # No index has a column that changes with each answer, so that an update touches none (HOT).
         # Lists are in the order of their starts, so each thing that they are filtered by has an

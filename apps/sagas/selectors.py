@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from apps.messaging.terminal import moment
 from apps.processes import process
 from apps.sagas.errors import UnknownCase
 from apps.sagas.models import Case, OperatorAction, Saga, SagaEvent, SagaStep
+from apps.sagas.sleeping import ASLEEP_SECONDS
 from apps.sagas.state import Status
 
 PAGE = 2000
@@ -61,6 +62,12 @@ def status_counts() -> dict[str, int]:
 def live_sagas() -> Iterator[SagaFacts]:
     """Those that have not ended, the oldest first."""
     return _facts(Saga.objects.filter(ended_at=None).order_by("started_at"))
+
+
+def awake_sagas() -> int:
+    """How many have not ended and do not sleep (sleeping.py)."""
+    soon = Now() + timedelta(seconds=ASLEEP_SECONDS)
+    return Saga.objects.filter(Q(due_at=None) | Q(due_at__lte=soon), ended_at=None).count()
 
 
 def ended_sagas(*, since: datetime, before: datetime) -> Iterator[SagaFacts]:

@@ -1,5 +1,7 @@
 """The engine's statements: one for all sagas of a batch. Times are the transaction's."""
 
+from apps.sagas.sleeping import AWAKE
+
 # Sagas in key order; engine.known_from reads them.
 READ_SAGAS = """
 SELECT saga_id, plan, revision, pending_since, paused_until, traceparent,
@@ -210,11 +212,12 @@ ORDER BY saga_id FOR UPDATE SKIP LOCKED
 """  # noqa: S608  only constants of this file are put together
 
 # How many sagas live, and how many of these are late: due now, or sent again already. What is stuck
-# stands on the desk: that it is late is known, and says nothing of the others.
-COUNT_LATE = """
+# stands on the desk: that it is late is known, and says nothing of the others; no more does what
+# sleeps.
+COUNT_LATE = f"""
 SELECT count(*), count(*) FILTER (WHERE paused_until IS NULL AND (due_at <= now() OR attempt > 1))
-FROM sagas_saga WHERE ended_at IS NULL AND status <> 'stuck'
-"""
+FROM sagas_saga WHERE ended_at IS NULL AND status <> 'stuck' AND {AWAKE}
+"""  # noqa: S608  only constants are put together
 
 # Put off all that is due of a saga that cannot be told so.
 SET_ASIDE = """

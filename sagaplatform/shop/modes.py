@@ -4,7 +4,7 @@ import enum
 
 from apps.messaging.audit import Actor
 from apps.orders.modes import set_share, share_of
-from apps.processes import CANCEL_ORDER, PLACE_ORDER
+from apps.processes import CANCEL_ORDER, PLACE_ORDER, RETURN_ORDER
 
 REPLAY = Actor(id=None, name="replay")
 
@@ -21,12 +21,12 @@ PERCENT = {DemoMode.ORCHESTRATED: 0, DemoMode.MIXED: 50, DemoMode.CHOREOGRAPHED:
 
 
 def drive(mode: DemoMode) -> None:
-    """Let what is placed from now on be driven so, and what is taken back. It stays until it is
-    changed again.
+    """Let what is placed from now on be driven so, and what is taken back and returned. It stays
+    until it is changed again.
 
     Raises ModeMoved where somebody changes it at the same moment.
     """
-    for process in (PLACE_ORDER.name, CANCEL_ORDER.name):
+    for process in (PLACE_ORDER.name, CANCEL_ORDER.name, RETURN_ORDER.name):
         percent, version = share_of(process)
         if percent != PERCENT[mode]:
             set_share(

@@ -130,7 +130,7 @@ def test_what_waits_in_each_service(support: Client, day: dict[str, Order]) -> N
     assert (found["payments"].waiting[1].value, found["inventory"].waiting[1].value) == ("1", "0")
     assert found["payments"].waiting[1].note.startswith("for ")
     calls = {name: each.waiting[2].value for name, each in found.items()}
-    callers = ("payments", "shipping", "notifications", "fraud")
+    callers = ("payments", "shipping", "notifications", "fraud", "inventory")
     assert calls == dict.fromkeys(CONTEXTS, "-") | dict.fromkeys(callers, "0")
 
 
@@ -175,7 +175,7 @@ def test_every_figure_leads_to_as_many_rows_as_it_says(
 
     behind = {address: len(support.get(address).context["cl"].result_list) for _, address in pairs}
     assert {address: count for count, address in pairs} == behind
-    assert len(pairs) == 8 + 3 + 1 + 20 + 24 + 2 + 3 + 4
+    assert len(pairs) == 8 + 3 + 1 + 21 + 24 + 2 + 3 + 4
     assert [each for _, each in pairs if f'href="{escape(each)}"' not in html] == []
 
 
@@ -288,5 +288,5 @@ def test_it_takes_as_many_statements_with_many_sagas(
     home = home_of(support)
 
     assert by_text(home["sagas"]["states"])["confirmed"] == "about 26,000"
-    callers = {"payments": 4 + 3, "shipping": 4, "notifications": 4 + 1, "fraud": 4}
+    callers = {"payments": 4 + 3, "shipping": 4, "notifications": 4 + 1, "fraud": 4, "inventory": 4}
     assert passed == dict.fromkeys(CONTEXTS, 2) | callers | {"sagas": 3 + 7}

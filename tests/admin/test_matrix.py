@@ -78,6 +78,8 @@ PAGES |= {
     "sagas_saga_resume": Page(("sagas.view_saga", "sagas.pause_saga")),
     "fraud_review_clear": Page(("fraud.view_review", "fraud.decide_review")),
     "fraud_review_refuse": Page(("fraud.view_review", "fraud.decide_review")),
+    "inventory_arrival_receive": Page(("inventory.view_arrival", "inventory.receive_arrival")),
+    "inventory_arrival_refuse": Page(("inventory.view_arrival", "inventory.receive_arrival")),
     "sagas_saga_export": Page(("sagas.view_saga",), post=200, args=()),
     "sagas_saga_live": Page(("sagas.view_saga",), post=200),
     "sagas_saga_messages": Page(("sagas.view_saga",), post=200),

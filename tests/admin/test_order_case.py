@@ -286,7 +286,7 @@ def test_the_page_takes_few_statements(support: Client, shop: Databases) -> None
 
     # Statements that are written by hand go past Django's log.
     assert counted == {
-        "orders": 4, "inventory": 0, "pricing": 0, "payments": 1, "shipping": 2,
+        "orders": 5, "inventory": 0, "pricing": 0, "payments": 1, "shipping": 2,
         "notifications": 1, "fraud": 0, "sagas": 4,
     }  # fmt: skip
 

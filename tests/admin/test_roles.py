@@ -51,7 +51,7 @@ def test_who_may_what() -> None:
         "replay_deadletter", "edit_deadletter",
         "discard_deadletter", "reveal_deadletter", "view_switch", "change_switch",
         "view_periodictask", "change_periodictask", "view_intervalschedule", "view_approval",
-        "decide_review", "set_mode",
+        "decide_review", "set_mode", "receive_arrival",
     }  # fmt: skip
     assert ROLES["operations"] > ROLES["support"]
     assert {each for each in ROLES["approver"] if ".view_" not in each} == {"sagas.decide_approval"}

@@ -124,6 +124,22 @@ INSERT INTO fraud_assessment (saga_id, order_id, customer_id, currency, total_ce
   status, decided_by)
 VALUES (%s, %s, 7, 'USD', 900, 'US', 'cleared', 'rules')
 """
+WAITED_FOR = CALL.replace("payments_intent", "inventory_intent")
+ARRIVED = """
+INSERT INTO inventory_arrival (id, return_id, saga_id, placed_by, order_id, customer_id, expected,
+  accepted, status, due_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), %s, gen_random_uuid(), %s, 7,
+  '[{"product_id": "tea", "quantity": 1}]', '[]', 'expected', now())
+"""
+RETURNED = """
+INSERT INTO orders_return (id, order_id, status, reason, refund_to, saga_id, plan, idempotency_key,
+  request_hash)
+VALUES (gen_random_uuid(), %s, 'announced', 'too small', 'original', %s, 'x', 'k', 'x')
+"""
+PAID_BACK = """
+INSERT INTO payments_refund (asked_by, payment_id, cents, "to", state)
+VALUES (gen_random_uuid(), %s, 1, 'original', 'accepted')
+"""
 CASE = """
 INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at, closed_at,
   closed_by)
@@ -173,6 +189,10 @@ def fill_every_table(databases: Databases) -> None:
     databases["shipping"].execute(TRACKED, [order.saga_id])
     databases["fraud"].execute(REVIEWED, [order.saga_id, order.pk])
     databases["fraud"].execute(CHECKED, [order.saga_id, order.pk])
+    databases["inventory"].execute(WAITED_FOR, [order.saga_id])
+    databases["inventory"].execute(ARRIVED, [order.saga_id, order.pk])
+    databases["orders"].execute(RETURNED, [order.pk, order.saga_id])
+    databases["payments"].execute(PAID_BACK, [order.saga_id])
     databases["notifications"].execute(AWAITED, [order.saga_id])
     databases["notifications"].execute(DISPATCH, [order.saga_id])
     set_contact(customer_id=7, email="ada@mail.example", push_url="")

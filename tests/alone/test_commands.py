@@ -85,7 +85,7 @@ def with_prefix(client: AdminClient, prefix: str) -> list[str]:
 @pytest.mark.parametrize(
     ("context", "topics", "special"),
     [
-        ("inventory", ["inventory-commands", "inventory-events"], []),
+        ("inventory", ["inventory-commands", "inventory-events"], ["wake-ups"]),
         ("sagas", ["saga-alerts", "saga-events", "sagas-commands"], ["saga-state"]),
     ],
 )

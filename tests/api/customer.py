@@ -55,6 +55,20 @@ class Customer:
             headers=self._headers({"idempotency_key": key}),
         )  # fmt: skip
 
+    def send_back(self, order_id: str, body: object, key: str = "return-1") -> HttpResponse:
+        """Announce that goods come back."""
+        return Client(raise_request_exception=False).post(
+            f"/api/v1/orders/{order_id}/returns", json.dumps(body), "application/json",
+            headers=self._headers({"idempotency_key": key}),
+        )  # fmt: skip
+
+    def scan(self, return_id: str, body: object) -> HttpResponse:
+        """Say at the desk what has arrived."""
+        return Client(raise_request_exception=False).post(
+            f"/api/v1/returns/{return_id}/receipts", json.dumps(body), "application/json",
+            headers=self._headers({}),
+        )  # fmt: skip
+
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return {"Authorization": f"Token {self.token}"} | named

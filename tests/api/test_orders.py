@@ -189,6 +189,14 @@ def test_a_placed_order_can_be_read(ada: Customer) -> None:
             "why_not": None,
             "wish": None,
         },
+        "returns": {
+            "possible": False,
+            "until": None,
+            "code": "not_handed_over",
+            "why_not": "The parcel has not left the house yet; cancel the order instead.",
+            "lines": [],
+            "links": {"self": f"/api/v1/orders/{placed['id']}/returns"},
+        },
     }
 
 

@@ -62,6 +62,9 @@ def test_every_message_is_there() -> None:
         CancelConfirmedOrder ConfirmedOrderCancelled SendCancellation CancellationSent
         Fence Fenced Happened StepWaits UndoRefused PersonNeeded UndoneByHand ResolveOutside
         RecordHappened RecordRefused
+        ReturnBegun RefuseReturn ReturnRefused ReceiveGoods GoodsReceived GoodsNotReceived
+        RefundReturn ReturnRefunded Restock GoodsRestocked CloseReturn ReturnClosed
+        SendReturnNotice ReturnNoticeSent
         """.split()  # noqa: SIM905  a list of words reads better than a list of strings
     )
 

@@ -25,7 +25,6 @@ from uuid_utils.compat import uuid7
 from apps.contracts.inventory import ReserveStock
 from apps.contracts.values import Line
 from apps.inventory import handlers
-from apps.inventory.models import SagaLog
 from apps.messaging import scrape as scraping
 from apps.messaging.consumer import ContextConsumer, carry_out
 from apps.messaging.context import context
@@ -200,23 +199,19 @@ def test_parked_messages_are_told_and_settled_ones_not(
     assert scraped("dead_letters_parked", service="orders") == 0
 
 
-@pytest.fixture
-def intents(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
-    """A context that makes outside calls, of which each has an intent."""
-    shelf.owner.execute(
-        "CREATE TABLE inventory_intent (due_at timestamptz NOT NULL, status text NOT NULL)"
-    )
-    monkeypatch.setitem(context("inventory").models, "intent", SagaLog)
-    yield shelf.owner
-    shelf.owner.execute("DROP TABLE inventory_intent")
+# Calls that are due since so long, or will be.
+CALLS = """
+INSERT INTO inventory_intent (id, saga_id, step, action, generation, operation, subject, details,
+  key, status, due_at, request, created_at, changed_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 'receive_goods', 'do', 1, 'await_goods',
+  gen_random_uuid()::text, '{}', gen_random_uuid()::text, status, now() + due, '{}', now(), now()
+FROM (VALUES (interval '-1 hour', 'due'), ('-1 minute', 'unknown'), ('-1 second', 'waiting'),
+  ('1 hour', 'due'), ('-2 hours', 'settled')) AS given (due, status)
+"""
 
 
-def test_outside_calls_that_are_due_are_told(intents: psycopg.Connection) -> None:
-    intents.execute(
-        "INSERT INTO inventory_intent VALUES (now() - interval '1 hour', 'due'),"
-        " (now() - interval '1 minute', 'unknown'), (now() - interval '1 second', 'waiting'),"
-        " (now() + interval '1 hour', 'due'), (now() - interval '2 hours', 'done')"
-    )
+def test_outside_calls_that_are_due_are_told(shelf: Shelf) -> None:
+    shelf.owner.execute(CALLS)
 
     assert scraped("intents_due", service="inventory") == 3
     age = scraped("intents_oldest_due_seconds", service="inventory")

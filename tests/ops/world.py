@@ -8,12 +8,13 @@ import msgspec
 import psycopg
 from waffle import get_waffle_switch_model
 
-from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.contracts.values import Address, Line, PaymentMethod, PricedLine, RefundTo
 from apps.inventory.services import set_stock
 from apps.messaging.consumer import carry_out
 from apps.messaging.record import Record
 from apps.messaging.wiring import wiring
 from apps.orders.cancelling import request_cancellation
+from apps.orders.returning import announce_return
 from apps.orders.services import GIFT_WRAP, Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
@@ -73,6 +74,22 @@ def cancel(order_id: UUID) -> None:
         idempotency_key=f"wish-{next(keys)}",
         request_hash=b"x",
     )
+
+
+def send_back(
+    order_id: UUID, *, refund_to: RefundTo = RefundTo.ORIGINAL, key: str = "", **quantities: int
+) -> UUID:
+    """The customer announces that goods come back; the return's id."""
+    announced = announce_return(
+        customer_id=CUSTOMER,
+        order_id=order_id,
+        lines=[Line(product_id=name, quantity=many) for name, many in quantities.items()],
+        reason="",
+        refund_to=refund_to,
+        idempotency_key=key or f"return-{next(keys)}",
+        request_hash=b"x",
+    )
+    return announced.id
 
 
 def deliver(owners: Owners, rounds: int = 1000, deaf: Collection[str] = ()) -> None:

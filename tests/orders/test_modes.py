@@ -108,19 +108,20 @@ def test_what_cannot_be_set_is_refused_and_changes_nothing(
     ("mode", "percent"),
     [(DemoMode.ORCHESTRATED, 0), (DemoMode.MIXED, 50), (DemoMode.CHOREOGRAPHED, 100)],
 )
-def test_a_replay_has_both_processes_driven_so(
+def test_a_replay_has_all_processes_driven_so(
     databases: Databases, mode: DemoMode, percent: int
 ) -> None:
-    drive_share(7)
-    drive_share(7, "cancel_order")
+    processes = ("place_order", "cancel_order", "return_order")
+    for each in processes:
+        drive_share(7, each)
     before = databases["orders"].execute(ACTIONS).fetchall()
 
     drive(mode)
     drive(mode)  # which it is already
 
-    assert [share_of(each) for each in ("place_order", "cancel_order")] == [(percent, 2)] * 2
+    assert [share_of(each) for each in processes] == [(percent, 2)] * 3
     acted = databases["orders"].execute(ACTIONS).fetchall()[len(before) :]
     assert (
         acted
-        == [("replay", "set_mode", f"replay in mode {mode}", f"7 % -> {percent} % by events")] * 2
+        == [("replay", "set_mode", f"replay in mode {mode}", f"7 % -> {percent} % by events")] * 3
     )

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Command
 from apps.contracts.catalogue import Action
-from apps.contracts.payments import AuthorizePayment, CapturePayment, RefundPayment
-from apps.contracts.values import PaymentMethod
+from apps.contracts.payments import AuthorizePayment, CapturePayment, RefundPayment, RefundReturn
+from apps.contracts.values import AcceptedLine, PaymentMethod, PricedLine, RefundTo
 from apps.messaging.batch import Batch
 from apps.messaging.calls import work as make_calls
 from apps.payments.stripe_api import client
@@ -45,6 +45,8 @@ def hold(saga_id: UUID, *, key: str = "", **other: Any) -> Any:
 class Card:
     """One order paid by card: its saga has the same id."""
 
+    returned_by: UUID  # the saga of the return that was asked for last
+
     def __init__(self, owner: psycopg.Connection, control: Control) -> None:
         self.owner, self.control, self.saga_id = owner, control, uuid7()
 
@@ -60,6 +62,25 @@ class Card:
 
     def undo(self) -> "Card":
         return self._ask(RefundPayment(), "authorize_payment", Action.UNDO)
+
+    def give_back(self, pieces: int, to: RefundTo = RefundTo.ORIGINAL) -> "Card":
+        """So many pieces at 5.00 came back, as a return of its own."""
+        line = PricedLine(product_id="tea", quantity=3, unit_price_cents=500)
+        accepted = AcceptedLine(product_id="tea", quantity=pieces, damaged=pieces)
+        command = RefundReturn(
+            placed_by=self.saga_id, lines=(line,), accepted=(accepted,), refund_to=to
+        )
+        self.returned_by = uuid7()
+        self.asked(command, "refund_return", saga_id=self.returned_by)
+        make_calls("payments")
+        return self
+
+    @property
+    def refunds(self) -> list[tuple[int, str]]:
+        """Cents and state of what was given back for returns."""
+        return self.owner.execute(
+            "SELECT cents, state FROM payments_refund ORDER BY asked_at"
+        ).fetchall()
 
     @property
     def reference(self) -> str:
@@ -78,11 +99,16 @@ class Card:
         return self
 
     def asked(
-        self, command: Command, step: str, action: Action = Action.DO, generation: int = 1
+        self,
+        command: Command,
+        step: str,
+        action: Action = Action.DO,
+        generation: int = 1,
+        saga_id: UUID | None = None,
     ) -> "Card":
         """Ask, and leave the call that is wanted to a worker."""
         sent = envelope(
-            command, self.saga_id, step=step, action=action, generation=generation,
+            command, saga_id or self.saga_id, step=step, action=action, generation=generation,
             topic="payments-commands",
         )  # fmt: skip
         Batch("payments", [record(sent)]).carry_out()

@@ -14,14 +14,16 @@ from pytest_django import Settings
 
 from apps.contracts.catalogue import Action
 from apps.contracts.payments import CapturePayment, CreditInstead, RefundPayment
-from apps.contracts.steps import ResolveOutside
+from apps.contracts.steps import RecordHappened, ResolveOutside
+from apps.contracts.values import RefundTo
 from apps.messaging.calls import work as make_calls
 from apps.messaging.jobs import run_job
 from apps.payments import gateway_books, reconciliation
 from apps.payments.gateways import GatewayAnswer
 from apps.payments.reconciliation import GRACE, Outcome
 from apps.payments.stripe_api import client
-from tests.payments.outside import Card, Gateway, Told, hold
+from apps.payments.stripe_gateway import StripeGateway
+from tests.payments.outside import Card, Told, hold
 from tests.threads import at_once
 from tools.fakestripe.client import Control
 
@@ -58,6 +60,42 @@ def test_books_that_agree_say_so(another: Callable[[], Card], told: Told) -> Non
     assert (what(outcome), outcome.compared, outcome.not_ours) == ([], 4, 1)
     assert outcome.complete
     assert told.needs() == []
+
+
+def test_what_came_back_as_store_credit_is_not_at_the_gateway(
+    another: Callable[[], Card], told: Told
+) -> None:
+    another().authorize().capture().give_back(1).give_back(1, RefundTo.CREDIT)
+    another().authorize().capture().give_back(3, RefundTo.CREDIT)
+    another().authorize().capture().give_back(1).give_back(2)
+
+    outcome = reconcile()
+
+    assert (what(outcome), outcome.compared) == ([], 3)
+    assert told.needs() == []
+
+
+def test_a_part_that_is_not_given_back_at_the_gateway_is_named(card: Card, told: Told) -> None:
+    card.authorize().capture().give_back(1).give_back(1, RefundTo.CREDIT)
+    card.owner.execute("UPDATE payments_refund SET \"to\" = 'original'")
+
+    assert what(reconcile()) == [("refunded", card.reference)]
+    [(_, _, why)] = told.needs()
+    assert "refunded are 5.00 USD at Stripe and 10.00 USD here" in why
+
+
+def test_a_part_that_a_person_gave_back_is_no_difference(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card.authorize().capture().give_back(1)
+    monkeypatch.setattr(
+        StripeGateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x")
+    )
+    card.give_back(1)
+    by_hand = RecordHappened(evidence="bank 4711")
+    card.asked(by_hand, "refund_return", saga_id=card.returned_by)
+    assert card.refunds == [(500, "accepted"), (500, "accepted")]
+    assert what(reconcile()) == []
 
 
 def test_a_page_is_not_all(another: Callable[[], Card], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +275,9 @@ def test_what_a_person_gave_back_another_way_is_no_difference(
     card: Card, instead: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card.authorize()
-    monkeypatch.setattr(Gateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x"))
+    monkeypatch.setattr(
+        StripeGateway, "give_back", lambda self, call: GatewayAnswer(ok=False, code="x")
+    )
     card.asked(RefundPayment(), "authorize_payment", Action.UNDO)
     make_calls("payments")
     card.asked(instead, "authorize_payment", Action.UNDO, generation=2)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,14 +16,18 @@ from rest_framework.response import Response
 from structlog.testing import capture_logs
 
 from apps.contracts.payments import CapturePayment
+from apps.contracts.values import RefundTo
 from apps.messaging.calls import work as make_calls
 from apps.messaging.database import Database
 from apps.messaging.handling import Call, StillWaiting
 from apps.payments import stripe_events
 from apps.payments.gateways import GatewayAnswer, gateway
+from apps.payments.reconciliation import reconcile
+from apps.payments.selectors import payments_unlike_ledger, payments_unlike_refunds
 from apps.payments.stripe_api import client as stripe_client
+from apps.payments.stripe_gateway import StripeGateway
 from apps.payments.webhooks import LARGEST
-from tests.payments.outside import SECRET, Card, Gateway, Told, door, hold
+from tests.payments.outside import SECRET, Card, Told, door, hold
 from tests.scraping import Counted
 from tests.threads import at_once
 from tools.fakestripe.client import Control
@@ -203,7 +208,7 @@ def test_only_posts_are_answered_and_nobody_has_to_log_in(control: Control) -> N
 ASKS = "pm_card_authenticationRequired"
 
 
-class Patient(Gateway):
+class Patient(StripeGateway):
     """A bank that wants its customer's word first: what the call says while that is missing."""
 
     def authorize(self, call: Call) -> GatewayAnswer:
@@ -286,10 +291,28 @@ def test_however_webhooks_come_a_refund_that_comes_back_is_told_once(
     assert told.findings() == [(f"refund_failed:{refund.id}", False)]
 
 
+def test_a_return_says_that_its_refund_came_back(
+    webhooks: Control, card: Card, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_by("pm_card_refundFail", monkeypatch)
+    card.authorize().capture().give_back(1).give_back(1, RefundTo.CREDIT)
+    assert card.refunds == [(500, "accepted"), (500, "accepted")]
+    webhooks.advance(61)
+    settled(told, "refund.created", "refund.failed", "refund.updated", "charge.refund.updated")
+
+    assert card.refunds == [(500, "failed"), (500, "accepted")]
+    [(kind, _, why)] = told.needs()
+    assert kind == "refund_failed"
+    assert "5.00 USD" in why
+    assert (payments_unlike_refunds(), payments_unlike_ledger()) == ([], [])
+    told.owner.execute("DELETE FROM payments_finding")  # which would excuse a difference
+    assert reconcile(timedelta(days=1), timedelta(0), pause=0).differences == ()
+
+
 def paid_by(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cards of this kind from now on."""
     monkeypatch.setattr(
-        Gateway,
+        StripeGateway,
         "authorize",
         lambda self, call: GatewayAnswer(
             ok=True, reference=hold(call.request.saga_id, payment_method=method).id

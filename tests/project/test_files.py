@@ -147,7 +147,7 @@ def test_the_context_that_runs_alone_needs_what_its_guide_says() -> None:
 
 def test_the_context_that_runs_alone_is_given_its_own_database_only() -> None:
     found = parts_of("docker/inventory.yaml")
-    assert set(found) == {"inventory", "web", "migrate", "topics"}
+    assert set(found) == {"inventory", "worker", "beat", "web", "migrate", "topics"}
     assert {name for name, text in found.items() if "OWNER" in text} == {"migrate"}
     text = (ROOT / "docker" / "inventory.yaml").read_text()
     assert set(re.findall(r"^ +(DATABASE_\w*URL\w*):", text, re.M)) == {
@@ -156,7 +156,7 @@ def test_the_context_that_runs_alone_is_given_its_own_database_only() -> None:
     }
 
 
-@pytest.mark.parametrize("part", ["inventory", "migrate", "topics"])
+@pytest.mark.parametrize("part", ["inventory", "worker", "beat", "migrate", "topics"])
 def test_a_command_of_the_context_that_runs_alone_is_that_of_the_whole(part: str) -> None:
     [command] = re.findall(r"command: (.*)", parts_of("docker/inventory.yaml")[part])
     assert f"command: {command}\n" in services()[part]

@@ -8,6 +8,7 @@ from apps.ops.conservation.gateway import as_payments_says, read_books
 from apps.ops.conservation.laws import (
     GATEWAY,
     LAWS_OF_VIEWS,
+    laws_of_returns,
     laws_of_sagas,
     laws_of_taking_back,
 )
@@ -24,7 +25,7 @@ from apps.ops.conservation.proof import (
 )
 from apps.ops.conservation.sagas_seen import ended_sagas
 from apps.ops.conservation.snapshot import snapshots
-from apps.processes import CANCEL_ORDER
+from apps.processes import CANCEL_ORDER, RETURN_ORDER
 from apps.sagas import selectors as sagas
 
 
@@ -74,15 +75,16 @@ def look(patience: Patience) -> Sight:
 def look_at_sagas(view: View) -> tuple[Tallies, int]:
     """The laws that each ended saga obeys, and how many are left out as not settled."""
     reactions = reaction_steps()
-    placing, taking_back = laws_of_sagas(reactions), laws_of_taking_back()
-    tallies, unsettled = {law: Tally() for law in placing}, 0
+    placing = laws_of_sagas(reactions)
+    others = {CANCEL_ORDER.name: laws_of_taking_back(), RETURN_ORDER.name: laws_of_returns()}
+    laws = {law for each in (placing, *others.values()) for law in each}
+    tallies, unsettled = {law: Tally() for law in laws}, 0
     for saga in ended_sagas(view.settled_before):
         late = saga.ended_at < view.shipped_before
         if saga.in_hand or not (late or saga.has_settled(reactions)):
             unsettled += 1
             continue
-        laws = taking_back if saga.process == CANCEL_ORDER.name else placing
-        for law, check in laws.items():
+        for law, check in others.get(saga.process, placing).items():
             tallies[law].look(f"saga {saga.saga_id}", check(saga))
     return tallies, unsettled
 

@@ -87,6 +87,37 @@ def outbox(view: View, tally: Tally) -> None:
     ]
 
 
+def refunds(view: View, tally: Tally) -> None:
+    tally.checked = payments.payment_count()
+    tally.faults += [
+        Fault(f"saga {saga_id}", "its payment and the refunds of its parts differ")
+        for saga_id in payments.payments_unlike_refunds()
+    ]
+
+
+def goods_back(view: View, tally: Tally) -> None:
+    tally.checked = inventory.arrival_count()
+    tally.faults += [
+        Fault(
+            f"saga {each.placed_by}",
+            f"{each.returned} of product {each.product_id} came back, {each.shipped} were shipped",
+        )
+        for each in inventory.returned_beyond_shipped()
+    ]
+
+
+def returned_lines(view: View, tally: Tally) -> None:
+    tally.checked = orders.return_count()
+    tally.faults += [
+        Fault(
+            f"order {each.number}",
+            f"{each.returned} of product {each.product_id} are returned, {each.in_returns} are in"
+            " its returns",
+        )
+        for each in orders.lines_unlike_returns()
+    ]
+
+
 def wishes(view: View, tally: Tally) -> None:
     tally.checked = orders.wish_count()
     tally.faults += [

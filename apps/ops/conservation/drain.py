@@ -1,4 +1,7 @@
-"""Whether anything is still on its way, for those who want to prove that all has ended well."""
+"""Whether anything is still on its way, for those who want to prove that all has ended well.
+
+What waits for a later day, as for returned goods, is at rest.
+"""
 
 import time
 
@@ -13,7 +16,7 @@ LOOK_EVERY = 0.5  # seconds
 def under_way() -> list[str]:
     """What is on its way, in words; nothing where all is at rest."""
     counts = {
-        "sagas live": sum(1 for _ in sagas.live_sagas()),
+        "sagas live": sagas.awake_sagas(),
         "reservations are open": len(inventory.open_reservations()),
         "parcels are not handed over": len(shipping.open_bookings()),
         "messages wait": outbox_size(),

@@ -90,7 +90,11 @@ def of_shipment(row: shipping.ShipmentEffects) -> Effects:
     }
 
 
-SENT_BY = {"confirmed": "send_confirmation", "cancelled": "send_cancellation"}  # by kind
+SENT_BY = {  # by kind
+    "confirmed": "send_confirmation",
+    "cancelled": "send_cancellation",
+    "returned": "send_return_notice",
+}
 
 
 def of_messages(row: notifications.MessageEffects) -> Effects:

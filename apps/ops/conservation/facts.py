@@ -59,6 +59,18 @@ class WishSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnSeen:
+    """The return that a saga carries out, as each context has it: in cents, and in pieces."""
+
+    status: str  # announced, completed, refused
+    refunded_cents: int
+    accepted_cents: int  # what orders says that was accepted
+    paid_back_cents: int  # what payments says
+    restocked: int  # pieces, as inventory has moved them
+    sellable: int  # pieces, as the desk has accepted them undamaged
+
+
+@dataclass(frozen=True, slots=True)
 class EndedSaga:
     """One saga that ended, with what each context has of it."""
 
@@ -78,6 +90,8 @@ class EndedSaga:
     taken_back: bool = False  # after its confirmed end, by a saga of its own
     in_hand: bool = False  # a saga that takes it back is under way: nothing is said of it yet
     wish: WishSeen | None = None  # of a saga that takes an order back
+    returned: ReturnSeen | None = None  # of a saga that takes goods back
+    returned_cents: int = 0  # of an order that stands: paid back for goods that came back
 
     @property
     def stands(self) -> bool:
@@ -91,7 +105,8 @@ class EndedSaga:
 
     def has_settled(self, reactions: Collection[str]) -> bool:
         """Whether all that follows its end has happened."""
-        return not self.stands or self.wish is not None or self.rows.keys() >= set(reactions)
+        alone = self.wish is not None or self.returned is not None  # it has no reactions
+        return not self.stands or alone or self.rows.keys() >= set(reactions)
 
     @property
     def last_answers(self) -> Mapping[str, Outcome]:

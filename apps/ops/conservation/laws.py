@@ -27,6 +27,10 @@ REACTIONS = Law("I6", "what is confirmed is handed over and shipped, nothing els
 OUTBOX = Law("I6", "no message waits in an outbox for too long")
 ORDERS = Law("I7", "every accepted order has its saga, and one idempotency key")
 SAGAS = Law("I7", "every saga has its order")
+RETURNS = Law("I2", "no more is refunded of a payment than was taken, and its refunds say so")
+GOODS = Law("I3", "what came back of a product was shipped, for the same order")
+RESTOCKED = Law("I3", "what came back undamaged is on hand again, and nothing else")
+LINES = Law("I1", "what is returned of a line is in the order's returns")
 WISHES = Law("I1", "a wish to cancel stands as its order does")
 CASES = Law("I1", "what needs a person stands on the desk, and nothing else does")
 AUDIT = Law("I9", "everything that a person did to a saga is in the audit")
@@ -47,6 +51,9 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     OUTBOX: database_laws.outbox,
     ORDERS: platform_laws.accepted_orders,
     SAGAS: platform_laws.sagas_of_orders,
+    RETURNS: database_laws.refunds,
+    GOODS: database_laws.goods_back,
+    LINES: database_laws.returned_lines,
     WISHES: database_laws.wishes,
     CASES: database_laws.cases,
     AUDIT: database_laws.audit,
@@ -58,6 +65,18 @@ def laws_of_taking_back() -> Mapping[Law, SagaCheck]:
     """What every ended saga obeys that takes a confirmed order back. It has no reactions."""
     return {
         ENDS: saga_laws.carries_out_its_wish,
+        IN_PLAN: lambda saga: saga_laws.log_is_in_plan(saga, frozenset()),
+        HISTORY: saga_laws.log_equals_history,
+        REVERSE: saga_laws.compensations_run_in_reverse,
+    }
+
+
+def laws_of_returns() -> Mapping[Law, SagaCheck]:
+    """What every ended saga obeys that takes goods back. It has no reactions."""
+    return {
+        ENDS: saga_laws.carries_out_its_return,
+        DUE: saga_laws.return_is_paid_back,
+        RESTOCKED: saga_laws.return_is_restocked,
         IN_PLAN: lambda saga: saga_laws.log_is_in_plan(saga, frozenset()),
         HISTORY: saga_laws.log_equals_history,
         REVERSE: saga_laws.compensations_run_in_reverse,

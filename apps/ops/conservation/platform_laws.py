@@ -101,6 +101,7 @@ def accepted_orders(view: View, tally: Tally) -> None:
             if each.placed_at < view.overdue_before or each.saga_id in known:
                 tally.look(f"order {each.number}", _half_accepted(each, each.saga_id in known))
         wishes_without_saga(view, tally, [each.saga_id for each in chunk])
+        returns_without_saga(view, tally, [each.saga_id for each in chunk])
 
 
 def wishes_without_saga(view: View, tally: Tally, saga_ids: Collection[UUID]) -> None:
@@ -110,6 +111,16 @@ def wishes_without_saga(view: View, tally: Tally, saga_ids: Collection[UUID]) ->
     for each in wishes:
         if each.begun_at < view.overdue_before or each.saga_id in known:
             faults = [] if each.saga_id in known else ["is taken back by no saga"]
+            tally.look(f"the order of saga {each.placed_by}", iter(faults))
+
+
+def returns_without_saga(view: View, tally: Tally, saga_ids: Collection[UUID]) -> None:
+    """Of the orders that these sagas placed, the returns whose goods nobody awaits."""
+    returns = orders.returns_of_sagas(saga_ids)
+    known = sagas.facts_of([each.saga_id for each in returns])
+    for each in returns:
+        if each.requested_at < view.overdue_before or each.saga_id in known:
+            faults = [] if each.saga_id in known else ["has a return that no saga carries out"]
             tally.look(f"the order of saga {each.placed_by}", iter(faults))
 
 
@@ -126,5 +137,6 @@ def sagas_of_orders(view: View, tally: Tally) -> None:
     for chunk in chunks(each.saga_id for each in sagas.sagas_by_id()):
         known = {each.saga_id for each in orders.facts_of_sagas(chunk)}
         known |= {each.saga_id for each in orders.cancellations_of_sagas(chunk)}
+        known |= {each.saga_id for each in orders.returns_of_sagas(chunk)}
         for saga_id in chunk:
             tally.look(f"saga {saga_id}", iter([] if saga_id in known else ["has no order"]))

@@ -53,9 +53,38 @@ def carries_out_its_wish(saga: EndedSaga) -> Iterator[str]:
         yield f"its saga ended {_end(saga)}, but the customer was told {_times(told)}"
 
 
+def carries_out_its_return(saga: EndedSaga) -> Iterator[str]:
+    """I1: a saga that takes goods back has completed the return and told so, or has refused it."""
+    wanted = "completed" if saga.confirmed else "refused"
+    if saga.returned is None:
+        yield f"its saga ended {_end(saga)}, but there is no return"
+    elif saga.returned.status != wanted:
+        yield f"its saga ended {_end(saga)}, but the return is {saga.returned.status}"
+    told = saga.effects.get("send_return_notice", NONE).done
+    if told != saga.confirmed:
+        yield f"its saga ended {_end(saga)}, but the customer was told {_times(told)}"
+
+
+def return_is_paid_back(saga: EndedSaga) -> Iterator[str]:
+    """I2: for accepted goods their price is paid back once, for a refused return nothing."""
+    found = saga.returned
+    if found and found.paid_back_cents != found.accepted_cents:
+        yield f"{found.accepted_cents} cents are due back, {found.paid_back_cents} are paid back"
+    if found and found.refunded_cents != found.paid_back_cents:
+        yield f"{found.paid_back_cents} cents are paid back, the order says {found.refunded_cents}"
+
+
+def return_is_restocked(saga: EndedSaga) -> Iterator[str]:
+    """I3: what was accepted undamaged is on hand again, and nothing else."""
+    found = saga.returned
+    if found and found.restocked != (found.sellable if saga.confirmed else 0):
+        yield f"{found.sellable} pieces came back undamaged, {found.restocked} were put back"
+
+
 def money_is_due(saga: EndedSaga) -> Iterator[str]:
-    """I2: a confirmed order has paid its total once; of an undone one nothing is kept or held."""
-    due = saga.order.total_cents if saga.stands and saga.order else 0
+    """I2: a confirmed order has paid its total once, less what was paid back for goods that came
+    back; of an undone one nothing is kept or held."""
+    due = saga.order.total_cents - saga.returned_cents if saga.stands and saga.order else 0
     payment = saga.payment
     taken = payment.captured - payment.refunded if payment else 0
     if taken != due:

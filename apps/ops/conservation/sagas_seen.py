@@ -9,10 +9,18 @@ from uuid import UUID
 
 from apps.contracts.plan import Mode, Plan
 from apps.fraud import selectors as fraud
+from apps.inventory import selectors as inventory
 from apps.notifications import selectors as notifications
 from apps.ops.conservation import effects
 from apps.ops.conservation.effects import Column, Effects
-from apps.ops.conservation.facts import EndedSaga, OrderSeen, PaymentSeen, Told, WishSeen
+from apps.ops.conservation.facts import (
+    EndedSaga,
+    OrderSeen,
+    PaymentSeen,
+    ReturnSeen,
+    Told,
+    WishSeen,
+)
 from apps.ops.conservation.messages import log_rows
 from apps.orders import selectors as orders
 from apps.payments import selectors as payments
@@ -54,6 +62,11 @@ class Columns:
         wishes = orders.cancellations_of_sagas(saga_ids)
         carried_out = {each.saga_id: _wish(each) for each in wishes}
         taken_back, in_hand = self._taken_back(wishes)
+        returns = orders.returns_of_sagas(saga_ids)
+        refunds = payments.refunds_for(saga_ids)
+        in_hand |= self._paying_back(refunds)
+        seen = returns_seen([each for each in returns if each.saga_id in set(saga_ids)])
+        paid_back = cents_by_order(returns)
         for each in ended:
             assert each.ended_at is not None
             saga_id = each.saga_id
@@ -75,6 +88,8 @@ class Columns:
                 taken_back=saga_id in taken_back,
                 in_hand=saga_id in in_hand,
                 wish=carried_out.get(saga_id),
+                returned=seen.get(saga_id),
+                returned_cents=paid_back.get(saga_id, 0),
             )
 
     def _taken_back(self, wishes: Sequence[orders.CancellationFact]) -> tuple[set[UUID], set[UUID]]:
@@ -83,11 +98,22 @@ class Columns:
         taken_back, in_hand = set(), set()
         for each in wishes:
             standing = known.get(each.saga_id)
-            if standing is None or standing.ended_at is None or standing.ended_at >= self._before:
+            if not self._is_over(standing):
                 in_hand.add(each.placed_by)
-            elif standing.status == Status.CONFIRMED:
+            elif standing and standing.status == Status.CONFIRMED:
                 taken_back.add(each.placed_by)
         return taken_back, in_hand
+
+    def _paying_back(self, refunds: Sequence[payments.RefundFacts]) -> set[UUID]:
+        """The sagas whose orders are being paid back in part: a return that only awaits its goods
+        changes nothing of them."""
+        known = sagas.facts_of([each.asked_by for each in refunds])
+        return {each.paid_by for each in refunds if not self._is_over(known.get(each.asked_by))}
+
+    def _is_over(self, standing: sagas.SagaFacts | None) -> bool:
+        if standing is None or standing.ended_at is None:
+            return False
+        return standing.ended_at < self._before
 
     def _effects(
         self, saga_ids: Sequence[UUID], placed: dict[UUID, OrderSeen]
@@ -106,6 +132,33 @@ class Columns:
         for saga_id, part in parts:
             together[saga_id] |= part
         return together
+
+
+def returns_seen(returns: Sequence[orders.ReturnFact]) -> dict[UUID, ReturnSeen]:
+    """These returns by their sagas, as orders, payments and inventory have them."""
+    saga_ids = [each.saga_id for each in returns]
+    paid = {each.asked_by: each.cents for each in payments.refunds_by(saga_ids)}
+    moved = inventory.restocked_for(saga_ids)
+    seen = {}
+    for each in returns:
+        pieces = moved.get(each.saga_id)
+        seen[each.saga_id] = ReturnSeen(
+            status=each.status,
+            refunded_cents=each.refunded_cents,
+            accepted_cents=each.accepted_cents,
+            paid_back_cents=paid.get(each.saga_id, 0),
+            restocked=pieces.restocked if pieces else 0,
+            sellable=pieces.sellable if pieces else 0,
+        )
+    return seen
+
+
+def cents_by_order(returns: Sequence[orders.ReturnFact]) -> dict[UUID, int]:
+    """What orders says that was paid back, by the sagas that placed them."""
+    cents: defaultdict[UUID, int] = defaultdict(int)
+    for each in returns:
+        cents[each.placed_by] += each.refunded_cents
+    return cents
 
 
 def histories_of(saga_ids: Collection[UUID]) -> dict[UUID, list[Told]]:

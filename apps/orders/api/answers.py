@@ -7,8 +7,22 @@ import msgspec
 from django.urls import reverse
 
 from apps.contracts.values import PaymentMethod
-from apps.orders.models import Cancellation, Order, OrderEvent, OrderLine, OrderStatus
-from apps.orders.selectors import cancellation_of, is_wrapped, prospect_of_order, refusal_of
+from apps.orders.models import (
+    Cancellation,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderStatus,
+    Return,
+    ReturnLine,
+)
+from apps.orders.selectors import (
+    cancellation_of,
+    is_wrapped,
+    prospect_of_order,
+    refusal_of,
+    returnable_of_order,
+)
 from apps.orders.services import Answer, NewOrder
 
 
@@ -55,6 +69,7 @@ def detail(order: Order) -> dict[str, Any]:
         "lines": [_line(each) for each in order.lines.all()],
         "timeline": [_event(each) for each in order.events.all()],
         "cancellation": _prospect(order),
+        "returns": _returnable(order),
     }
 
 
@@ -91,6 +106,53 @@ def _prospect(order: Order) -> dict[str, Any]:
         "code": prospect.code or None,
         "why_not": prospect.why_not or None,
         "wish": cancellation(wish) if wish else None,
+    }
+
+
+def goods_back(parcel: Return) -> dict[str, Any]:
+    """A return, as it stands."""
+    return {
+        "id": str(parcel.id),
+        "status": parcel.status,
+        "lines": [_return_line(each) for each in parcel.lines.all()],
+        "reason": parcel.reason or None,
+        "refund_to": parcel.refund_to,
+        "arrives_until": parcel.awaited_until,
+        "refunded_cents": parcel.refunded_cents,
+        "why_not": parcel.why_not or None,
+        "requested_at": parcel.requested_at,
+        "decided_at": parcel.decided_at,
+        "links": {"self": returns_of_order(parcel.order_id), "order": url_of(parcel.order_id)},
+    }
+
+
+def returns_of_order(order_id: UUID) -> str:
+    """Where the returns of an order can be read."""
+    return reverse("returns", args=[order_id])
+
+
+def _returnable(order: Order) -> dict[str, Any]:
+    """What can still be returned, until when, and if not why."""
+    returnable = returnable_of_order(order)
+    return {
+        "possible": returnable.possible,
+        "until": returnable.until,
+        "code": returnable.code or None,
+        "why_not": returnable.why_not or None,
+        "lines": [
+            {"product_id": product, "quantity": pieces}
+            for product, pieces in returnable.left.items()
+        ],
+        "links": {"self": returns_of_order(order.id)},
+    }
+
+
+def _return_line(line: ReturnLine) -> dict[str, Any]:
+    return {
+        "product_id": line.product_id,
+        "quantity": line.quantity,
+        "unit_price_cents": line.unit_price_cents,
+        "accepted": line.accepted,
     }
 
 

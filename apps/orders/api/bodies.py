@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from apps.contracts.values import Address, CardId, PaymentMethod, PricedLine
+from apps.contracts.values import Address, CardId, Line, PaymentMethod, PricedLine, RefundTo
 from apps.orders.api.card_numbers import holds_card_number
 from apps.orders.api.errors import CardMissing, InvalidRequest
 
@@ -86,6 +86,37 @@ class CancellationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     reason: Text = ""
 
 
+class ReturnLineBody(Line, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line with the limits of the API."""
+
+    product_id: ProductId
+    quantity: Quantity
+
+
+class ReturnBody(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """The body of `POST /api/v1/orders/{id}/returns`."""
+
+    lines: Annotated[
+        tuple[ReturnLineBody, ...],
+        Meta(min_length=1, max_length=500, description="a list of 1 to 500 lines"),
+    ]
+    reason: Text = ""
+    refund_to: Annotated[RefundTo, Meta(description="original or credit")] = RefundTo.ORIGINAL
+
+
+def read_return(data: Any) -> ReturnBody:
+    """The goods that a client announces. Raises InvalidRequest naming everything that is wrong."""
+    try:
+        body = msgspec.convert(data, ReturnBody)
+    except msgspec.ValidationError:
+        raise InvalidRequest(errors=list(faults(data, ReturnBody))) from None
+    if twice := list(_products_twice(body.lines)):
+        raise InvalidRequest(errors=twice)
+    return body
+
+
 def read_cancellation(data: Any) -> CancellationBody:
     """What a client says of its wish. Raises InvalidRequest naming everything that is wrong."""
     try:
@@ -146,7 +177,7 @@ def _faults_of_list(value: Any, item: Any, meta: Meta, at: str) -> Iterator[dict
         yield from faults(each, item, f"{at}/{index}")
 
 
-def _products_twice(lines: Iterable[PricedLine]) -> Iterator[dict[str, str]]:
+def _products_twice(lines: Iterable[Line]) -> Iterator[dict[str, str]]:
     seen: Counter[str] = Counter()
     for index, line in enumerate(lines):
         seen[line.product_id] += 1

@@ -74,3 +74,14 @@ class OrderNotCancellable(Problem):
     def __init__(self, code: str, why_not: str) -> None:
         super().__init__(why_not)
         self.default_code = code
+
+
+class OrderNotReturnable(Problem):
+    """Its code and detail say why: those of `returns` in the order's representation."""
+
+    status_code = 409
+    title = "The goods cannot be returned"
+
+    def __init__(self, code: str, why_not: str) -> None:
+        super().__init__(why_not)
+        self.default_code = code

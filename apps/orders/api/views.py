@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from apps.messaging.tracing import tracer
 from apps.orders.api import answers
-from apps.orders.api.bodies import read_cancellation, read_order
+from apps.orders.api.bodies import read_cancellation, read_order, read_return
 from apps.orders.api.errors import (
     IdempotencyKeyMissing,
     IdempotencyKeyTooLong,
@@ -21,11 +21,18 @@ from apps.orders.api.errors import (
     InvalidRequest,
     OrderNotCancellable,
     OrderNotFound,
+    OrderNotReturnable,
 )
 from apps.orders.cancelling import request_cancellation
-from apps.orders.errors import CannotBeCancelled, IdempotencyKeyReused, NoSuchOrder
-from apps.orders.models import Cancellation
-from apps.orders.selectors import cancellation_of, order_of, orders_of
+from apps.orders.errors import (
+    CannotBeCancelled,
+    CannotBeReturned,
+    IdempotencyKeyReused,
+    NoSuchOrder,
+)
+from apps.orders.models import Cancellation, Return
+from apps.orders.returning import announce_return
+from apps.orders.selectors import cancellation_of, order_of, orders_of, returns_of
 from apps.orders.services import Placement, place_order
 
 LONGEST_KEY = 255
@@ -108,6 +115,48 @@ class CancellationsView(APIView):
     def get(self, request: Request, order_id: UUID) -> Response:
         wish = _wish_of(request, order_id)
         return Response({"cancellations": [answers.cancellation(wish)] if wish else []})
+
+
+class ReturnsView(APIView):
+    """`POST`: announce that goods of one of one's own orders come back. `GET`: what became of all
+    that were announced, the oldest first."""
+
+    def post(self, request: Request, order_id: UUID) -> Response:
+        body = read_return(request.data)
+        try:
+            announced = announce_return(
+                customer_id=_customer(request),
+                order_id=order_id,
+                lines=body.lines,
+                reason=body.reason,
+                refund_to=body.refund_to,
+                idempotency_key=_idempotency_key(request),
+                request_hash=hash_of(body),
+                traceparent=_traceparent(request),
+            )
+        except NoSuchOrder as error:
+            raise OrderNotFound from error
+        except IdempotencyKeyReused as error:
+            raise IdempotencyKeyUsed from error
+        except CannotBeReturned as error:
+            raise OrderNotReturnable(error.code, error.why_not) from error
+        [found] = [each for each in _returns_of(request, order_id) if each.id == announced.id]
+        headers = {"Location": answers.returns_of_order(order_id)}
+        if announced.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return Response(answers.goods_back(found), status=202, headers=headers)
+
+    def get(self, request: Request, order_id: UUID) -> Response:
+        found = _returns_of(request, order_id)
+        return Response({"returns": [answers.goods_back(each) for each in found]})
+
+
+def _returns_of(request: Request, order_id: UUID) -> list[Return]:
+    """What is returned of one of one's own orders. Another customer's order does not exist."""
+    order = order_of(_customer(request), order_id)
+    if order is None:
+        raise OrderNotFound
+    return returns_of(order)
 
 
 def _wish_of(request: Request, order_id: UUID) -> Cancellation | None:
