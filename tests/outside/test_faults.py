@@ -159,7 +159,9 @@ LATER = [
 
 
 @pytest.mark.parametrize(
-    ("at", "kind", "hours"), LATER, ids=[f"{at.name}-{kind}-{hours}" for at, kind, hours in LATER]
+    ("at", "kind", "hours"),
+    LATER,
+    ids=[f"{at.name}-{kind}-{hours[0]}h" for at, kind, hours in LATER],
 )
 def test_after_a_day_no_old_key_is_used_and_nothing_is_done_twice(
     platform: Platform, at: At, kind: str, hours: list[float]
