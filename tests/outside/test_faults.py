@@ -12,6 +12,8 @@ from apps.sagas.operations import compensate_saga
 from tests.e2e.world import drive
 from tests.ops.world import cancel
 from tests.outside.world import PRICE, Platform
+from tools.fakecarrier.client import Control as Carrier
+from tools.fakestripe.client import Control as Stripe
 
 KINDS = (
     "refused", "error_before", "conflict", "rate_limited", "hang_before", "slow", "answer_lost",
@@ -118,12 +120,7 @@ def test_an_order_ends_as_it_should_and_the_books_agree(
 ) -> None:
     drive(mode)
     drive(mode, "cancel_order")
-    server = platform.stripe if at.provider == "stripe" else platform.carrier
-    if at.before:
-        server.fault(at.operation, "none", times=at.before)
-    server.fault(at.operation, kind)
-    if kind in SILENT:
-        platform.hurry()
+    server = go_wrong(platform, at, kind)
     at.order(platform)
 
     hit = [each["operation"] for each in server.calls() if each["fault"] == kind]
@@ -132,6 +129,17 @@ def test_an_order_ends_as_it_should_and_the_books_agree(
     if kind != "slow" and at.order is not is_not_paid_in_time:
         assert asked_in_vain(platform) == []
     platform.adds_up()
+
+
+def go_wrong(platform: Platform, at: At, kind: str) -> Stripe | Carrier:
+    """Let a call go wrong once; whose it is."""
+    server = platform.stripe if at.provider == "stripe" else platform.carrier
+    if at.before:
+        server.fault(at.operation, "none", times=at.before)
+    server.fault(at.operation, kind)
+    if kind in SILENT:
+        platform.hurry()
+    return server
 
 
 def asked_in_vain(platform: Platform) -> list[str]:
@@ -151,7 +159,9 @@ LATER = [
 
 
 @pytest.mark.parametrize(
-    ("at", "kind", "hours"), LATER, ids=[f"{at.name}-{kind}-{hours}" for at, kind, hours in LATER]
+    ("at", "kind", "hours"),
+    LATER,
+    ids=[f"{at.name}-{kind}-{hours[0]}h" for at, kind, hours in LATER],
 )
 def test_after_a_day_no_old_key_is_used_and_nothing_is_done_twice(
     platform: Platform, at: At, kind: str, hours: list[float]
@@ -167,10 +177,7 @@ def test_after_a_day_no_old_key_is_used_and_nothing_is_done_twice(
             asked_before[:] = keys(platform)
 
     platform.meanwhile = hours_pass
-    server = platform.stripe if at.provider == "stripe" else platform.carrier
-    if at.before:
-        server.fault(at.operation, "none", times=at.before)
-    server.fault(at.operation, kind)
+    go_wrong(platform, at, kind)
     at.order(platform)
 
     assert asked_before
@@ -184,8 +191,27 @@ def keys(platform: Platform) -> list[str]:
     return [each["key"] for each in platform.stripe.calls() if each["key"]]
 
 
+# --- what became of it cannot be found out at once
+
+LOOKS = {"create": "search", "confirm": "retrieve", "capture": "retrieve", "refund": "list"}
+
+
+@pytest.mark.parametrize("at", [at for at in CALLS if at.name in LOOKS], ids=list(LOOKS))
+@pytest.mark.parametrize("kind", ["refused", "answer_cut", "error_before"])
+def test_a_look_that_goes_wrong_is_repeated(platform: Platform, at: At, kind: str) -> None:
+    go_wrong(platform, at, "answer_lost")
+    platform.stripe.fault(LOOKS[at.name], kind, times=2)
+    at.order(platform)
+
+    hit = [each["operation"] for each in platform.stripe.calls() if each["fault"] == kind]
+    assert hit == [LOOKS[at.name]] * 2
+    assert asked_in_vain(platform) == []
+    platform.adds_up()
+
+
 # --- turned back by a person while nobody knows
 
+CLOSING = {"stripe": "cancel", "carrier": "close"}  # which goes wrong too
 
 UNDONE = [
     (at, kind) for at in (CALLS[0], CALLS[1], CALLS[2], CALLS[5]) for kind in (*A_FEW, "slow")
@@ -198,12 +224,8 @@ def test_what_is_turned_back_meanwhile_costs_nothing_unless_it_was_taken(
     platform: Platform, at: At, kind: str, mode: Mode
 ) -> None:
     drive(mode)
-    server = platform.stripe if at.provider == "stripe" else platform.carrier
-    if at.before:
-        server.fault(at.operation, "none", times=at.before)
-    server.fault(at.operation, kind)
-    if kind in SILENT:
-        platform.hurry()
+    server = go_wrong(platform, at, kind)
+    server.fault(CLOSING[at.provider], kind)
     platform.the_carrier_comes()
     order_id = platform.buy()
     platform.turn_until(lambda: any(status == "unknown" for _, status, _ in platform.open_calls()))
