@@ -114,7 +114,7 @@ def test_nobody_is_ready_whose_databases_are_not_configured(contexts: tuple[str,
     }  # fmt: skip
 
 
-NOT_HERE = "No context 'orders' is installed here (SAGA_CONTEXTS); there are: inventory\n"
+NOT_HERE = "No context 'orders' is installed here (SAGA_CONTEXTS); there are: pricing\n"
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ NOT_HERE = "No context 'orders' is installed here (SAGA_CONTEXTS); there are: in
         ("run_watchdog orders", NOT_HERE),
         ("dead_letters groups orders", NOT_HERE),
         ("run_watchdog", "No context that is installed here has something to watch over.\n"),
-        ("run_watchdog inventory", "There is nothing to watch over in inventory.\n"),
+        ("run_watchdog pricing", "There is nothing to watch over in pricing.\n"),
         ("run_worker", "No context that is installed here calls outside: there is no work.\n"),
         ("run_beat", "No context that is installed here calls outside: there is no work.\n"),
         ("sagas list", "`sagas` is a command of apps.sagas, which is not installed here: "
-         "SAGA_CONTEXTS is inventory. Run it where the contexts that it needs are.\n"),
+         "SAGA_CONTEXTS is pricing. Run it where the contexts that it needs are.\n"),
         ("check_conservation", "`check_conservation` is a command of apps.ops, which is not"),
         ("demo", "`demo` is a command of sagaplatform.shop, which is not installed here"),
         ("write_reference", "The reference is of the whole platform: leave SAGA_CONTEXTS empty."),
@@ -137,7 +137,7 @@ NOT_HERE = "No context 'orders' is installed here (SAGA_CONTEXTS); there are: in
     ],
 )  # fmt: skip
 def test_a_command_for_what_is_not_there_says_so(command: str, says: str) -> None:
-    status, told = manage(environment("inventory"), *command.split())
+    status, told = manage(environment("pricing"), *command.split())
 
     assert status in (1, 2)
     assert says in told
