@@ -269,7 +269,8 @@ class Shop:
     def under_way(self, sagas: int) -> list[str]:
         """What is not at its end, in words."""
         wishes = self.platform.count("orders", UNDECIDED_WISHES)
-        open_ends = self.platform.open_ends(sagas)
+        # A carrier outside is asked to come by the watchdog, which no crash of a worker needs.
+        open_ends = self.platform.open_ends(sagas, carrier_comes=self.carrier is None)
         return [*open_ends, f"{wishes} wishes are not decided"] if wishes else open_ends
 
     def faults(self) -> Iterator[str]:
