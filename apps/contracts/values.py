@@ -20,11 +20,12 @@ class RefundTo(enum.StrEnum):
     CREDIT = "credit"  # store credit
 
 
-# What the gateway calls a customer's card: nothing else of a card ever gets here.
+# What the gateway calls a customer's card: nothing else of a card ever gets here, nor does its
+# number with pm_ before it (Stripe's own ids are of letters and digits at random).
 CardId = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^pm_[A-Za-z0-9_]{1,64}\Z",
+        pattern=r"^pm_(?![A-Za-z0-9_]*[0-9]{13})[A-Za-z0-9_]{1,64}\Z",
         description="a payment method's id as Stripe gives it, pm_…: never send a card's number",
     ),
 ]

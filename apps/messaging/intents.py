@@ -7,6 +7,7 @@ lease ran out changes nothing.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -264,10 +265,11 @@ class IntentTable:
     # --- by a worker
 
     def claim(self, lease_seconds: float, operations: Iterable[str], most: int) -> list[Claimed]:
-        """The calls of these operations that have been due for longest, so many at most, each
-        under a lease of its own. Of one subject there is one at most."""
+        """The calls of these operations that have been due for longest, so many at most, in the
+        order in which they were wanted, each under a lease of its own. Of one subject there is one
+        at most."""
         given = (list(operations), most, float(lease_seconds))
-        return [_claimed(row) for row in self.database.fetch(CLAIM, given)]
+        return sorted(map(_claimed, self.database.fetch(CLAIM, given)), key=attrgetter("id"))
 
     def hold_back(
         self, operations: Iterable[str], until: datetime, reason: str, most: int
@@ -275,7 +277,7 @@ class IntentTable:
         """Calls of these operations that are due are not made before a time; who waits for them.
         So many at most."""
         given = (until, reason, list(operations), most)
-        return [PutOff(*row) for row in self.database.fetch(HOLD_BACK, given)]
+        return sorted(PutOff(*row) for row in self.database.fetch(HOLD_BACK, given))
 
     def let_go(self, operations: Iterable[str], reason: str) -> int:
         """What was held back for a reason that begins so is due now; how many calls."""

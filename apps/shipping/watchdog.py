@@ -91,7 +91,7 @@ class Watchdog:
             if not rows:
                 return 0
             waiting = {row[0]: Confirmed(*row) for row in rows}
-            taken = self.database.fetch(HAND_OVER_DUE, [[*waiting]])
+            taken = sorted(self.database.fetch(HAND_OVER_DUE, [[*waiting]]))  # by saga
             outside = self.database.fetch(BOOKED_OUTSIDE, [[*waiting]])
             not_now = {row[0] for row in self.database.fetch(NOT_NOW, [[r[0] for r in outside]])}
             asked = [row for row in outside if row[0] not in not_now]

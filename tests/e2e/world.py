@@ -59,6 +59,7 @@ def buy(
     gift_wrap: bool = False,
     payment_method: PaymentMethod = PaymentMethod.CREDIT,
     customer: int = CUSTOMER,
+    card: str = "",
 ) -> Placement:
     """Place an order as the API does."""
     return place_order(
@@ -68,6 +69,7 @@ def buy(
         payment_method=payment_method,
         gift_wrap=gift_wrap,
         address=HOME,
+        card=card,
         idempotency_key=f"key-{uuid4()}",
         request_hash=b"x",
         answer=lambda order: Answer(202, "{}"),

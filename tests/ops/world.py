@@ -41,9 +41,11 @@ def buy(
     *,
     gift_wrap: bool = False,
     payment_method: PaymentMethod = PaymentMethod.CREDIT,
+    card: str = "",
     **quantities: int,
 ) -> UUID:
-    """Place an order; its id. buy(tea=1) is confirmed, buy(tea=100) refused by shipping, last."""
+    """Place an order; its id. buy(tea=1) is confirmed, buy(tea=100) refused by shipping, last. With
+    a card it is paid by that."""
     lines = tuple(
         PricedLine(product_id=product, quantity=quantity, unit_price_cents=PRICES[product])
         for product, quantity in quantities.items()
@@ -52,7 +54,8 @@ def buy(
         customer_id=CUSTOMER,
         lines=lines,
         currency="USD",
-        payment_method=payment_method,
+        payment_method=PaymentMethod.CARD if card else payment_method,
+        card=card,
         gift_wrap=gift_wrap,
         address=HOME,
         idempotency_key=f"key-{next(keys)}",

@@ -14,6 +14,10 @@ Written by `make reliability` ({seeds} seeds), at commit {commit}, {day}. What e
 [crash kit](../tests/reliability/crash/README.md), [simulation](../tests/reliability/simulation/). A
 shorter form of each is in `make test`.
 
+What goes wrong outside, at the card gateway and the carrier, is tried by
+[tests/outside](../tests/outside/), an order for each fault at each call; and all at once, with 500
+baskets, by `make demo PAYMENT=mixed FAULTS=5 ORDERS=500`.
+
 A saga is *orchestrated*: the engine commands it. Or *choreographed*: events drive it, until time,
 the customer or a person has the engine *take it over*. A customer may wish to *cancel* at any time;
 an order that is confirmed already is *taken back* by a saga of its own, `cancel_order`."""

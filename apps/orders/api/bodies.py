@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from apps.contracts.values import Address, CardId, Line, PaymentMethod, PricedLine, RefundTo
+from apps.orders.api.card_numbers import holds_card_number
 from apps.orders.api.errors import CardMissing, InvalidRequest
 
 Body = TypeVar("Body")
@@ -119,9 +120,12 @@ def read_return(data: Any) -> ReturnBody:
 def read_cancellation(data: Any) -> CancellationBody:
     """What a client says of its wish. Raises InvalidRequest naming everything that is wrong."""
     try:
-        return msgspec.convert(data, CancellationBody)
+        body = msgspec.convert(data, CancellationBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, CancellationBody))) from None
+    if typed := list(_card_numbers(body, "#")):
+        raise InvalidRequest(errors=typed)
+    return body
 
 
 def read_order(data: Any) -> OrderBody:
@@ -131,8 +135,8 @@ def read_order(data: Any) -> OrderBody:
         body = msgspec.convert(data, OrderBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, OrderBody))) from None
-    if twice := list(_products_twice(body.lines)):
-        raise InvalidRequest(errors=twice)
+    if wrong := [*_products_twice(body.lines), *_card_numbers(body.address, "#/address")]:
+        raise InvalidRequest(errors=wrong)
     if body.card and body.payment_method is not PaymentMethod.CARD:
         raise InvalidRequest(errors=[_fault("#/card", "Is for the payment_method card only.")])
     if body.payment_method is PaymentMethod.CARD and not body.card:
@@ -180,6 +184,13 @@ def _products_twice(lines: Iterable[Line]) -> Iterator[dict[str, str]]:
         if seen[line.product_id] > 1:
             advice = "Is in an earlier line already; add the quantities up in one line."
             yield _fault(f"#/lines/{index}/product_id", advice)
+
+
+def _card_numbers(typed: msgspec.Struct, at: str) -> Iterator[dict[str, str]]:
+    """Texts with what may be a card's number; the answer does not repeat it."""
+    for name, text in msgspec.structs.asdict(typed).items():
+        if holds_card_number(text):
+            yield _fault(f"{at}/{name}", "Must not hold a card's number.")
 
 
 def _taken_apart(wanted: Any) -> tuple[Any, Meta]:

@@ -60,6 +60,8 @@ class World(Protocol):
     environment: Mapping[str, str]  # for all processes
 
     def open(self) -> None: ...
+    def close(self) -> None: ...
+    def filled_in(self, settings: Mapping[str, str]) -> dict[str, str]: ...
     def meet(self, scenario: Scenario, sagas: int) -> None: ...
     def lose_start(self) -> None: ...
     def wish(self) -> None: ...
@@ -107,6 +109,7 @@ class Kit:
         self.spent = (folder / f"spent-{number}" for number in itertools.count())
         self._opened = ExitStack()
         self.stage: Stage | None = None
+        self.settings: dict[str, str] = {}  # of its processes
         self._carries = {
             Time.ENOUGH: self._in_time,
             Time.LATE: self._late,
@@ -135,22 +138,25 @@ class Kit:
     def open(self, more: Mapping[str, str]) -> Stage:
         """Empty databases, topics of its own, and all processes but the watchdog, with `more`
         settings than the usual ones."""
-        if self.stage and self.stage.settings == more:
+        if self.stage and self.settings == more:
             return self.stage
         self.close()
         prefix = f"crash-{uuid4().hex[:8]}."
-        settings = override_settings(KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS=PARTITIONS)
-        self._opened.enter_context(settings)
+        topics = override_settings(KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS=PARTITIONS)
+        self._opened.enter_context(topics)
         for owner in self.owners.values():
             empty(owner)
         create_topics(admin_client())
         self._opened.callback(remove_topics)
         self.world = self.new_world(self.owners, self.folder)
+        self._opened.callback(self.world.close)
         self.world.open()
+        self.settings = dict(more)
         self.begun = 0
         self.known: set[UUID] = set()
         environment = self.world.environment
-        self.stage = Stage(self.owners, self.folder, environment, more, self.planted)
+        settings = self.world.filled_in(more)
+        self.stage = Stage(self.owners, self.folder, environment, settings, self.planted)
         self._opened.callback(self.stage.close)
         for role in (*CONSUMERS, *WORKERS):
             self.stage.start(role)

@@ -41,6 +41,7 @@ CLAIMED = "intent.claimed"
 CALL = (
     CLAIMED, "intent.called", "intent.answered", "intent.before_commit", "intent.recorded",
 )  # fmt: skip
+HEARD = ("intent.answered", "intent.before_commit")  # and nothing of it is written
 UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
 PRODUCED, OFFSETS = "relay.produced", "consumer.before_offsets"
@@ -94,13 +95,15 @@ class Scenario:
     calls: tuple[tuple[str, str], ...] = ()  # what the outside world makes of operations
     before: Callable[[], UUID] | None = None  # starts a saga that has to end before this one begins
     settings: tuple[tuple[str, str], ...] = ()  # of all processes, where not the usual ones
+    who_dies: frozenset[Job] = frozenset(Job)
 
     def __str__(self) -> str:
         return self.name
 
     def cases(self) -> list[Case]:
         """Every death that can happen on this way, each once."""
-        return list(dict.fromkeys(CASES[self.time](self.way)))
+        found = dict.fromkeys(CASES[self.time](self.way))
+        return [each for each in found if each.role.job in self.who_dies]
 
     def answers(self, late: Asked | None) -> tuple[Asked, ...]:
         """What the saga is told in the end; in order, where the engine drives it."""
@@ -250,7 +253,8 @@ def fits(case: Case, others: Sequence[Case]) -> bool:
 
 def sample(scenarios: Iterable[Scenario]) -> dict[str, list[Case]]:
     """As few cases as show each scenario, each failpoint of each kind of process, each process,
-    each step and action; where there is a choice, of different processes, for a round has each
+    each step and action, and each worker that has heard an answer with each outside world; where
+    there is a choice, of different processes, for a round has each
     once."""
     waiting = [(each, case) for each in scenarios for case in each.cases()]
     missing = {shown for pair in waiting for shown in shows(*pair)}
@@ -279,4 +283,7 @@ def thinned(scenarios: Sequence[Scenario], every: int) -> dict[str, list[Case]]:
 
 def shows(scenario: Scenario, case: Case) -> set[object]:
     """What a case is an example of."""
-    return {scenario.name, (case.role.job, case.failpoint), case.asked, case.role}
+    shown = {scenario.name, (case.role.job, case.failpoint), case.asked, case.role}
+    return shown | (
+        {(case.role, case.failpoint, scenario.settings)} if case.failpoint in HEARD else set()
+    )

@@ -2,7 +2,8 @@
 card; late, lost, out of time, wished away, checked for fraud, and taken back."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import randrange
@@ -19,15 +20,19 @@ from apps.payments.handlers import RETURN
 from apps.processes import CANCEL_ORDER, PLACE_ORDER
 from apps.processes.place_order_2 import PLACE_ORDER_2
 from tests.e2e.world import CUSTOMER, basket, buy, drive, open_shop
-from tests.reliability.crash.points import Scenario, Time
+from tests.reliability.crash.points import Job, Scenario, Time
 from tests.reliability.crash.way import Way
 from tests.running import Platform
 from tests.standin import StandInGateway
+from tools.fakecarrier import client as carrier
+from tools.fakestripe import client as stripe
 
 GIFT = frozenset({"gift_wrap"})
 CREDIT, CARD = PaymentMethod
 Switch = get_waffle_switch_model()
-UNREACHABLE = frozenset({"send_confirmation", "send_cancellation"})  # customers without an address
+IN_HOUSE = frozenset({"create_shipment", "recall_shipment"})  # our own van, unless a carrier is set
+NO_ADDRESS = frozenset({"send_confirmation", "send_cancellation"})  # customers have none
+UNREACHABLE = NO_ADDRESS | IN_HOUSE
 BY_CREDIT = UNREACHABLE | {"authorize_payment", "capture_payment"}  # which is in our own ledger
 BY_RULES = UNREACHABLE | {"check_fraud"}  # which ask no person
 TOO_MANY = {"cake": 70}  # for a carrier
@@ -60,9 +65,10 @@ def place(
     *,
     gift_wrap: bool = True,
     customer: int = CUSTOMER,
+    card: str = "",
 ) -> UUID:
     """Place an order; its id."""
-    placed = buy(lines, gift_wrap=gift_wrap, payment_method=method, customer=customer)
+    placed = buy(lines, gift_wrap=gift_wrap, payment_method=method, customer=customer, card=card)
     return placed.order_id
 
 
@@ -127,12 +133,33 @@ def before_the_carrier(mode: Mode) -> tuple[Scenario, ...]:
     )  # fmt: skip
 
 
+# Cards are taken by the adapter for Stripe, and parcels by a carrier over HTTP.
+OUTSIDE = (
+    ("CARD_GATEWAY", ""), ("STRIPE_API_KEY", "sk_test_of_the_tests"),
+    ("STRIPE_API_BASE", "{stripe}"), ("CARRIER_URL", "{carrier}"), ("CARRIER_API_KEY", "test_key"),
+)  # fmt: skip
+at_stripe = partial(place, basket(tea=1), CARD, card="pm_card_visa")
+
+
+def outside() -> tuple[Scenario, ...]:
+    """The same with the adapters that are shipped; all but the workers are as above."""
+    confirmed = Way(PLACE_ORDER, GIFT, inside=NO_ADDRESS)
+    back = Way(CANCEL_ORDER, CANCEL_ORDER.wishes, inside=NO_ADDRESS)
+    workers = partial(Scenario, settings=OUTSIDE, who_dies=frozenset({Job.WORKER}))
+    return (
+        workers("confirmed with Stripe and a carrier", confirmed, at_stripe),
+        workers("cancelled under way with Stripe and a carrier", confirmed, at_stripe, Time.WISHED),
+        workers("taken back with Stripe and a carrier", back, take_back, before=at_stripe),
+    )
+
+
 CARRIER_LATER = (("HAND_OVER_AFTER", "3600"),)
 SCENARIOS = (
     *in_mode(Mode.ORCHESTRATED),
     *in_mode(Mode.CHOREOGRAPHED),
     *before_the_carrier(Mode.ORCHESTRATED),
     *before_the_carrier(Mode.CHOREOGRAPHED),
+    *outside(),
 )
 
 # What each payment by card says that the gateway has done for it.
@@ -148,6 +175,22 @@ WHERE method = 'card' ORDER BY 1, 2
 OPEN_CALLS = """
 SELECT subject, operation FROM payments_intent
 WHERE status IN ('claimed', 'unknown', 'waiting') OR status = 'due' AND called_at IS NOT NULL
+"""
+# What each order paid at Stripe says that Stripe has: held, captured, given back. And those whose
+# calls have not told us yet.
+AT_STRIPE = """
+SELECT order_id::text,
+       CASE WHEN status = 'authorized' THEN amount_cents ELSE 0 END, captured_cents, refunded_cents
+FROM payments_payment WHERE method = 'card'
+"""
+UNTOLD = """
+SELECT convert_from(details, 'UTF8')::jsonb ->> 'order_id' FROM payments_intent
+WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+"""
+# What is booked with a carrier as we know it, and as it is not known yet.
+BOOKED = "SELECT reference FROM shipping_shipment WHERE status = 'booked' AND carrier <> 'in-house'"
+UNTOLD_BOOKINGS = """
+SELECT count(*) FROM shipping_intent WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
 """
 SEND_CARRIERS = "UPDATE shipping_pickup SET due_at = now()"
 UNDECIDED_WISHES = "SELECT count(*) FROM orders_cancellation WHERE decided_at IS NULL"
@@ -176,6 +219,24 @@ class Shop:
         ledger = folder / f"gateway-{uuid4()}.db"
         self.environment = {**self.environment, "STANDIN_GATEWAY": str(ledger)}
         self.gateway = StandInGateway(ledger)
+        self.folder = folder
+        self._servers = ExitStack()
+        self.stripe: stripe.Server | None = None
+        self.carrier: carrier.Server | None = None
+
+    def filled_in(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Settings, with the addresses of stand-ins that they name, which are started."""
+        if settings != dict(OUTSIDE):
+            return dict(settings)
+        data, enter = f"{uuid4()}.sqlite3", self._servers.enter_context
+        self.stripe = enter(stripe.Server.start(self.folder / f"stripe-{data}"))
+        self.carrier = enter(carrier.Server.start(self.folder / f"carrier-{data}"))
+        places = {"stripe": self.stripe.address, "carrier": self.carrier.address}
+        return {name: value.format_map(places) for name, value in settings.items()}
+
+    def close(self) -> None:
+        """End the stand-ins."""
+        self._servers.close()
 
     def open(self) -> None:
         """All that orders need, plenty of it; the databases are empty."""
@@ -212,12 +273,35 @@ class Shop:
         return [*open_ends, f"{wishes} wishes are not decided"] if wishes else open_ends
 
     def faults(self) -> Iterator[str]:
-        """Where the gateway's ledger is not ours (law I10). It may be ahead by an open call."""
+        """Where the outside world's ledgers are not ours (law I10). They may be ahead by an open
+        call."""
+        if self.stripe and self.carrier:
+            yield from self._unlike_stripe(self.stripe.control)
+            yield from self._unlike_the_carrier(self.carrier.control)
+            return
         theirs = given_back(self.gateway.had_effect())
         ours = self.owners["payments"].execute(CARD_EFFECTS).fetchall()
         known = [*ours, *given_back(self.owners["payments"].execute(OPEN_CALLS).fetchall())]
         yield from (f"the gateway did {each} and we do not know" for each in extra(theirs, known))
         yield from (f"we believe {each} and the gateway did not" for each in extra(ours, theirs))
+
+    def _unlike_stripe(self, control: stripe.Control) -> Iterator[str]:
+        ours = {row[0]: row[1:] for row in self.owners["payments"].execute(AT_STRIPE).fetchall()}
+        untold = {row[0] for row in self.owners["payments"].execute(UNTOLD).fetchall()}
+        ledger = control.ledger()
+        yield from (f"Stripe charges {each} twice" for each in ledger["double_charges"])
+        for order_id in {*ours, *ledger["orders"]} - untold:
+            told = ledger["orders"].get(order_id, {})
+            theirs = tuple(told.get(each, 0) for each in ("held", "captured", "refunded"))
+            if theirs != ours.get(order_id, (0, 0, 0)):
+                yield f"Stripe has {theirs} of {order_id}, we {ours.get(order_id)}"
+
+    def _unlike_the_carrier(self, control: carrier.Control) -> Iterator[str]:
+        yield from (f"{each} is booked twice" for each in control.ledger()["booked_twice"])
+        theirs = {(each["reference"],) for each in control.live()}
+        ours = {*self.owners["shipping"].execute(BOOKED).fetchall()}
+        if theirs != ours and not self.platform.count("shipping", UNTOLD_BOOKINGS):
+            yield f"the carrier has {theirs}, we {ours}"
 
 
 def given_back(calls: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

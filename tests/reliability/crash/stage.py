@@ -53,7 +53,7 @@ class Stage:
     ) -> None:
         self.owners = owners
         self.folder = folder
-        self.planted, self.settings = planted, more
+        self.planted = planted
         self.environment = {
             **os.environ, **environment, **more,
             "DJANGO_SETTINGS_MODULE": "sagaplatform.settings", "LOG_FORMAT": "text",

@@ -11,6 +11,7 @@ from apps.messaging.failpoints import FAILPOINTS
 from apps.processes import CANCEL_ORDER, Kind, Process, Step
 from apps.processes.place_order_2 import PLACE_ORDER_2
 from tests.reliability.crash.points import (
+    HEARD,
     PASSED,
     WATCHDOG,
     Case,
@@ -23,7 +24,7 @@ from tests.reliability.crash.points import (
     shows,
     thinned,
 )
-from tests.reliability.crash.scenarios import SCENARIOS
+from tests.reliability.crash.scenarios import OUTSIDE, SCENARIOS
 from tests.reliability.crash.way import WISH, Asked, Way
 
 SHORT = Process(
@@ -250,6 +251,16 @@ def test_the_sample_shows_all_that_the_matrix_shows() -> None:
         for each in scenario.cases()
         for every in shows(scenario, each)
     }
+
+
+def test_the_sample_kills_each_worker_between_an_answer_from_outside_and_our_commit() -> None:
+    found = [
+        (case.role.context, case.failpoint)
+        for scenario in SCENARIOS
+        if scenario.settings == OUTSIDE
+        for case in sample(SCENARIOS)[scenario.name]
+    ]
+    assert {*found} >= {(each, at) for each in ("payments", "shipping") for at in HEARD}
 
 
 def test_in_one_go_each_process_dies_once() -> None:

@@ -37,6 +37,7 @@ FAULTS = {
     "declined": 0.15,
     "refused undo": 0.3,
     "silence": 0.1,  # nothing reached the gateway
+    "outage": 0.005,  # and nothing does for minutes
     "lost answer": 0.1,  # it took effect, and nobody heard
     "waits": 0.06,
     "slow there": 0.06,  # the lease runs out before the call arrives

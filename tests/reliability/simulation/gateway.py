@@ -27,6 +27,7 @@ class SimulatedGateway:
         self.answers: dict[str, bool] = {}  # by key
         self.effects: Counter[tuple[str, str]] = Counter()  # by subject and operation
         self.by_hand: set[str] = set()  # subjects given back by a person
+        self._silent_until = 0  # by the clock
 
     def authorize(self, call: Call) -> GatewayAnswer:
         return self._answer(call)
@@ -39,7 +40,7 @@ class SimulatedGateway:
 
     def _answer(self, call: Call) -> GatewayAnswer:
         fault = self.chance.fault
-        if fault("silence", call.operation):
+        if fault("silence", call.operation) or self.is_silent:
             raise Silence("nothing reached it")
         if fault("waits", call.operation):
             until = self.clock.now + timedelta(seconds=self.chance.between(5, 200))
@@ -52,6 +53,15 @@ class SimulatedGateway:
         if fault("lost answer", call.operation):
             raise Silence("it took effect")
         return GatewayAnswer(ok=ok, reference=f"g-{call.subject}", code="" if ok else "no")
+
+    def be_silent(self, seconds: float) -> None:
+        """Nothing reaches it for a while."""
+        self._silent_until = self.clock.micros + int(seconds * 1_000_000)
+        self.trace.tell(f"the gateway does not answer for {seconds:.0f} seconds")
+
+    @property
+    def is_silent(self) -> bool:
+        return not self.chance.healed and self.clock.micros < self._silent_until
 
     def _effect(self, call: Call) -> bool:
         if call.key not in self.answers:

@@ -89,6 +89,7 @@ class Campaign:
     faults: Counter[str] = field(default_factory=Counter)
     sagas: Counter[Kind] = field(default_factory=Counter)
     wishes: Counter[str] = field(default_factory=Counter)
+    logged: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
@@ -99,6 +100,7 @@ class Campaign:
         self.faults += report.faults
         self.sagas += report.sagas
         self.wishes += report.wishes
+        self.logged += report.logged
         if report.violation:
             self.violations.append(report)
 
@@ -122,6 +124,7 @@ class Campaign:
             "taken_over": sum(self.sagas[kind] for kind in self.sagas if kind.taken_over),
             "wishes": dict(sorted(self.wishes.items())),
             "faults": dict(sorted(self.faults.items())),
+            "logged": dict(sorted(self.logged.items())),
             "violations": [
                 {"seed": each.seed, "violation": each.violation} for each in self.violations
             ],

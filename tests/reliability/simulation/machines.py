@@ -5,13 +5,15 @@ from typing import Protocol
 
 from apps.messaging import calls, relay
 from apps.messaging.consumer import ContextConsumer
-from apps.messaging.database import Database
-from apps.messaging.intents import IntentTable
+from apps.messaging.dispatching import Dispatcher
+from apps.messaging.intents import Claimed
+from apps.messaging.outages import Heard
 from apps.messaging.wiring import wiring
 from apps.orders import watchdog as starts
 from apps.sagas import watchdog as sagas
 from apps.shipping import watchdog as parcels
 from tests.reliability.simulation.bus import Broker, Committed, Consumer, Ears
+from tests.reliability.simulation.clock import Clock
 from tests.reliability.simulation.patches import attribute
 
 
@@ -79,17 +81,34 @@ class ConsumerMachine(Machine):
 
 
 class WorkerMachine(Machine):
-    """Makes the outside calls of a context, one at a time."""
+    """The shipped dispatcher of a context. What it claims in one turn it calls one after the other:
+    while others go on, leases run out, and at its death all that it has in hand is left."""
+
+    dispatcher: Dispatcher
+
+    def __init__(self, name: str, alias: str, clock: Clock) -> None:
+        self.clock = clock
+        super().__init__(name, alias, self._open)
+
+    def _open(self) -> None:
+        self.dispatcher = Dispatcher(self.alias, self._carry_out, self.clock.monotonic)
+        self.dispatcher._pool = AtOnce()  # type: ignore[assignment]
 
     def work_once(self) -> bool:
-        """Make the call that has been due for longest; whether there was one."""
-        table = IntentTable(Database(self.alias))
-        found = wiring(self.alias)
-        claimed = table.claim(found.lease, found.calls, 1)
-        for each in claimed:
-            calls.carry_out(self.alias, each)
-            self.attend()
-        return bool(claimed)
+        """Make the calls that may be made now, or hold them back; whether there were some."""
+        return self.dispatcher._turn() > 0
+
+    def _carry_out(self, context: str, claimed: Claimed) -> Heard:
+        heard = calls.carry_out(context, claimed)
+        self.attend()
+        return heard
+
+
+class AtOnce:
+    """What stands for the dispatcher's threads."""
+
+    def submit(self, work: Callable[..., None], *given: object) -> None:
+        work(*given)
 
 
 OF_OTHERS = {"orders": starts.Watchdog, "shipping": parcels.Watchdog}

@@ -15,7 +15,17 @@ from django.conf import settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.plan import Mode
-from apps.messaging import batch, consumer, failpoints, kafka, relay, resting, tracing, waking
+from apps.messaging import (
+    batch,
+    consumer,
+    failpoints,
+    intents,
+    kafka,
+    relay,
+    resting,
+    tracing,
+    waking,
+)
 from apps.messaging.batch import Batch
 from apps.messaging.database import Database
 from apps.messaging.retry import is_passing
@@ -80,6 +90,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     sagas: Counter[Kind] = field(default_factory=Counter)
     wishes: Counter[str] = field(default_factory=Counter)  # to cancel: answered at once, decided
+    logged: Counter[str] = field(default_factory=Counter)  # events of the code's own logs
     trace: list[str] = field(default_factory=list)
 
 
@@ -129,12 +140,13 @@ class Simulation:
             self.report.wishes += Counter(dict(Database("orders").fetch(DECIDED)))
         self.report.hours = self.clock.monotonic() / 3600
         self.report.faults = +self.chance.counts
+        self.report.logged = self.trace.logged
         self.report.trace = self.trace.lines
         return self.report
 
     def _start(self) -> None:
         self.consumers = {name: ConsumerMachine(name) for name in CONTEXTS}
-        self.workers = [WorkerMachine(f"worker {n}", "payments") for n in (1, 2)]
+        self.workers = [WorkerMachine(f"worker {n}", "payments", self.clock) for n in (1, 2)]
         self.watches = [
             WatchMachine(alias, self.broker) for alias in ("sagas", "orders", "shipping")
         ]
@@ -177,6 +189,8 @@ class Simulation:
                 (Batch, "_write_notes", self.faults.write_notes(Batch._write_notes)),
                 (settings, "WATCHDOG_FEWEST_LATE", held),
                 (settings, "HAND_OVER_AFTER", carrier),
+                (intents, "CLAIM", in_order(intents.CLAIM)),
+                (intents, "HOLD_BACK", in_order(intents.HOLD_BACK)),
                 *((module, "log", Log(self.trace)) for module in _logging()),
                 (tracing, "secrets", self.ids),
             ):
@@ -226,7 +240,7 @@ class Simulation:
     def storm(self) -> None:
         """Everything at once, for as long as orders come and some time longer."""
         self.left = list(self.wishes)
-        for _ in range(32 * len(self.wishes) + 20):
+        for _ in range(64 * len(self.wishes) + 40):
             self._weather()
             self.chance.one_of(self._possible())()
 
@@ -238,6 +252,8 @@ class Simulation:
         found += [partial(self.place, self.left)] * min(2, len(self.left))
         found += [partial(self.work, self.chance.one_of(self.workers))]
         found += [partial(self.watch, self.chance.one_of(self.watches)), self.attend_one]
+        if not readers:
+            found += [self.lull] * 3
         return found
 
     def _weather(self) -> None:
@@ -255,6 +271,8 @@ class Simulation:
             self._cancel(self.chance.one_of(sorted(self.accepted)))
         if happens("regret") and (confirmed := self._confirmed()):
             self._cancel(self.chance.one_of(confirmed))
+        if fault("outage"):
+            self.gateway.be_silent(self.chance.between(20, 300))
         if fault("kill"):
             machine = self.chance.one_of(self.machines)
             self.trace.tell(f"{machine.name} is killed")
@@ -297,6 +315,12 @@ class Simulation:
     def attend_one(self) -> None:
         machine = self.chance.one_of(self.machines)
         self.act(machine, "", machine.attend)
+
+    def lull(self) -> None:
+        """Nobody has anything to read, and time passes: enough for every sweeper to look again."""
+        self.pass_time(SWEEP)
+        for each in self.consumers.values():
+            self.act(each, "", each.attend)
 
     def place(self, left: list[Wish]) -> None:
         """A customer sends an order, and again where no answer came."""
@@ -402,13 +426,20 @@ class Idle:
     def start(self) -> None: ...
 
 
+def in_order(statement: str) -> str:
+    """Which of the calls that are due for equally long come first is the plan's affair; here it is
+    the seed's."""
+    assert "ORDER BY due_at LIMIT" in statement
+    return statement.replace("ORDER BY due_at LIMIT", "ORDER BY due_at, id LIMIT")
+
+
 def _has_rows(table: str, alias: str) -> bool:
     return bool(Database(alias).fetch(f"SELECT EXISTS (SELECT FROM {table})")[0][0])
 
 
 def _logging() -> list[object]:
-    from apps.messaging import calls
+    from apps.messaging import calls, dispatching
     from apps.orders import watchdog as starts
     from apps.sagas import watchdog
 
-    return [consumer, relay, calls, starts, watchdog]
+    return [consumer, relay, calls, dispatching, starts, watchdog]

@@ -31,6 +31,24 @@ NAMESAKES = {
     ("shipping_giftwrap", "changed_at"): "a saga log's is, for the admin",
     ("payments_ledgerentry", "at"): "a timeline's is, and comes from the messages' ids",
     ("fraud_assessment", "assessed_at"): "it is, and the simulation's flag leaves nobody checked",
+    (
+        "fraud_review",
+        "asked_at",
+    ): "of a card's attempt one is, in Python; a review's is for the desk",
+    ("payments_payment", "authorized_at"): "by the reconciliation with the gateway, not run here",
+    ("payments_cardattempt", "changed_at"): "a saga log's is; attempts are of Stripe's adapter",
+    (
+        "payments_stripeevent",
+        "changed_at",
+    ): "a saga log's is; the simulation's gateway tells nothing",
+    ("payments_stripeevent", "due_at"): "it is, and the simulation's gateway tells nothing",
+    ("payments_stripeevent", "received_at"): "a carrier's is; the gateway here tells nothing",
+    (
+        "notifications_contact",
+        "changed_at",
+    ): "it is, and the simulation's customers have no address",
+    ("notifications_dispatch", "changed_at"): "a contact's is; nobody here has an address",
+    ("notifications_dispatch", "due_at"): "it is, and nobody in the simulation has an address",
     ("pricing_promotion", "starts_at"): "it is, and the simulation starts no promotions",
 }
 

@@ -9,7 +9,18 @@ ORCHESTRATED, BY_EVENTS = ("orchestrated", "engine"), ("choreographed", "events"
 TAKEN_OVER = ("choreographed", "engine")
 SEEDS = 60
 CAMPAIGN_SEEDS = 5000
-OFTEN = ("loss", "duplicate", "reorder", "delay", "bug", "clock jumps", "kill", "move compensate")
+OFTEN = (
+    "loss",
+    "duplicate",
+    "reorder",
+    "delay",
+    "bug",
+    "clock jumps",
+    "kill",
+    "outage",
+    "move compensate",
+)
+OFTEN_LOGGED = ("provider_silent", "provider_asked_again", "provider_answers")  # a breaker's life
 OFTEN_WISHES = ("taken", "told again", "cancelled", "already_cancelled", "already_shipped")
 # In both modes and taken over, with both ends; and confirmed orders that are taken back, or stay.
 OFTEN_SAGAS = {
@@ -39,6 +50,7 @@ def test_every_order_ends_and_everything_adds_up(world: Owners) -> None:
     assert OFTEN_SAGAS - result.sagas.keys() == set()
     assert [each for each in OFTEN if not result.faults[each]] == []
     assert [each for each in OFTEN_WISHES if not result.wishes[each]] == []
+    assert [each for each in OFTEN_LOGGED if not result.logged[each]] == []
 
 
 def test_the_same_seed_is_the_same_run(world: Owners) -> None:

@@ -1,5 +1,6 @@
 """What happened, line by line, in words that are the same for the same seed."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ class Trace:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.lines: list[str] = []
+        self.logged: Counter[str] = Counter()
         self._names: dict[str, str] = {}
 
     def tell(self, text: str) -> None:
@@ -49,6 +51,7 @@ class Log:
             str(facts[name]) for name in ("context", "step", "error_type", "error") if name in facts
         )
         self.trace.tell(f"    log: {event} {told}")
+        self.trace.logged[event] += 1
 
     debug = info = warning = error = _tell
 
