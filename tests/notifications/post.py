@@ -13,10 +13,10 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Command, Event
 from apps.contracts.catalogue import MESSAGES, Action
-from apps.contracts.notifications import SendCancellation, SendConfirmation
+from apps.contracts.notifications import SendCancellation, SendConfirmation, SendReturnNotice
 from apps.contracts.numbers import number_of
 from apps.contracts.orders import OrderCreated
-from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.contracts.values import Address, PaymentMethod, PricedLine, RefundTo
 from apps.messaging.batch import Batch
 from apps.messaging.calls import work
 from apps.messaging.record import Record
@@ -73,6 +73,12 @@ class Post:
     def cancel(self) -> None:
         told: dict[str, Any] = {"customer_id": ANNA, "currency": "EUR", "total_cents": 12_05}
         self.ask(SendCancellation(order_id=self.order_id, **told), "send_cancellation")
+
+    def come_back(self, saga_id: UUID | None = None, to: RefundTo = RefundTo.ORIGINAL) -> None:
+        """Goods have arrived, in a return that is a saga of its own."""
+        told: dict[str, Any] = {"customer_id": ANNA, "currency": "EUR", "refunded_cents": 12_05}
+        command = SendReturnNotice(order_id=self.order_id, refund_to=to, **told)
+        self.ask(command, "send_return_notice", saga_id)
 
     def ask(self, command: Command, step: str, saga_id: UUID | None = None) -> None:
         topic = "notifications-commands"

@@ -9,12 +9,18 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
 from apps.contracts.inventory import StockReservationFailed
-from apps.contracts.notifications import CancellationSent, ConfirmationSent, Delivery
+from apps.contracts.notifications import (
+    CancellationSent,
+    ConfirmationSent,
+    Delivery,
+    ReturnNoticeSent,
+)
 from apps.contracts.orders import CancellationBegun, OrderCancelled
 from apps.contracts.payments import PaymentReturned
 from apps.contracts.sagas import CancelAccepted
 from apps.contracts.shipping import ShipmentHandedOver
 from apps.contracts.steps import StepWaits
+from apps.contracts.values import RefundTo
 from apps.messaging.calls import work
 from apps.notifications import post as sending
 from apps.notifications.models import Channel
@@ -80,6 +86,12 @@ SAID = {
         ("We have given back 12.05 EUR, the way you paid it.",
          "Store credit is there at once."),
     ),
+    "returned": (
+        Post.come_back,
+        "Your return has arrived",
+        ("Thank you. What you sent back is here: 12.05 EUR is given back the way you paid it.",
+         "Store credit is there at once."),
+    ),
 }  # fmt: skip
 
 
@@ -93,13 +105,44 @@ def test_each_kind_says_what_happened_and_what_happens_next(post: Post, kind: st
     [mail] = post.mails()
     assert (mail["recipient"], mail["sender"]) == (EMAIL, "shop@shop.example")
     assert mail["subject"] == f"{subject} ({post.number})"
-    assert mail["message_id"] == f"<{kind}.{post.order_id}@shop.example>"
+    about = post.saga_id if kind == "returned" else post.order_id
+    assert mail["message_id"] == f"<{kind}.{about}@shop.example>"
     link = f"https://shop.example/orders/{post.order_id}"
     for line in (subject, f"Order {post.number}", *lines, link):
         assert line in mail["text"]
         assert line.replace("&", "&amp;") in mail["html"]
     assert [each for each, _ in post.inbox()] == [kind]
     assert post.ways() == [Way("email", "sent", "250", 1)]
+
+
+def test_each_return_of_an_order_is_told_once_and_waits_for_its_own_mail(post: Post) -> None:
+    post.contact()
+    post.come_back()
+    post.come_back()
+    post.come_back(uuid7(), RefundTo.CREDIT)
+    assert post.told() == []  # both wait
+
+    post.work()
+
+    assert post.told() == [ReturnNoticeSent(delivery=Delivery.DELIVERED)] * 2
+    assert [each for each, _ in post.inbox()] == ["returned"] * 2
+    one, two = sorted(each["text"] for each in post.mails())
+    assert ("as store credit" in one, "the way you paid it" in two) == (True, True)
+    assert len({each["message_id"] for each in post.mails()}) == 2
+
+
+def test_a_mail_that_is_on_its_way_holds_up_its_own_return_alone(post: Post) -> None:
+    post.contact()
+    post.come_back()
+    post.come_back(uuid7())
+    post.owner.execute(
+        "UPDATE notifications_dispatch SET due_at = now() + interval '1 hour' WHERE saga_id = %s",
+        [post.saga_id],
+    )
+    post.work()
+
+    sent = [each for each in post.told() if isinstance(each, ReturnNoticeSent)]
+    assert sent == [ReturnNoticeSent(delivery=Delivery.DELIVERED)]
 
 
 def test_what_others_say_is_text_and_no_html(post: Post) -> None:
