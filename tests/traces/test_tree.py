@@ -266,6 +266,7 @@ web: POST api/v1/orders/<uuid:order_id>/cancellations
                                               sagas: publish CancelOrder
                                                 orders: handle CancelOrder
                                                   orders: publish OrderCancelled
+                                                    notifications: handle OrderCancelled
                                                     sagas: handle OrderCancelled
                                                       sagas: publish SagaEnded
 """
