@@ -88,7 +88,7 @@ class Platform:
         self.wait_until(lambda: self.open_ends(sagas) == [], f"{sagas} sagas to end")
 
     def open_ends(self, sagas: int, *, carrier_comes: bool = True) -> list[str]:
-        """What is under way, in words; confirmed orders whose carrier comes by itself are, too."""
+        """What is still under way, in words; also the parcels, where a carrier comes by itself."""
         ended = self.count("sagas", "SELECT count(*) FROM sagas_saga WHERE ended_at IS NOT NULL")
         placed = self.count("orders", "SELECT count(*) FROM orders_order WHERE status = 'placed'")
         confirmed = self.count(

@@ -15,6 +15,7 @@ CUSTOMERS_SPAN = "b7ad6b7169203331"
 TREE = """\
 web: POST api/v1/orders
   web: publish OrderCreated
+    notifications: handle OrderCreated
     sagas: handle OrderCreated
       sagas: publish ReserveStock
         inventory: handle ReserveStock
@@ -52,6 +53,7 @@ web: POST api/v1/orders
                                                         shipping: handle OrderConfirmed
                                                           shipping: publish ShipmentHandedOver
                                                             inventory: handle ShipmentHandedOver
+                                                            notifications: handle ShipmentHandedOver
                                                             orders: handle ShipmentHandedOver
 """  # noqa: E501  it is as deep as the saga is long
 SPANS = len(TREE.splitlines())
@@ -209,11 +211,13 @@ web: POST api/v1/orders
                                 shipping: handle OrderConfirmed
                                   shipping: publish ShipmentHandedOver
                                     inventory: handle ShipmentHandedOver
+                                    notifications: handle ShipmentHandedOver
                                     orders: handle ShipmentHandedOver
                             sagas: handle PaymentCaptured
                       sagas: handle ShipmentCreated
             sagas: handle PriceFrozen
         sagas: handle StockReserved
+    notifications: handle OrderCreated
     sagas: handle OrderCreated
 """
 UP_TO_THE_PAYMENT = """\
@@ -228,6 +232,7 @@ web: POST api/v1/orders
             payments: handle PriceFrozen
             sagas: handle PriceFrozen
         sagas: handle StockReserved
+    notifications: handle OrderCreated
     sagas: handle OrderCreated
 """
 TAKEN_OVER = """\
@@ -239,6 +244,7 @@ web: POST api/v1/orders/<uuid:order_id>/cancellations
           payments: publish Fenced
             sagas: handle Fenced
               sagas: publish CancelAccepted
+                notifications: handle CancelAccepted
                 orders: handle CancelAccepted
               sagas: publish CancelShipment
                 shipping: handle CancelShipment
@@ -260,6 +266,7 @@ web: POST api/v1/orders/<uuid:order_id>/cancellations
                                               sagas: publish CancelOrder
                                                 orders: handle CancelOrder
                                                   orders: publish OrderCancelled
+                                                    notifications: handle OrderCancelled
                                                     sagas: handle OrderCancelled
                                                       sagas: publish SagaEnded
 """
