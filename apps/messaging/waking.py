@@ -73,7 +73,9 @@ class Waker(threading.Thread):
             self._connection = app.connection_for_write(connect_timeout=CONNECT_SECONDS)
         self._connection.ensure_connection(max_retries=0, timeout=CONNECT_SECONDS)
         with app.amqp.Producer(self._connection, auto_declare=False) as producer:
-            app.send_task(task, arguments, producer=producer, retry=False, expires=EXPIRES_SECONDS)
+            app.send_task(
+                task, list(arguments), producer=producer, retry=False, expires=EXPIRES_SECONDS
+            )
 
     def _tell_unsent(self, error: Exception) -> None:
         """At most once a second: a broker that is away concerns every commit."""

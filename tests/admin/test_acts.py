@@ -31,6 +31,7 @@ from tests.admin.test_operating import CASES as OF_SAGAS
 from tests.fraud.desk import DEAR
 from tests.fraud.desk import Desk as FraudDesk
 from tests.handling import ask
+from tests.inventory.test_arrivals import Desk as ReturnsDesk
 from tests.messaging.kit import new_saga, reserve
 from tests.sagas.listening import hear, news
 from tests.sagas.test_operations import stuck_undo
@@ -84,6 +85,13 @@ def dispatch(databases: Databases) -> UUID:
     return Dispatch.objects.get().id
 
 
+def arrival(databases: Databases) -> UUID:
+    """Goods that are on their way back."""
+    desk = ReturnsDesk(databases["inventory"])
+    desk.expect()
+    return desk.id
+
+
 def mode(databases: Databases) -> str:
     return ModeShare.objects.create(process="place_order", choreographed_percent=0).pk
 
@@ -134,6 +142,11 @@ ACTS = (
     Tried(LETTERS, "reveal", letter, "", "reveal_payload", status=200),
     Tried("fraud.review", "clear", review, raised("fraud_review"), "clear"),
     Tried("fraud.review", "refuse", review, raised("fraud_review"), "refuse"),
+    Tried(
+        "inventory.arrival", "receive", arrival, raised("inventory_arrival"), "receive",
+        lambda: {"accepted_0": "2", "damaged_0": "0", "accepted_1": "1", "damaged_1": "1"},
+    ),
+    Tried("inventory.arrival", "refuse", arrival, raised("inventory_arrival"), "refuse"),
     Tried(
         "notifications.dispatch", "resend", dispatch, raised("notifications_dispatch"), "resend"
     ),

@@ -86,7 +86,7 @@ def test_wake_ups_that_come_while_one_is_sent_become_one_more_of_each_context(
     sent: list[str] = []
     first, go_on = threading.Event(), threading.Event()
 
-    def send(self: Waker, context: str) -> None:
+    def send(self: Waker, task: str, context: str) -> None:
         sent.append(context)
         first.set()
         assert go_on.wait(PATIENCE_SECONDS)
@@ -118,7 +118,7 @@ def test_a_broker_that_is_away_is_told_once_and_nobody_waits_for_it(
 
     send = Waker._send
     monkeypatch.setattr(app, "connection_for_write", connection)
-    monkeypatch.setattr(Waker, "_send", lambda s, c: (tries.append(c), send(s, c)))
+    monkeypatch.setattr(Waker, "_send", lambda s, t, c: (tries.append(c), send(s, t, c)))
     for number in range(1, 4):
         wake("inventory")
         wait_until(lambda count=number: len(tries) == count)
