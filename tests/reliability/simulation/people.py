@@ -14,6 +14,7 @@ from apps.messaging.dead_letter_operations import preview_replay, replay_letter
 from apps.sagas import operations
 from apps.sagas.errors import MoveNotAllowed, SagaMoved
 from apps.sagas.state import Detours
+from sagaplatform.env import CONTEXTS
 from tests.reliability.simulation.chance import Chance
 from tests.reliability.simulation.clock import Clock
 from tests.reliability.simulation.gateway import SimulatedGateway
@@ -30,6 +31,7 @@ WRITTEN = """
 SELECT revision, (SELECT count(*) FROM sagas_operatoraction WHERE reason = %b)
 FROM sagas_saga WHERE saga_id = %b
 """
+HELD_UP = "SELECT DISTINCT saga_id FROM {context}_deadletter WHERE status = 'waiting'"
 PAYING = "authorize_payment"
 
 
@@ -63,6 +65,11 @@ def live() -> list[Live]:
         Live(saga_id, version, status, step, action, msgspec.json.decode(detours, type=Detours))
         for saga_id, version, status, step, action, detours in Database("sagas").fetch(LIVE)
     ]
+
+
+def held_up() -> set[UUID]:
+    """The sagas of which a message waits behind a parked one, which a person sends again."""
+    return {saga_id for context in CONTEXTS for (saga_id,) in Database(context).fetch(HELD_UP)}
 
 
 class People:

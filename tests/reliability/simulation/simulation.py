@@ -46,7 +46,7 @@ from tests.reliability.simulation.machines import (
     new_member,
 )
 from tests.reliability.simulation.patches import attribute, everywhere
-from tests.reliability.simulation.people import People, live
+from tests.reliability.simulation.people import People, held_up, live
 from tests.reliability.simulation.shop import Wish, cancel, drive, open_shop, post, wishes
 from tests.reliability.simulation.trace import Log, Trace
 
@@ -372,7 +372,8 @@ class Simulation:
 
     def _all_ended(self) -> bool:
         self.clock.show("sagas")
-        return all(each.waits_for_a_person for each in live())
+        behind = held_up()
+        return all(each.waits_for_a_person or each.saga_id in behind for each in live())
 
     def _all_settled(self) -> bool:
         moved: list[int] = []
