@@ -277,9 +277,9 @@ def test_what_was_taken_over_can_be_paused_and_what_is_heard_meanwhile_is_taken(
 
 
 def test_what_was_taken_over_and_then_gave_no_answer_can_be_recorded() -> None:
-    scenario = tracked(BY_EVENTS.steps[:6]).retries("confirm_order").times_out()
+    scenario = tracked(BY_EVENTS.steps[:7]).retries("send_confirmation").times_out()
 
-    scenario.stands(Status.STUCK).records("confirm_order", "seen")
+    scenario.stands(Status.STUCK).records("send_confirmation", "seen")
 
 
 def test_after_a_take_over_nothing_is_skipped() -> None:

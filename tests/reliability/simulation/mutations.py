@@ -321,7 +321,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         (nobody_sweeps, 1, 20),
         (unknown_taken_as_refused, 8, 100),
         (fresh_key_per_attempt, 8, 100),
-        (stale_worker_records, 39, 1000),
+        (stale_worker_records, 69, 1000),
     )
 }
 
