@@ -2,18 +2,17 @@
 
 import argparse
 import logging
-import os
 import socket
 import sqlite3
-import sys
 
 from aiohttp import web
 
+from tools import serving
 from tools.fakestripe.store import Store
+from tools.serving import HOST, add_webhook, say
 
 from .app import Server
 
-HOST = "127.0.0.1"
 SECRET = "CARRIER_WEBHOOK_SECRET"  # noqa: S105  its name
 
 
@@ -51,24 +50,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
     parser.add_argument("--data", required=True, metavar="FILE", help="SQLite; made if missing")
-    parser.add_argument("--webhook", metavar="URL", help="where events are sent; is kept")
-    parser.add_argument(
-        "--webhook-secret",
-        metavar="SECRET",
-        default=os.environ.get(SECRET, ""),
-        help=f"what they are signed with; by default {SECRET} of the environment",
-    )
+    add_webhook(parser, "where events are sent; is kept", "what they are signed with", SECRET)
     parser.add_argument("--collect-after", type=float, metavar="SECONDS",
                         help="from a release until the parcel is fetched; is kept")  # fmt: skip
-    given = parser.parse_args(arguments)
-    if given.webhook and not given.webhook_secret:
-        parser.error(f"--webhook needs --webhook-secret, or {SECRET} in the environment")
-    return given
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    return serving.parse(parser, arguments, SECRET)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,17 @@
 
 import argparse
 import logging
-import os
-import socket
 import sqlite3
-import sys
 
 from aiohttp import web
+
+from tools import serving
+from tools.serving import HOST, add_webhook, listen, say
 
 from .app import application
 from .gateway import Gateway
 from .store import Store
 
-HOST = "127.0.0.1"
 SECRET = "STRIPE_WEBHOOK_SECRET"  # noqa: S105  its name
 
 
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.webhook:
         store.set("webhook_url", given.webhook)
         store.set("webhook_secret", given.webhook_secret)
-    with listen(given.port) as listening:
+    with listen("fakestripe", given.port) as listening:
         gateway.listens_at(f"http://{HOST}:{listening.getsockname()[1]}")
         web.run_app(
             application(gateway),
@@ -35,14 +34,6 @@ def main(arguments: list[str] | None = None) -> None:
             print=lambda *_: say(f"fakestripe listens at {gateway.address}"),
         )
     store.close()
-
-
-def listen(port: int) -> socket.socket:
-    """The port that this server answers at, or an end that says why not."""
-    try:
-        return socket.create_server((HOST, port))
-    except OSError as error:
-        raise SystemExit(f"fakestripe cannot listen at {HOST}:{port}: {error}") from error
 
 
 def open_store(path: str) -> Store:
@@ -61,22 +52,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, default=0, help="0, the default: any free one")
     parser.add_argument("--data", required=True, metavar="FILE", help="SQLite; made if missing")
-    parser.add_argument("--webhook", metavar="URL", help="where events are sent; is kept")
-    parser.add_argument(
-        "--webhook-secret",
-        metavar="whsec_...",
-        default=os.environ.get(SECRET, ""),
-        help=f"what they are signed with; by default {SECRET} of the environment",
-    )
-    given = parser.parse_args(arguments)
-    if given.webhook and not given.webhook_secret:
-        parser.error(f"--webhook needs --webhook-secret, or {SECRET} in the environment")
-    return given
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    add_webhook(parser, "where events are sent; is kept", "what they are signed with", SECRET)
+    return serving.parse(parser, arguments, SECRET)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,21 @@ told to stop."""
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sqlite3
-import sys
 from functools import partial
 
 from aiohttp import web
+
+from tools import serving
+from tools.serving import HOST, add_webhook, listen, say
 
 from .faults import Faults
 from .smtp import Catcher, protocol
 from .store import Store
 from .web import Pages, Shop
 
-HOST = "127.0.0.1"
 SECRET = "MAIL_WEBHOOK_SECRET"  # noqa: S105  its name
 
 
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parse(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's, which tells of each mail
-    with listen(given.smtp_port) as smtp, listen(given.port) as http:
+    with listen("mailcatcher", given.smtp_port) as smtp, listen("mailcatcher", given.port) as http:
         asyncio.run(serve(given, smtp, http))
 
 
@@ -46,14 +46,6 @@ async def serve(given: argparse.Namespace, smtp: socket.socket, http: socket.soc
     mails.close()
     await runner.cleanup()
     store.close()
-
-
-def listen(number: int) -> socket.socket:
-    """A port that this server answers at, or an end that says why not."""
-    try:
-        return socket.create_server((HOST, number))
-    except OSError as error:
-        raise SystemExit(f"mailcatcher cannot listen at {HOST}:{number}: {error}") from error
 
 
 def port(listening: socket.socket) -> int:
@@ -76,22 +68,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--smtp-port", type=int, default=1025, help="0: any free one")
     parser.add_argument("--port", type=int, default=8025, help="of the page; 0: any free one")
     parser.add_argument("--data", required=True, metavar="FILE", help="SQLite; made if missing")
-    parser.add_argument("--webhook", metavar="URL", help="who is told of bounces")
-    parser.add_argument(
-        "--webhook-secret",
-        metavar="SECRET",
-        default=os.environ.get(SECRET, ""),
-        help=f"what that is signed with; by default {SECRET} of the environment",
-    )
-    given = parser.parse_args(arguments)
-    if given.webhook and not given.webhook_secret:
-        parser.error(f"--webhook needs --webhook-secret, or {SECRET} in the environment")
-    return given
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    add_webhook(parser, "who is told of bounces", "what that is signed with", SECRET)
+    return serving.parse(parser, arguments, SECRET)
 
 
 if __name__ == "__main__":
