@@ -12,6 +12,7 @@ from apps.messaging.models import SubjectKind
 from apps.messaging.waking import wake
 from apps.notifications.errors import DispatchMoved, DispatchUnderWay, NoContact, NoSuchDispatch
 from apps.notifications.models import Channel, DispatchStatus
+from apps.notifications.workspaces import POST
 
 # What the customer wishes now. An address that was undeliverable is so no more once it is another.
 SET_CONTACT = """
@@ -102,7 +103,7 @@ def send_again(*, dispatch_id: UUID, version: int, actor: Actor, reason: str) ->
             parameters={"dispatch": str(dispatch_id), "kind": kind, "channel": channel},
             outcome=f"{status} -> queued",
         )
-        transaction.on_commit(partial(wake, "notifications"), using="notifications")
+        transaction.on_commit(partial(wake, "notifications", POST), using="notifications")
 
 
 def reveal_address(*, dispatch_id: UUID, actor: Actor, reason: str) -> str:

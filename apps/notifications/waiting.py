@@ -6,14 +6,17 @@ steps and of news go one way.
 """
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
+from django.db import transaction
 
 from apps.contracts.notifications import Delivery
 from apps.messaging.database import Database
 from apps.messaging.handling import Call, CallOutside, StillWaiting
 from apps.messaging.intents import IntentTable
+from apps.messaging.waking import wake
 from apps.notifications.models import DispatchStatus, MessageKind, name_of
 
 AWAIT_DISPATCH = "await_dispatch"
@@ -76,6 +79,9 @@ def delivery(found: set[DispatchStatus]) -> Delivery:
 
 
 def wake_steps(database: Database, order_id: UUID, kind: str, saga_id: UUID) -> None:
-    """Let the steps ask again that wait for a message. The caller has a transaction open."""
+    """Let the steps ask again, at once, that wait for a message. The caller has a transaction
+    open."""
     rows = database.fetch(WAITING_FOR, [name_of(kind, order_id, saga_id)])
     IntentTable(database).hasten(id for (id,) in rows)
+    if rows:
+        transaction.on_commit(partial(wake, "notifications"), using="notifications")

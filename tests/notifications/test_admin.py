@@ -9,6 +9,7 @@ from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.notifications import SendConfirmation
+from apps.notifications import services
 from apps.notifications.selectors import inbox
 from tests.admin.people import logged_in, user_of
 from tests.handling import ask
@@ -69,13 +70,18 @@ def test_dispatches_are_found_by_their_state(mail: Post) -> None:
         assert (page(mail, "change") in answer.content.decode()) is found
 
 
-def test_an_agent_sends_it_again_and_the_customer_can_tell_that_the_two_are_one(mail: Post) -> None:
+def test_an_agent_sends_it_again_and_the_customer_can_tell_that_the_two_are_one(
+    mail: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[tuple[str, ...]] = []
+    monkeypatch.setattr(services, "wake", lambda *whom: woken.append(whom))
     client = logged_in(user_of("support"))
     form = {"version": 2, "choice": "", "reason": "She says that nothing came"}
     shown = client.get(page(mail, "resend")).content.decode()
     assert "Whether the customer has it, nobody knows: it may come twice." in shown
     assert client.post(page(mail, "resend"), form).status_code == 302
     assert mail.ways() == [Way("email", "queued", "", 1)]
+    assert woken == [("notifications", "post")]
     assert "It is on its way already." in client.get(page(mail, "resend")).content.decode()
 
     mail.work()

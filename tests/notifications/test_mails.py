@@ -23,6 +23,7 @@ from apps.contracts.steps import StepWaits
 from apps.contracts.values import RefundTo
 from apps.messaging.calls import work
 from apps.notifications import post as sending
+from apps.notifications import waiting
 from apps.notifications.models import Channel
 from apps.notifications.post import deliver_due
 from tests.notifications.post import ANNA, EMAIL, Post, Way
@@ -183,6 +184,20 @@ def test_with_a_contact_it_answers_when_the_mail_is_taken(post: Post) -> None:
     post.work()
     assert post.told() == sent(Delivery.DELIVERED)
     assert post.log() == [("send_confirmation", "done")]
+
+
+def test_a_step_whose_mail_is_taken_is_woken_at_once(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[tuple[str, ...]] = []
+    monkeypatch.setattr(waiting, "wake", lambda *whom: woken.append(whom))
+    post.contact()
+    post.confirm()
+    work("notifications")  # it asks, and waits
+
+    deliver_due()
+
+    assert woken == [("notifications",)]
 
 
 def test_a_cancellation_is_answered_as_one(post: Post) -> None:
