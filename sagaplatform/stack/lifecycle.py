@@ -77,8 +77,8 @@ class Stack:
         asked = {} if self.supervisor.runs() else self.environ  # what runs keeps its ports
         self.brokers = cluster.how_many(self.layout, self.environ, self.given.kafka)
         self.stand_ins = self._stand_ins()
-        beside = [port for each in self.stand_ins for port in each.ports]
-        names = ["web", "postgres", *beside, *broker_ports(self.brokers or 1)]
+        platform = [port for each in self.platform_ports.values() for port in each]
+        names = [*platform, "postgres", *broker_ports(self.brokers or 1)]
         self.ports = ports.choose(self.layout.ports, asked, names)
 
     @property
@@ -101,6 +101,11 @@ class Stack:
     def processes(self) -> tuple[Process, ...]:
         """What `up` runs beside the servers. Stand-ins first: the platform asks them."""
         return (*(each.process for each in self.stand_ins), *PROCESSES)
+
+    @property
+    def platform_ports(self) -> dict[str, tuple[str, ...]]:
+        """The names of the ports that these processes answer at, by process."""
+        return {"web": ("web",)} | {each.process.name: each.ports for each in self.stand_ins}
 
     def run_time(self) -> dict[str, str]:
         """The environment of the platform's processes."""
@@ -340,9 +345,9 @@ def create_users(stack: Stack) -> str:
 def start_platform(stack: Stack) -> None:
     """Start the platform's processes and wait until all run and the web pages answer."""
     alive = [state.name for state in stack.supervisor.states(PLATFORM) if state.alive]
-    if "web" not in alive:
-        beside = [port for each in stack.stand_ins for port in each.ports]
-        ports.require_free(stack.ports, ["web", *beside], stack.layout.ports)
+    answers = stack.platform_ports.items()
+    wanted = [port for name, its in answers if name not in alive for port in its]
+    ports.require_free(stack.ports, wanted, stack.layout.ports)
     if not alive:
         empty_folder(stack.layout.metrics)  # what earlier processes counted
     watcher = Watcher(stack.layout)
