@@ -72,8 +72,9 @@ class Gateway:
         there is to be none."""
         calls = self._get("calls")["calls"][self._calls_before :]
         deliveries = self._get("deliveries")["deliveries"][self._deliveries_before :]
-        faults = Counter(each["fault"] for each in calls if each["fault"] not in (None, "", "none"))
-        faults.update(f"webhook {each}" for each in _webhook_faults(deliveries))
+        faults = Counter(each["fault"] for each in calls if each["fault"])
+        told = {(each["event"], each["fault"]) for each in deliveries if each["fault"]}
+        faults.update(f"webhook {fault}" for _, fault in told)  # one that comes twice is one
         return Account(
             calls=Counter(each["operation"] for each in calls),
             faults=faults,
@@ -92,9 +93,3 @@ class Gateway:
         answer = requests.request(method, url, json=body, timeout=TIMEOUT)
         answer.raise_for_status()
         return answer.json()
-
-
-def _webhook_faults(deliveries: list[dict[str, Any]]) -> Iterator[str]:
-    for each in deliveries:
-        if each.get("fault") not in (None, "", "none"):
-            yield each["fault"]

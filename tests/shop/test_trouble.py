@@ -64,3 +64,11 @@ def test_an_order_that_is_charged_twice_is_counted(server):
     hold(server, "one")
     hold(server, "two")
     assert gateway.account().double_charges == 1
+
+
+def test_a_webhook_that_comes_twice_is_one_fault(server):
+    server.control.set(webhook_url="http://127.0.0.1:9/", webhook_secret="whsec_x")
+    gateway = Gateway(server.address)
+    server.control.webhook_fault("payment_intent.created", "twice")
+    hold(server)
+    assert gateway.account().faults == Counter({"webhook twice": 1})
