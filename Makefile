@@ -104,7 +104,7 @@ clean: ## stop everything and remove its data (.local)
 # All tests go in two halves at once, each with servers of its own; the second one's words come last.
 # PostgreSQL does not wait for the disk, for tests kill processes, not the machine.
 # On servers that somebody gives there is one set of test databases, so there they go in one.
-override BESIDE := tests/stack tests/reliability tests/e2e tests/traces tests/alone tests/versions
+override BESIDE := tests/stack tests/reliability tests/e2e tests/traces tests/alone tests/versions tests/outside
 pytest = $(STACK) run --test --hasty -- sh -ec 'echo "python manage.py makemigrations --check --dry-run"; \
 	python manage.py makemigrations --check --dry-run; echo "pytest $(1)"; pytest $(1)'
 

@@ -22,6 +22,7 @@ from tests.browser.conftest import PASSWORD
 
 Databases = dict[str, psycopg.Connection]
 STEP_SECONDS = 30
+TYPING_SECONDS = 8
 PHONE = (390, 844)
 
 
@@ -42,7 +43,14 @@ def give_password(browser: Browser, path: str = "/admin/", password: str = PASSW
 
 
 def code_of(secret: str, ahead: int = 0) -> str:
-    """What an authenticator with that key shows, so many steps of its clock from now."""
+    """What an authenticator with that key shows, so many steps of its clock from now.
+
+    Near a step's end it waits for the next one: while the browser types, the code would grow
+    one step older, and one of the step before would no longer be taken.
+    """
+    left = STEP_SECONDS - time.time() % STEP_SECONDS
+    if left < TYPING_SECONDS:
+        time.sleep(left)
     shown = TOTP(b32decode(secret.replace(" ", "")))
     shown.time = time.time() + ahead * STEP_SECONDS
     return f"{shown.token():06}"
