@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 from django.conf import settings
 
+from apps.messaging.signatures import HEADER, sign
 from apps.notifications.letters import Letter, Outcome, cut_off_after
 from apps.notifications.models import DispatchStatus
 from apps.notifications.outward import NotOutward, Place, place_of
-from apps.notifications.signing import HEADER, sign
 
 TIMEOUT_SECONDS = 5  # to connect, and for each read
 SECONDS_IN_ALL = 15.0

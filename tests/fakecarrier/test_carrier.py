@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 import requests
 
-from apps.shipping.webhooks import is_signed
+from apps.messaging.signatures import is_signed
 from tools.fakecarrier.client import Control, Server
 
 ADDRESS = {"name": "A", "street": "B 1", "postal_code": "1", "city": "C", "country": "DE"}
@@ -52,7 +52,7 @@ class Shop:
         class Door(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                good = is_signed(self.headers["Carrier-Signature"], body, SECRET, time.time())
+                good = is_signed(body, self.headers["Carrier-Signature"], SECRET, time.time())
                 shop.taken.append((body.decode().split('"type": "')[1].split('"')[0], good))
                 self.send_response(shop.says.pop(0) if shop.says else 200 if good else 400)
                 self.send_header("Content-Length", "0")

@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
-from apps.notifications.signing import sign
+from apps.messaging.signatures import sign
 from tests.notifications.post import Post, Way
 from tools.mailcatcher.client import Server
 

@@ -10,8 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from apps.contracts.notifications import ConfirmationSent, Delivery
+from apps.messaging.signatures import is_signed
 from apps.notifications.outward import NotOutward, Place, is_outward, place_of
-from apps.notifications.signing import is_signed, sign
 from tests.notifications.post import Post, Way
 
 
@@ -168,18 +168,3 @@ def test_what_is_no_address_to_post_to_is_refused(url: str, why: str) -> None:
 def test_an_address_keeps_its_path_and_query() -> None:
     found = place_of("https://93.184.215.14:8443/a/b?c=d", on_this_machine=False)
     assert found == Place("93.184.215.14", 8443, "93.184.215.14", "/a/b?c=d", True)
-
-
-# --- signatures
-
-
-def test_a_signature_is_of_one_body_one_secret_and_one_time() -> None:
-    given = sign(b"body", "secret", 1000.9)
-    assert given.startswith("t=1000,v1=")
-    assert is_signed(b"body", given, "secret", 1300)
-    assert is_signed(b"body", given, "secret", 700)
-    assert not is_signed(b"body", given, "secret", 1301)
-    assert not is_signed(b"other", given, "secret", 1000)
-    assert not is_signed(b"body", given, "other", 1000)
-    assert not is_signed(b"body", given.replace("t=1000", "t=1001"), "secret", 1000)
-    assert not is_signed(b"body", "", "secret", 1000)

@@ -9,6 +9,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from apps.contracts.values import AcceptedLine
+from apps.inventory.receiving import record_arrival
+from apps.messaging.audit import Actor
 from apps.messaging.calls import work
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import under_way
@@ -42,7 +45,7 @@ KEYS_AGE = """
 UPDATE {context}_intent SET called_at = called_at - make_interval(secs => %s)
 """
 CARDS_AGE = "UPDATE payments_cardattempt SET asked_at = asked_at - make_interval(secs => %s)"
-OUTSIDE = ("payments", "shipping")  # the contexts whose calls go outside
+OUTSIDE = ("payments", "shipping", "inventory")  # whose calls go outside, or wait for people there
 
 
 class Platform:
@@ -82,6 +85,23 @@ class Platform:
     def buy(self, pieces: int = 1, card: str = GOOD) -> UUID:
         """Place an order of some tea; its id."""
         return world.buy(tea=pieces, card=card)
+
+    def takes_back(self, order_id: UUID, pieces: int) -> None:
+        """The customer sends some tea back, and it arrives."""
+        world.send_back(order_id, tea=pieces)
+        self.turn_until(self._expected)
+        [arrival] = self._expected()
+        record_arrival(
+            arrival_id=arrival,
+            accepted=[AcceptedLine(product_id="tea", quantity=pieces)],
+            version=0,
+            actor=Actor(id=None, name="test"),
+            reason="unpacked",
+        )
+
+    def _expected(self) -> list[UUID]:
+        rows = self.rows("inventory", "SELECT id FROM inventory_arrival WHERE status = 'expected'")
+        return [id for (id,) in rows]
 
     def turn(self) -> None:
         """Everybody does what there is to do, and then time passes. What hangs is let go now and

@@ -15,13 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.messaging.signatures import HEADER, is_signed
 from apps.notifications.api.bodies import read_contact
 from apps.notifications.mail import ENHANCED
 from apps.notifications.metrics import count_bounce
 from apps.notifications.models import MessageKind
 from apps.notifications.selectors import contact_of
 from apps.notifications.services import Bounced, record_bounce, set_contact
-from apps.notifications.signing import HEADER, is_signed
 
 LARGEST_BODY = 64 * 1024
 
@@ -73,13 +73,14 @@ def mail_webhook(request: HttpRequest) -> HttpResponse:
     """A mail came back, or was called spam. Told twice, it is recorded once."""
     if not settings.MAIL_WEBHOOK_SECRET:
         return _told("no provider tells us of mails: MAIL_WEBHOOK_SECRET is not set", 404)
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BODY:
+    body = request.read(LARGEST_BODY + 1)
+    if len(body) > LARGEST_BODY:
         return _told(f"the body is larger than {LARGEST_BODY} bytes", 413)
     signature = request.headers.get(HEADER, "")
-    if not is_signed(request.body, signature, settings.MAIL_WEBHOOK_SECRET, time.time()):
+    if not is_signed(body, signature, settings.MAIL_WEBHOOK_SECRET, time.time()):
         return _told(f"the header {HEADER} is not the signature of this body, or too old", 401)
     try:
-        bounce = msgspec.json.decode(request.body, type=BounceBody)
+        bounce = msgspec.json.decode(body, type=BounceBody)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _told(f"the body is not as it should be: {error}", 400)
     return JsonResponse({"status": _recorded(bounce)})
