@@ -87,6 +87,7 @@ def code(response: Any) -> str:
         ({"lines": []}, 400, "invalid_request"),
         ({"lines": [TEA["lines"][0]] * 2}, 400, "invalid_request"),
         (TEA | {"refund_to": "cash"}, 400, "invalid_request"),
+        (TEA | {"reason": "my card: 4242 4242 4242 4242"}, 400, "invalid_request"),
     ],
 )
 def test_what_is_not_to_be_had_is_told(
