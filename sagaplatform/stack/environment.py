@@ -137,7 +137,7 @@ class Given:
 def remember_own(file: Path, kept: Secrets, postgres_port: int, kafka: str) -> None:
     """Note which addresses are the stack's own, for `Given.of`."""
     note = {"instance": kept.instance, "postgres": f"{LOOPBACK}:{postgres_port}", "kafka": kafka}
-    file.write_text(json.dumps(note))
+    write_private(file, json.dumps(note))
 
 
 def write_env(file: Path, values: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zlib import crc32
 
 from sagaplatform.stack.errors import BadPort, PortTaken, SamePort
-from sagaplatform.stack.files import read_json
+from sagaplatform.stack.files import read_json, write_private
 
 LOOPBACK = "127.0.0.1"
 
@@ -85,7 +85,7 @@ def _further(file: Path) -> int:
 
 def keep(file: Path, chosen: Mapping[str, int]) -> None:
     """Remember ports that turned out well, for the next start, beside those of other servers."""
-    file.write_text(json.dumps(read_json(file) | dict(chosen), indent=1) + "\n")
+    write_private(file, json.dumps(read_json(file) | dict(chosen), indent=1) + "\n")
 
 
 def require_free(chosen: Mapping[str, int], names: Iterable[str], file: Path) -> None:

@@ -25,7 +25,7 @@ from sagaplatform.stack.errors import (
     SecretsLost,
     WrongDataVersion,
 )
-from sagaplatform.stack.files import own_folder
+from sagaplatform.stack.files import own_folder, write_private
 from sagaplatform.stack.layout import Layout
 from sagaplatform.stack.ports import LOOPBACK
 from sagaplatform.stack.terminal import say, step
@@ -215,7 +215,7 @@ def _check_instance(server: Postgres, layout: Layout, kept: Secrets) -> None:
             raise SecretsLost(path=server.folder, file=layout.secrets)
         say(f"  {layout.home} was removed since: starting with empty databases")
         shutil.rmtree(server.data)
-    note.write_text(kept.instance)
+    write_private(note, kept.instance)
 
 
 def _initialise(server: Postgres, kept: Secrets, layout: Layout) -> None:

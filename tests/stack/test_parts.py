@@ -96,6 +96,21 @@ def test_the_stacks_own_addresses_are_no_strangers(tmp_path: Path) -> None:
     assert Given.of(inside, own) == Given({}, {}, "")
 
 
+def test_what_a_start_notes_is_never_half_written(tmp_path: Path) -> None:
+    """Ctrl-C may come at any moment; the next start reads the old note or the new one."""
+    own, chosen = tmp_path / "own.json", tmp_path / "ports.json"
+    kept = Secrets.load(tmp_path / "s")
+    environment.remember_own(own, kept, 5433, "127.0.0.1:9092")
+    ports.keep(chosen, {"web": 8000})
+    with own.open() as old_own, chosen.open() as old_chosen:
+        environment.remember_own(own, kept, 5434, "127.0.0.1:9093")
+        ports.keep(chosen, {"web": 8001})
+        assert "5433" in old_own.read()
+        assert "8000" in old_chosen.read()
+    assert "5434" in own.read_text()
+    assert "8001" in chosen.read_text()
+
+
 def test_databases_of_others_are_used_when_owners_are_given_too(tmp_path: Path) -> None:
     outside = urls("db.example:5432")
     with pytest.raises(MissingUrls, match="not DATABASE_OWNER_URL_DEFAULT"):
