@@ -208,7 +208,8 @@ def describe(error: BaseException) -> str:
     """An error in one line. Of a database error only its message: its detail holds row values."""
     if isinstance(error, psycopg.Error):
         return error.diag.message_primary or type(error).__name__
-    return str(error)[:500].replace("\0", "\\0")  # which PostgreSQL's text cannot hold
+    line = " ".join(str(error).split())
+    return line[:500].replace("\0", "\\0")  # which PostgreSQL's text cannot hold
 
 
 def named(error: BaseException) -> dict[str, str]:

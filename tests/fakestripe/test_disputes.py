@@ -29,6 +29,24 @@ def test_a_dispute_is_told_shown_and_decided(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("won", [True, False])
+def test_what_the_bank_has_is_not_refunded_besides(
+    api: stripe.StripeClient, control: Control, won: bool
+) -> None:
+    intent = paid(api)
+    name = control.dispute(intent.id)
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        api.v1.refunds.create({"payment_intent": intent.id})
+    assert refusal.value.code == "charge_disputed"
+
+    control.close_dispute(name, won=won)
+    if won:
+        assert api.v1.refunds.create({"payment_intent": intent.id}).status == "succeeded"
+    else:
+        with pytest.raises(stripe.InvalidRequestError):
+            api.v1.refunds.create({"payment_intent": intent.id})
+
+
 def test_what_cannot_be_disputed_or_decided_is_refused(
     api: stripe.StripeClient, control: Control
 ) -> None:

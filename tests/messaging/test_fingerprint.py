@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.messaging.dead_letters import describe
 from apps.messaging.fingerprint import fingerprint_of, without_particulars
 
 
@@ -33,3 +34,9 @@ def test_failures_of_one_kind_have_one_fingerprint() -> None:
 @pytest.mark.parametrize("fact", FACTS)
 def test_every_fact_tells_kinds_apart(fact: str) -> None:
     assert fingerprint_of(**FACTS) != fingerprint_of(**{**FACTS, fact: "other"})
+
+
+def test_an_error_is_told_in_one_line() -> None:
+    error = ConnectionError("No answer.\n\n(Network error:\tclosed)" + "x" * 600)
+    assert describe(error).startswith("No answer. (Network error: closed)xxx")
+    assert len(describe(error)) == 500

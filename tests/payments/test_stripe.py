@@ -447,6 +447,15 @@ def test_more_than_was_taken_is_not_given_back(shop: Shop) -> None:
     assert shop.money() == (0, 1500, 0)
 
 
+def test_what_the_bank_has_taken_back_is_not_given_back_besides(shop: Shop) -> None:
+    shop.before("refund")
+    shop.control.dispute(shop.reference)
+
+    answer = shop.do("refund")
+    assert (answer.ok, answer.code) == (False, "charge_disputed")
+    assert shop.money() == (0, 1500, 0)
+
+
 def test_what_a_person_gave_back_at_stripe_is_given_back(shop: Shop) -> None:
     shop.before("refund")
     stripe_api.client().v1.refunds.create({"payment_intent": shop.reference})

@@ -29,7 +29,7 @@ class Disputes:
             Record(objects.dispute(charge.body, reason, self.clock.second(), due_by))
         )
         charge.body["disputed"] = True
-        self.store.save(charge)
+        self._charged_back(charge, True)
         self.events.happened("charge.dispute.created", dispute.body)
         self.events.happened("charge.dispute.funds_withdrawn", dispute.body)
         return dispute.body
@@ -42,6 +42,12 @@ class Disputes:
         dispute.body["status"] = "won" if won else "lost"
         self.store.save(dispute)
         if won:
+            self._charged_back(self.store.get("charge", dispute.body["charge"]), False)
             self.events.happened("charge.dispute.funds_reinstated", dispute.body)
         self.events.happened("charge.dispute.closed", dispute.body)
         return dispute.body
+
+    def _charged_back(self, charge: Record, whether: bool) -> None:
+        """The bank has the money, so that it cannot be given back besides."""
+        charge.private["charged_back"] = whether
+        self.store.save(charge)

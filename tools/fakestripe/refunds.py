@@ -94,6 +94,11 @@ class Refunds:
             raise StripeError(
                 f"Charge {charge.id} has already been refunded.", code="charge_already_refunded"
             )
+        if charge.private.get("charged_back"):
+            raise StripeError(
+                f"Charge {charge.id} has been charged back; cannot issue a refund.",
+                code="charge_disputed",
+            )
         if amount < 1:
             raise refused("Invalid positive integer", "parameter_invalid_integer", "amount")
         if amount > left:
