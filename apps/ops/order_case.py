@@ -31,7 +31,7 @@ from apps.ops.story import (
     next_of,
     verdict,
 )
-from apps.ops.traces import ACT, LETTER, Trace, traces_of
+from apps.ops.traces import ACT, CALL, IN_VAIN, LETTER, Trace, traces_of
 from apps.ops.wishes import happened_of, lines_of, taking_back_of, verdict_of
 from apps.orders import selectors as orders
 from apps.orders.admin import OrderAdmin
@@ -136,6 +136,7 @@ def case_of(order: Any) -> Case:
             *_next_of(taking_back, *back.histories),
             *_next(order, history, parcel),
             *_parked(traces),
+            *_in_vain(traces),
         ],
         lines=[*_lines(order, speech, {each.product_id: each for each in reserved})],
         money=[*_money(order.saga_id)],
@@ -213,6 +214,13 @@ def _parked(traces: Sequence[Trace]) -> Iterator[str]:
                 f"{each.context} could not handle {each.type or 'a message'} ({each.error}):"
                 " operations has to correct or repeat it."
             )
+
+
+def _in_vain(traces: Sequence[Trace]) -> Iterator[str]:
+    """Calls outside that are asked again and again."""
+    for each in traces:
+        if each.table == CALL and each.status in IN_VAIN and each.error:
+            yield f"{each.context} has had no good answer from outside yet ({each.error})."
 
 
 # --- what happened

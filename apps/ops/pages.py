@@ -15,7 +15,8 @@ from apps.messaging.barrier import Decision
 from apps.messaging.display import label, link, moment, money, words
 from apps.messaging.models import ParkedStatus
 from apps.ops.holdings import HEADERS, holdings_of
-from apps.ops.traces import ACT, LETTER, LOG, NOTE, Trace, traces_of
+from apps.ops.story import counted
+from apps.ops.traces import ACT, CALL, IN_VAIN, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
 from apps.processes import CANCEL_ORDER, RETURN_ORDER
 from apps.sagas.admin.history import Point
@@ -26,6 +27,7 @@ from apps.sagas.models import Saga
 ORDER = ("Order", "Status", "Total", "Customer", "Placed", "Ended")
 LETTERS = ("Context", "Step", "Action", "Message", "Status", "Error", "Parked", "Settled")
 SAGA_LOGS = ("Context", "Step", "Status", "Generation", "Answer", "Started", "Changed")
+CALLS = ("Context", "Step", "Action", "Call", "Status", "Made", "Told last", "Wanted", "Settled")
 NOTES = ("Context", "Step", "Action", "Generation", "Decision", "At")
 
 # What an unusual decision of a barrier means.
@@ -52,19 +54,27 @@ def addition_to(saga: Saga) -> Addition:
 
 
 def _warnings_of(traces: Sequence[Trace]) -> Iterator[SafeString]:
-    """What is parked of a saga, which may wait for that and nothing else."""
+    """What is parked of a saga, or called outside in vain: it may wait for that alone."""
     for each in _of(traces, LETTER):
         if each.status == ParkedStatus.PARKED:
             letter = link(f"{each.context}_deadletter", each.id, each.type or "unreadable")
             told = "A message is parked in {}, because it could not be handled: {} of {}."
             yield format_html(told, each.context, letter, words(each.step) or "no step")
+    for each in _of(traces, CALL):
+        if each.status in IN_VAIN and each.error:
+            call = link(f"{each.context}_intent", each.id, words(each.type))
+            told = "A call of {} has had no good answer yet: {}, made {}. {}"
+            yield format_html(
+                told, each.context, call, counted(each.generation, "time"), each.error
+            )
 
 
 def _sections_of(saga: Saga, traces: Sequence[Trace]) -> Iterator[Section]:
-    """Order, holdings, parked messages, barrier notes and saga logs."""
+    """Order, holdings, calls outside, parked messages, barrier notes and saga logs."""
     yield Section("Order", ORDER, list(_order(saga)))
     held = [each.row for each in holdings_of(_whose_holdings(saga))]
     yield Section("Held by the services", HEADERS, held)
+    yield Section("Calls outside", CALLS, list(map(_call, _of(traces, CALL))))
     yield Section("Parked messages", LETTERS, list(map(_letter, _of(traces, LETTER))))
     yield Section("Unusual decisions of the barrier", NOTES, list(map(_note, _of(traces, NOTE))))
     yield Section("Saga logs", SAGA_LOGS, list(map(_log, _of(traces, LOG))))
@@ -109,6 +119,14 @@ def _log(trace: Trace) -> Sequence[object]:
     return (
         trace.context, words(trace.step), label(trace.status), trace.generation,
         trace.type, moment(trace.since), moment(trace.until),
+    )  # fmt: skip
+
+
+def _call(trace: Trace) -> Sequence[object]:
+    return (
+        trace.context, words(trace.step), trace.action,
+        link(f"{trace.context}_intent", trace.id, words(trace.type)), label(trace.status),
+        counted(trace.generation, "time"), trace.error, moment(trace.since), moment(trace.until),
     )  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """What messaging has of one saga in every context: its log, parked messages, the barrier's notes,
-and what people did by hand."""
+what people did by hand, and its calls outside."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,8 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.messaging.context import contexts
+from apps.messaging.models import IntentStatus
 
-LOG, LETTER, NOTE, ACT = "log", "letter", "note", "act"
+LOG, LETTER, NOTE, ACT, CALL = "log", "letter", "note", "act", "call"
 
 # One context's traces of a saga, in one statement: a page asks every database.
 TRACES_OF = """
@@ -24,22 +25,29 @@ FROM {context}_barriernote WHERE saga_id = %b
 UNION ALL
 SELECT 'act', id, step, '', operation, 0, actor, concat_ws(': ', reason, outcome), at, NULL
 FROM {context}_operatoraction WHERE saga_id = %b
-ORDER BY 9
 """
+AND_CALLS = """UNION ALL
+SELECT 'call', id, step, action, status, attempt, operation, reason, created_at,
+  CASE WHEN status IN ('settled', 'withdrawn') THEN changed_at END
+FROM {context}_intent WHERE saga_id = %b
+"""
+IN_ORDER = "ORDER BY 9"
+
+IN_VAIN = (IntentStatus.UNKNOWN, IntentStatus.REFUSED)  # calls that have had no good answer yet
 
 
 class Trace(NamedTuple):
-    """One row of a saga log, of the dead letters, of the barrier's notes, or of the audit."""
+    """One row of a saga log, the dead letters, the barrier's notes, the audit, or of the calls."""
 
     context: str
-    table: str  # LOG, LETTER, NOTE or ACT
+    table: str  # LOG, LETTER, NOTE, ACT or CALL
     id: UUID | None  # None for a row of a log
     step: str
     action: str  # empty for a row of a log or of the audit
     status: str  # a note's decision, the operation in the audit
-    generation: int
-    type: str  # of the answer or the parked message; who acted
-    error: str  # why it was parked; why it was done, and the outcome
+    generation: int  # of a call: how many times it was made
+    type: str  # of the answer or the parked message; who acted; what was called
+    error: str  # why it was parked; why it was done, and the outcome; what a call was told last
     since: datetime
     until: datetime | None  # changed or settled
 
@@ -47,5 +55,6 @@ class Trace(NamedTuple):
 def traces_of(saga_id: UUID) -> Iterator[Trace]:
     """All traces of a saga, context by context, each in the order of time."""
     for context in contexts():
-        for row in context.database.fetch(TRACES_OF, [saga_id] * 4):
+        query = TRACES_OF + (AND_CALLS if "intent" in context.models else "") + IN_ORDER
+        for row in context.database.fetch(query, [saga_id] * query.count("%b")):
             yield Trace(context.label, *row)

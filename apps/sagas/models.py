@@ -7,6 +7,8 @@ from django.db.models import F, Q
 
 from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
+from apps.messaging.display import words
+from apps.sagas.desk import OF_SAGAS
 from apps.sagas.state import ENDED, STAYS_OPEN, Driver, Outcome, Status
 
 LIVE = Q(ended_at__isnull=True)
@@ -265,7 +267,12 @@ class Case(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.step}".replace("_", " ")
+        return f"{words(self.kind)}: {self.subject}"
+
+    @property
+    def subject(self) -> str:
+        """The saga's step in words; what is outside by the name that it has there."""
+        return words(self.step) if self.kind in OF_SAGAS else self.step
 
 
 class ApprovalStatus(models.TextChoices):

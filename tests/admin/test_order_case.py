@@ -28,7 +28,14 @@ from apps.sagas.models import Saga
 from apps.sagas.watchdog import Watchdog
 from sagaplatform.env import CONTEXTS
 from tests.admin.telling import answer, forward, told
-from tests.admin.world import act_on, client_of, confirmed_saga, park_for, undone_saga
+from tests.admin.world import (
+    IN_VAIN,
+    act_on,
+    client_of,
+    confirmed_saga,
+    park_for,
+    undone_saga,
+)
 from tests.ops.world import HOME, buy, deliver
 from tests.sagas.listening import hear, news
 from tests.sagas.test_watchdog import Desk, Ears
@@ -273,6 +280,16 @@ def test_a_parked_message_is_said_to_hold_the_order_up(support: Client, shop: Da
     assert texts(case.next)[-1] == (
         "payments could not handle AuthorizePayment (ValueError: no such account):"
         " operations has to correct or repeat it."
+    )
+
+
+def test_a_call_outside_without_a_good_answer_is_told(support: Client, shop: Databases) -> None:
+    order = confirmed_saga(shop)
+    shop["payments"].execute(IN_VAIN, [order.saga_id])
+    case = case_of(support, order)
+
+    assert texts(case.next)[-1] == (
+        "payments has had no good answer from outside yet (stripe does not answer)."
     )
 
 

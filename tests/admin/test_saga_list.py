@@ -60,6 +60,19 @@ def test_every_way_to_name_an_order_finds_its_saga(
         assert found(support, q=term) == ["undone"]
 
 
+def test_a_saga_that_takes_an_order_back_says_so(
+    support: Client, orders: dict[str, Order], shop: Databases
+) -> None:
+    number = number_of(orders["confirmed"].id)
+    assert ">cancel order</div>" not in support.get(LIST).content.decode()
+    shop["sagas"].execute(
+        "UPDATE sagas_saga SET process = 'cancel_order' WHERE saga_id = %s",
+        [orders["confirmed"].saga_id],
+    )
+    shown = " ".join(support.get(LIST).content.decode().split())
+    assert f'{number}</span><div class="text-xs">cancel order</div>' in shown
+
+
 @pytest.mark.parametrize(
     "query", ["status=bogus", "status=stuck", "status__exact=bogus", "customer=7", "saga_id=x"]
 )

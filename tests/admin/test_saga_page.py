@@ -14,7 +14,16 @@ from apps.orders.models import Order
 from apps.sagas.admin import page as page_of_saga
 from apps.sagas.models import Saga
 from sagaplatform.env import CONTEXTS
-from tests.admin.world import act_on, client_of, confirmed_saga, note_for, park_for, undone_saga
+from tests.admin.world import (
+    CALL,
+    IN_VAIN,
+    act_on,
+    client_of,
+    confirmed_saga,
+    note_for,
+    park_for,
+    undone_saga,
+)
 from tests.ops.world import buy, deliver
 
 Databases = dict[str, psycopg.Connection]
@@ -150,6 +159,32 @@ def test_what_is_parked_is_said_where_the_saga_stands(
 
     shop["payments"].execute("UPDATE payments_deadletter SET status = 'replayed'")
     assert support.get(page).context["warnings"] == []
+
+
+def test_a_call_outside_is_shown_and_said_where_it_is_made_in_vain(
+    support: Client, shop: Databases
+) -> None:
+    well, in_vain = confirmed_saga(shop), undone_saga(shop)
+    shop["payments"].execute(CALL, [well.saga_id])
+    shop["payments"].execute(IN_VAIN.replace("'x'", "'y'"), [in_vain.saga_id])
+
+    called = ["payments", "authorize payment", "do", "authorize"]
+    assert sections(support, well.saga_id)["Calls outside"] == [
+        [*called, "settled", "0 times", "", "TIME", "TIME"]
+    ]
+    assert sections(support, in_vain.saga_id)["Calls outside"] == [
+        [*called, "unknown", "3 times", "stripe does not answer", "TIME", ""]
+    ]
+    warnings = {
+        order.saga_id: [words(each) for each in shown.context["warnings"]]
+        for order in (well, in_vain)
+        if (shown := support.get(f"/admin/sagas/saga/{order.saga_id}/change/"))
+    }
+    told = (
+        "A call of payments has had no good answer yet: authorize , made 3 times. "
+        "stripe does not answer"
+    )
+    assert warnings == {well.saga_id: [], in_vain.saga_id: [told]}
 
 
 def test_another_sagas_rows_are_not_there(support: Client, shop: Databases) -> None:

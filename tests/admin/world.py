@@ -87,6 +87,10 @@ INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, s
 VALUES (gen_random_uuid(), %s, 'authorize_payment', 'do', 1, 'authorize', 'x', '{}', 'x',
   'settled', now(), '{}', now(), now())
 """
+# The same, without a good answer so far.
+IN_VAIN = CALL.replace("status,", "status, attempt, reason,").replace(
+    "'settled',", "'unknown', 3, 'stripe does not answer',"
+)
 # What Stripe told about it, what was found, and a comparison of the books.
 TOLD = """
 INSERT INTO payments_stripeevent (id, type, object_id, saga_id, happened_at)

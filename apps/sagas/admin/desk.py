@@ -232,10 +232,10 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     ordering = ("-id",)  # UUIDv7: the newest first
     sorted_by = {"opened_at": "id"}
 
-    @display(description="step")
+    @display(description="about")
     def about(self, case: Case) -> str:
         """What it is about, in words."""
-        return f"{'undoing ' * (case.action == Action.UNDO)}{words(case.step)}"
+        return f"{'undoing ' * (case.action == Action.UNDO)}{case.subject}"
 
     @display(description="age")
     def age(self, case: Case) -> str:

@@ -22,6 +22,7 @@ from apps.messaging.admin import ReadOnlyAdmin, rows_named, uuid_of
 from apps.messaging.admin.export import Exporting
 from apps.messaging.admin.keyset import KeysetChangeList
 from apps.messaging.display import in_one_line, took, words
+from apps.processes import PLACE_ORDER
 from apps.sagas.admin.filters import FILTERS, IN_FLIGHT, causes
 from apps.sagas.figures import Count, standings
 from apps.sagas.models import CAUSE_WORDS, TURNED, Saga
@@ -111,8 +112,12 @@ class SagaListing(Exporting, ReadOnlyAdmin):
         return SagaChangeList
 
     @display(description="order")
-    def number(self, saga: Saga) -> str:
-        return in_one_line(number_of(saga.order_id))
+    def number(self, saga: Saga) -> SafeString:
+        """Of the order; and what is done with it, unless it is placed, as most are."""
+        number = in_one_line(number_of(saga.order_id))
+        if saga.process == PLACE_ORDER.name:
+            return number
+        return format_html('{}<div class="text-xs">{}</div>', number, words(saga.process))
 
     @display(description="process")
     def shown_process(self, saga: Saga) -> str:
