@@ -71,6 +71,10 @@ def test_the_open_ones_are_listed_first_and_the_oldest_first(desk: Desk) -> None
 
     assert listed(opal) == listed(opal, standing="open") == [old, new]
     assert listed(opal, standing="settled") == [settled]
+    closed_by = "column-closed_by"
+    assert closed_by not in opal.get(LIST).content.decode()
+    for told in ({"standing": "settled"}, {"q": str(settled)}):
+        assert closed_by in opal.get(LIST, told).content.decode()
     tabs = opal.get(LIST, {"standing": "settled"}).context["standing_tabs"]
     assert tabs == [("Open", "?standing=open", False), ("Settled", "?standing=settled", True)]
 

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
@@ -27,10 +29,10 @@ from apps.messaging.admin.acting import (
     in_words,
 )
 from apps.messaging.audit import Actor
-from apps.messaging.display import clock, moment, took, words
+from apps.messaging.display import clock, in_one_line, moment, took, words
 from apps.sagas import operations
 from apps.sagas.admin.operating import exits, plain
-from apps.sagas.admin.standing import Standing, StandingFilter
+from apps.sagas.admin.standing import PARAMETER, SETTLED, Standing, StandingFilter
 from apps.sagas.desk import OF_SAGAS
 from apps.sagas.errors import CaseSettlesItself
 from apps.sagas.models import Case, OperatorAction
@@ -232,15 +234,22 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     ordering = ("-id",)  # UUIDv7: the newest first
     sorted_by = {"opened_at": "id"}
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """What closed it, only where settled ones are among them: a search looks for all."""
+        columns = super().get_list_display(request)
+        if request.GET.get(PARAMETER) == SETTLED or request.GET.get(SEARCH_VAR):
+            return columns
+        return [each for each in columns if each != "closed_by"]
+
     @display(description="about")
     def about(self, case: Case) -> str:
         """What it is about, in words."""
         return f"{'undoing ' * (case.action == Action.UNDO)}{case.subject}"
 
     @display(description="age")
-    def age(self, case: Case) -> str:
+    def age(self, case: Case) -> SafeString:
         """For how long it stood or stands there."""
-        return took((case.closed_at or timezone.now()) - case.opened_at)
+        return in_one_line(took((case.closed_at or timezone.now()) - case.opened_at))
 
     def subject_of(self, request: HttpRequest, key: str) -> Subject | None:
         case = super().subject_of(request, key)

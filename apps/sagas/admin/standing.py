@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.contracts.numbers import number_of
-from apps.messaging.display import link
+from apps.messaging.display import in_one_line, link
 from apps.sagas.models import Saga
 
 OPEN, SETTLED = "open", "settled"
@@ -62,7 +62,7 @@ class Standing:
         """Its number, which leads to the saga; a saga that never started has none."""
         if row.order_id is None:
             return "-"
-        return link("sagas_saga", row.saga_id, number_of(row.order_id))
+        return link("sagas_saga", row.saga_id, in_one_line(number_of(row.order_id)))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Of the open ones the oldest first; of the others the newest."""
