@@ -42,6 +42,8 @@ class Step:
     outside: bool = False  # it may call outside, so that a person can know what became of it
     skippable: bool = False  # an operator may let the saga go on without it
     substitutes: tuple[type[Compensation], ...] = ()  # other ways to undo it, chosen by an operator
+    told: str = ""  # what the customer reads of its success, for previews; {money} is filled in
+    told_undone: str = ""  # and of its undoing
 
     @property
     def inputs(self) -> frozenset[str]:

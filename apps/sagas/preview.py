@@ -47,7 +47,7 @@ class Undoing:
     """A step that would be undone, and what it had done as far as its answer told."""
 
     step: str
-    first: bool  # the order itself
+    told: str  # what the customer reads of it; "": nothing
     known: bool  # its success was told; otherwise it may have had an effect, or none
     by: str  # the message that does it; "" for the compensation of its definition
     money_cents: int  # held or taken by it, to be given back
@@ -169,7 +169,8 @@ def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> I
         lines = () if step == first else facts.get("lines", ())
         pieces = sum(int(line.get("quantity", 0)) for line in lines)
         money = int(facts.get("amount_cents", 0)) if facts else doubtful_cents(course, step, told)
-        yield Undoing(step, step == first, step in told, by, money, pieces)
+        sentence = course.legs[step].step.told_undone
+        yield Undoing(step, sentence, step in told, by, money, pieces)
 
 
 def doubtful_cents(course: Course, step: str, told: Mapping[str, Facts]) -> int:
@@ -226,15 +227,16 @@ def customer_is_told(
 ) -> Iterator[str]:
     """What the customer will read on the order's timeline."""
     if isinstance(move, RecordOutcome):
-        if taken := doubtful_cents(course, move.step, told):
-            yield f"that {money(taken)} is paid"
-        yield "that the order is confirmed"
+        for name in (move.step, *following(course, move)):
+            cents = doubtful_cents(course, name, told)
+            if sentence := course.legs[name].step.told:
+                yield sentence.format(money=money(cents) if cents else "the money")
     for each in undone:
         if each.money_cents:
             at_most = "up to " if each.at_most else ""
             yield f"that {at_most}{money(each.money_cents)} is given back"
-        if each.first:
-            yield "that the order is cancelled"
+        if each.told:
+            yield each.told
     if isinstance(move, Skip):
         yield f"nothing: the order goes on without {move.step}"
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from msgspec import structs
 from uuid_utils.compat import uuid7
 
 from apps.contracts.base import Event
@@ -9,12 +10,13 @@ from apps.contracts.catalogue import Action
 from apps.contracts.orders import CancellationBegun, CancellationRefused
 from apps.contracts.plan import Mode
 from apps.contracts.sagas import Outcome, SagaEnded
-from apps.contracts.shipping import RecallShipment, ShipmentNotRecalled
+from apps.contracts.shipping import RecallShipment, ShipmentNotRecalled, ShipmentRecalled
 from apps.messaging.request import Request
 from apps.processes import CANCEL_ORDER, LIVE, Kind, inputs_from, process
 from apps.processes.course import lay_out
 from apps.sagas.decide import decide
-from apps.sagas.state import Answer, Decision, SagaState
+from apps.sagas.preview import foresee
+from apps.sagas.state import Answer, Compensate, Decision, Move, RecordOutcome, SagaState, Status
 
 WRAPPED = CANCEL_ORDER.plan({"gift_wrap"}, Mode.ORCHESTRATED)
 PLAIN = CANCEL_ORDER.plan((), Mode.ORCHESTRATED)
@@ -67,3 +69,23 @@ def said(saga: SagaState | None, step: str, action: Action, event: Event) -> Dec
     """What the engine decides on hearing it."""
     request = Request(UUID(int=SAGA.int), step, action, 1, Mode.ORCHESTRATED)
     return decide(lay_out(CANCEL_ORDER, PLAIN), saga, Answer(request, event))
+
+
+def test_what_the_customer_will_read_is_of_this_process() -> None:
+    """Before a person records that money was given back, or turns the saga back."""
+    asked = said(None, "begin_cancellation", Action.DO, BEGUN).saga
+    recalled = ShipmentRecalled(reference="SP-1")
+    owed = said(asked, "recall_shipment", Action.DO, recalled).saga
+
+    stuck = structs.replace(owed, status=Status.STUCK)
+    assert read(stuck, RecordOutcome("return_payment", "x")) == (
+        "that 21.99 is given back",
+        "that the order is cancelled",
+    )
+    assert read(asked, Compensate("x")) == ("that the order stays",)
+
+
+def read(saga: SagaState, move: Move) -> tuple[str, ...]:
+    """What a preview says that the customer reads."""
+    told = {"begin_cancellation": {"total_cents": 2199}}
+    return foresee(lay_out(CANCEL_ORDER, PLAIN), saga, 1, move, told).customer_is_told

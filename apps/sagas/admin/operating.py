@@ -208,7 +208,7 @@ def undoing(each: Undoing, currency: str) -> str:
         if each.money_cents
         else "",
         f"{each.pieces} pieces put back" if each.pieces else "",
-        "the order is cancelled" if each.first else "",
+        each.told.removeprefix("that "),
         "" if each.known else "not known to have happened",
     ]
     told = ", ".join(filter(None, facts))
