@@ -26,6 +26,12 @@ class GatewayKeepsMoney(PaymentsError, AskedInVain):
     record with evidence that it happened."""
 
 
+class BankHasMoney(GatewayKeepsMoney):
+    """The cardholder's bank has taken back what is owed to the customer: give nothing besides. If
+    the shop wins the dispute it is refunded by itself; if not, record with the dispute as evidence
+    that it happened."""
+
+
 class MoreThanIsLeft(PaymentsError):
     """Goods that came back are worth more than what is left of their payment; compare the order's
     returns with the payment's refunds."""

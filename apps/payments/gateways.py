@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.messaging.handling import Call
-from apps.payments.errors import GatewayKeepsMoney
+from apps.payments.errors import BankHasMoney, GatewayKeepsMoney
 
 LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
 STRIPE = "apps.payments.stripe_gateway.StripeGateway"
@@ -81,11 +81,13 @@ def return_taken(call: Call) -> GatewayAnswer:
     goods that came back their price.
 
     It is owed, so a gateway that will not is asked again, under the same key, until it does or a
-    person has given the money back another way. Raises GatewayKeepsMoney.
+    person has given the money back another way. Raises GatewayKeepsMoney, and BankHasMoney while a
+    dispute is open or lost.
     """
     answer = _known().give_back(call)
     if not answer.ok:
-        raise GatewayKeepsMoney(UUID(call.subject), answer.code)
+        kept = BankHasMoney if answer.code == "charge_disputed" else GatewayKeepsMoney
+        raise kept(UUID(call.subject), answer.code)
     return answer
 
 

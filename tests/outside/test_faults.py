@@ -270,6 +270,25 @@ def turn_back(platform: Platform) -> None:
     compensate_saga(saga_id=saga_id, version=version, actor=actor, reason="a test")
 
 
+# --- taken back by the cardholder's bank
+
+
+def test_what_a_bank_has_taken_back_is_owed_until_the_dispute_is_won(platform: Platform) -> None:
+    order_id = platform.buy()
+    platform.turn_until(lambda: platform.status(order_id) == "confirmed")
+    [payment] = platform.stripe.ledger()["payments"]
+    dispute = platform.stripe.dispute(payment["id"])
+    cancel(order_id)
+    platform.turn_until(lambda: any("BankHasMoney" in why for *_, why in platform.open_calls()))
+    assert platform.money(order_id) == (0, PRICE, 0)
+
+    platform.stripe.close_dispute(dispute, won=True)
+    platform.hours_pass(25)  # until Stripe forgets that it said no
+    platform.come_to_rest()
+    assert (platform.status(order_id), platform.money(order_id)) == ("cancelled", (0, PRICE, PRICE))
+    platform.adds_up()
+
+
 # --- all at once
 
 
