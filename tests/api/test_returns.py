@@ -87,6 +87,7 @@ def code(response: Any) -> str:
         ({"lines": []}, 400, "invalid_request"),
         ({"lines": [TEA["lines"][0]] * 2}, 400, "invalid_request"),
         (TEA | {"refund_to": "cash"}, 400, "invalid_request"),
+        (TEA | {"reason": "Refund to 4242 4242 4242 4242"}, 400, "invalid_request"),
     ],
 )
 def test_what_is_not_to_be_had_is_told(
@@ -94,6 +95,7 @@ def test_what_is_not_to_be_had_is_told(
 ) -> None:
     response = ada.send_back(sent, body)
     assert (response.status_code, code(response)) == (status, expected)
+    assert "4242" not in response.text
     assert ada.get(f"/api/v1/orders/{sent}/returns").json() == {"returns": []}
 
 

@@ -112,8 +112,8 @@ def read_return(data: Any) -> ReturnBody:
         body = msgspec.convert(data, ReturnBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, ReturnBody))) from None
-    if twice := list(_products_twice(body.lines)):
-        raise InvalidRequest(errors=twice)
+    if wrong := [*_products_twice(body.lines), *_card_numbers(body, "#")]:
+        raise InvalidRequest(errors=wrong)
     return body
 
 
@@ -189,7 +189,7 @@ def _products_twice(lines: Iterable[Line]) -> Iterator[dict[str, str]]:
 def _card_numbers(typed: msgspec.Struct, at: str) -> Iterator[dict[str, str]]:
     """Texts with what may be a card's number; the answer does not repeat it."""
     for name, text in msgspec.structs.asdict(typed).items():
-        if holds_card_number(text):
+        if isinstance(text, str) and holds_card_number(text):
             yield _fault(f"{at}/{name}", "Must not hold a card's number.")
 
 
