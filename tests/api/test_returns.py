@@ -181,6 +181,14 @@ def test_a_scan_that_does_not_fit_changes_nothing(
     assert found == [("expected",)]
 
 
+@pytest.mark.parametrize("reason", ["Gate 2\x00", "Gate\n2", "", "2", "Gate" * 51])
+def test_a_reason_that_nobody_could_read_is_refused(
+    scanner: Customer, expected: str, reason: str
+) -> None:
+    response = scanner.scan(expected, TEA | {"reason": reason})
+    assert (response.status_code, code(response)) == (400, "invalid_request")
+
+
 def test_who_may_not_scans_nothing(ada: Customer, scanner: Customer, expected: str) -> None:
     assert ada.scan(expected, TEA).status_code == 403
     scanner.user.is_staff = False
