@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 from pytest_django import Settings
+from uuid_utils.compat import uuid7
 
 from apps.notifications.signing import sign
 from tests.notifications.post import Post, Way
@@ -66,6 +67,18 @@ def test_the_reason_decides_and_of_it_only_the_code_is_kept(
     assert tell(told(post, **changes)).status_code == 200
     assert post.ways() == [Way("email", "bounced", code, 1)]
     assert post.undeliverable() is given_up
+
+
+def test_of_several_returns_the_notice_that_came_back_is_recorded(post: Post) -> None:
+    bounce, sagas = told(post), [uuid7(), uuid7()]
+    for saga_id in sagas:
+        post.come_back(saga_id)
+    post.work()
+    message_id = f"<returned.{sagas[1]}@shop.example>"
+    assert tell(bounce | {"message_id": message_id}).json() == {"status": "recorded"}
+    bounced = "SELECT saga_id FROM notifications_dispatch WHERE status = 'bounced'"
+    assert post.owner.execute(bounced).fetchall() == [(sagas[1],)]
+    assert post.undeliverable()
 
 
 def test_an_address_that_is_another_by_now_is_not_given_up(post: Post) -> None:
