@@ -29,6 +29,7 @@ class Disputes:
             Record(objects.dispute(charge.body, reason, self.clock.second(), due_by))
         )
         charge.body["disputed"] = True
+        charge.private["charged_back"] = True
         self.store.save(charge)
         self.events.happened("charge.dispute.created", dispute.body)
         self.events.happened("charge.dispute.funds_withdrawn", dispute.body)
@@ -42,6 +43,9 @@ class Disputes:
         dispute.body["status"] = "won" if won else "lost"
         self.store.save(dispute)
         if won:
+            charge = self.store.get("charge", dispute.body["charge"])
+            charge.private["charged_back"] = False
+            self.store.save(charge)
             self.events.happened("charge.dispute.funds_reinstated", dispute.body)
         self.events.happened("charge.dispute.closed", dispute.body)
         return dispute.body
