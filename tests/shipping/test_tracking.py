@@ -98,7 +98,11 @@ def test_what_is_too_large_is_not_read(released: Dock, size: int, status: int) -
     assert due(released) == (status == 200)
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", '{"id": "1"}', '{"id": 1, "booking": {}}'])
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", "{", '{"id": "1"}', '{"id": 1, "booking": {}}', event(reference="FC\0"),
+     event(id="evt_\0")],
+)  # fmt: skip
 def test_what_makes_no_sense_is_refused(released: Dock, body: str) -> None:
     assert post(body) == 400
     assert not due(released)
