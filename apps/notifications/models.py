@@ -98,7 +98,7 @@ class Contact(models.Model):
     email = models.TextField(db_default="")
     push_url = models.TextField(db_default="")
     undeliverable_since = models.DateTimeField(null=True)  # the e-mail; until it is changed
-    changed_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())  # the e-mail
 
     class Meta:
         constraints = [

@@ -18,7 +18,8 @@ from apps.notifications.workspaces import POST
 SET_CONTACT = """
 INSERT INTO notifications_contact AS contact (customer_id, email, push_url) VALUES (%b, %b, %b)
 ON CONFLICT (customer_id) DO UPDATE SET
-  email = excluded.email, push_url = excluded.push_url, changed_at = now(),
+  email = excluded.email, push_url = excluded.push_url,
+  changed_at = CASE WHEN contact.email = excluded.email THEN contact.changed_at ELSE now() END,
   undeliverable_since =
     CASE WHEN contact.email = excluded.email THEN contact.undeliverable_since END
 """
@@ -52,7 +53,7 @@ SET status = 'bounced', code = %b, lease = NULL, leased_until = NULL, version = 
 WHERE id = %b AND status NOT IN ('bounced', 'queued')
 """
 
-# The address takes nothing, unless the customer has changed the contact since the mail was sent.
+# The address takes nothing, unless the customer has changed it since the mail was sent.
 GIVE_ADDRESS_UP = """
 UPDATE notifications_contact SET undeliverable_since = now()
 WHERE customer_id = %b AND email <> '' AND undeliverable_since IS NULL AND changed_at <= %b

@@ -87,6 +87,12 @@ def test_an_address_that_is_another_by_now_is_not_given_up(post: Post) -> None:
     assert not post.undeliverable()
 
 
+def test_who_sets_another_push_address_has_the_same_e_mail(post: Post) -> None:
+    post.contact(push_url="https://anna.example/hook")
+    assert tell(told(post)).json() == {"status": "recorded"}
+    assert post.undeliverable()
+
+
 @pytest.mark.parametrize(
     "message_id", ["<x@y>", "<confirmed.x@y>", "<confirmed.01a21c16-6cd9-7526-8ffd-8803dc6ef429@y>"]
 )
