@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
+from apps.messaging.display import words
 from apps.sagas.state import ENDED, STAYS_OPEN, Driver, Outcome, Status
 
 LIVE = Q(ended_at__isnull=True)
@@ -265,7 +266,7 @@ class Case(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.step}".replace("_", " ")
+        return f"{words(self.kind)}: {words(self.step)}"
 
 
 class ApprovalStatus(models.TextChoices):
