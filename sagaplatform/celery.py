@@ -101,6 +101,7 @@ def _kafka() -> dict[str, Any]:
             },
             "kafka_consumer_config": {
                 **CONSUMER,
+                "enable.partition.eof": False,  # kombu takes the end of a topic for an error
                 "logger": librdkafka,
                 "group.id": topic_name(workers()),
                 "enable.auto.commit": True,

@@ -16,8 +16,8 @@ GOES_ON = (
     " is put on the shelf again. That cannot be taken back."
 )
 TURNS_BACK = (
-    "Nothing is paid back, and the customer is told. They can announce the goods anew while the"
-    " time for returns lasts."
+    "Nothing is paid back. The customer reads why with the return; no mail is sent. They can"
+    " announce the goods anew while the time for returns lasts."
 )
 
 

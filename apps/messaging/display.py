@@ -14,15 +14,16 @@ from django.utils.safestring import SafeString
 # Of every status, outcome, decision and kind that has a meaning beyond being one of several.
 COLOURS = {
     "success": {"confirmed", "done", "captured", "shipped", "handed_over", "replayed", "happened",
-                "settled", "delivered"},
+                "settled", "delivered", "held", "accepted", "sent", "received"},
     "info": {"running", "placed", "pending", "authorized", "reserved", "frozen", "booked",
              "wrapped", "doing", "undoing", "waiting", "skipping", "fencing", "due", "claimed",
-             "collected", "in_transit"},
+             "collected", "in_transit", "expected", "announced", "queued", "sending"},
     "warning": {"compensating", "undone", "cancelled", "refunded", "released", "unfrozen",
                 "unwrapped", "tombstone", "superseded", "awaiting_decision", "fenced", "withdrawn",
-                "unknown", "decision", "discarded"},
+                "unknown", "decision", "discarded", "declined", "hold_ends"},
     "danger": {"refused", "parked", "stuck", "start_lost", "lost", "returned", "parcel_lost",
-               "parcel_returned", "parcel_refused", "parcel_taken"},
+               "parcel_returned", "parcel_refused", "parcel_taken", "failed", "bounced", "dispute",
+               "hold_lost", "refund_failed", "gateway_differs"},
 }  # fmt: skip
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}
@@ -77,8 +78,9 @@ def in_one_line(text: str) -> SafeString:
 
 
 def words(name: str) -> str:
-    """A name of the code as people say it: reserve_stock is reserve stock."""
-    return name.replace("_", " ")
+    """A name of the code as people say it: reserve_stock is reserve stock. An id of somebody else's
+    (re_1Pz…) stays as it is, for it is looked up there."""
+    return name.replace("_", " ") if name.islower() else name
 
 
 def label(text: str, colour: str = "") -> SafeString:

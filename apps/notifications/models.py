@@ -24,7 +24,12 @@ class MessageKind(models.TextChoices):
 def name_of(kind: str, order_id: UUID, saga_id: UUID | None) -> str:
     """Names a message and every copy of it: of a kind there is one for an order, but of goods that
     came back one for each return, which is a saga."""
-    return f"{kind}.{saga_id if kind == MessageKind.RETURNED else order_id}"
+    return f"{kind}.{saga_id if named_by(kind) == 'saga_id' else order_id}"
+
+
+def named_by(kind: str) -> str:
+    """Whose id stands in the names of a kind."""
+    return "saga_id" if kind == MessageKind.RETURNED else "order_id"
 
 
 class Channel(models.TextChoices):
@@ -93,7 +98,7 @@ class Contact(models.Model):
     email = models.TextField(db_default="")
     push_url = models.TextField(db_default="")
     undeliverable_since = models.DateTimeField(null=True)  # the e-mail; until it is changed
-    changed_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())  # the e-mail
 
     class Meta:
         constraints = [

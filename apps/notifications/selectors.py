@@ -52,6 +52,11 @@ def inbox(customer_id: int) -> QuerySet[CustomerMessage]:
     return CustomerMessage.objects.filter(customer_id=customer_id).order_by("-id")
 
 
+def message_count() -> int:
+    """How many messages there are."""
+    return CustomerMessage.objects.count()
+
+
 def repeated() -> list[Repeated]:
     """What was sent more than once; a constraint keeps this empty, and the check trusts none."""
     alike = {MessageKind.RETURNED: ("saga_id", "order_id", "kind")}

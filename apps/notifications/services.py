@@ -11,14 +11,15 @@ from apps.messaging.database import Database
 from apps.messaging.models import SubjectKind
 from apps.messaging.waking import wake
 from apps.notifications.errors import DispatchMoved, DispatchUnderWay, NoContact, NoSuchDispatch
-from apps.notifications.models import Channel, DispatchStatus
+from apps.notifications.models import Channel, DispatchStatus, named_by
 from apps.notifications.workspaces import POST
 
 # What the customer wishes now. An address that was undeliverable is so no more once it is another.
 SET_CONTACT = """
 INSERT INTO notifications_contact AS contact (customer_id, email, push_url) VALUES (%b, %b, %b)
 ON CONFLICT (customer_id) DO UPDATE SET
-  email = excluded.email, push_url = excluded.push_url, changed_at = now(),
+  email = excluded.email, push_url = excluded.push_url,
+  changed_at = CASE WHEN contact.email = excluded.email THEN contact.changed_at ELSE now() END,
   undeliverable_since =
     CASE WHEN contact.email = excluded.email THEN contact.undeliverable_since END
 """
@@ -38,10 +39,10 @@ WHERE id = %b AND status NOT IN ('queued', 'sending')
 
 ADDRESS = "SELECT email, push_url FROM notifications_contact WHERE customer_id = %b"
 
-# The mail of an order that came back, locked.
+# The mail that came back, locked; it was named as models.name_of says.
 LOCK_MAIL = """
 SELECT id, customer_id, status, changed_at FROM notifications_dispatch
-WHERE order_id = %b AND kind = %b AND channel = 'email' FOR UPDATE
+WHERE {named_by} = %b AND kind = %b AND channel = 'email' FOR UPDATE
 """
 
 # sent, sending, unknown or refused -> bounced. The caller holds the row's lock.
@@ -52,7 +53,7 @@ SET status = 'bounced', code = %b, lease = NULL, leased_until = NULL, version = 
 WHERE id = %b AND status NOT IN ('bounced', 'queued')
 """
 
-# The address takes nothing, unless the customer has changed the contact since the mail was sent.
+# The address takes nothing, unless the customer has changed it since the mail was sent.
 GIVE_ADDRESS_UP = """
 UPDATE notifications_contact SET undeliverable_since = now()
 WHERE customer_id = %b AND email <> '' AND undeliverable_since IS NULL AND changed_at <= %b
@@ -134,14 +135,15 @@ def reveal_address(*, dispatch_id: UUID, actor: Actor, reason: str) -> str:
     return address
 
 
-def record_bounce(*, order_id: UUID, kind: str, code: str, for_good: bool) -> Bounced:
-    """The mail provider tells that a mail came back; `for_good`: the address takes none any more.
+def record_bounce(*, name: UUID, kind: str, code: str, for_good: bool) -> Bounced:
+    """The mail provider tells that a mail came back, named by its order, or by its return's saga;
+    `for_good`: the address takes none any more.
 
     Told again, it changes nothing.
     """
     database = Database("notifications")
     with database.transaction():
-        rows = database.fetch(LOCK_MAIL, (order_id, kind))
+        rows = database.fetch(LOCK_MAIL.format(named_by=named_by(kind)), (name, kind))
         if not rows:
             return Bounced.UNKNOWN_MESSAGE
         [(id, customer_id, status, sent_at)] = rows

@@ -38,6 +38,7 @@ from apps.orders.admin import OrderAdmin
 from apps.payments import selectors as payments
 from apps.sagas.admin.history import History
 from apps.sagas.models import Saga
+from apps.sagas.selectors import told_by_others
 from apps.shipping import selectors as shipping
 from apps.shipping.carriers import IN_HOUSE
 
@@ -121,6 +122,7 @@ def case_of(order: Any) -> Case:
     parcel = shipping.shipment_of_saga(order.saga_id)
     sent = [message for each in sagas for message in notifications.sent_for(each)]
     taking_back = taking_back_of(wish)
+    needs = told_by_others(sagas)
     hands = [*_by_hand(history, traces)]
     happened = [
         *_happened(order, history, speech),
@@ -131,8 +133,9 @@ def case_of(order: Any) -> Case:
     return Case(
         taken_on=saga is not None,
         verdict=_verdict(order, history, wish, speech),
-        desk=_desk(history, taking_back, *back.histories),
+        desk=_desk(order.number if needs else "", history, taking_back, *back.histories),
         next=[
+            *(f"A person has to look: {each}" for each in needs),
             *_next_of(taking_back, *back.histories),
             *_next(order, history, parcel),
             *_parked(traces),
@@ -161,13 +164,13 @@ def _verdict(order: Any, history: History | None, wish: Any, speech: Speech) -> 
     return f"{stands} {verdict_of(wish)}".rstrip()
 
 
-def _desk(*histories: History | None) -> str:
-    """Where the cases are of the first saga that needs a person."""
-    for each in histories:
-        if each and each.needs_person:
-            of_it = urlencode({"standing": "open", "q": each.saga.saga_id})
-            return f"{reverse('admin:sagas_case_changelist')}?{of_it}"
-    return ""
+def _desk(number: str, *histories: History | None) -> str:
+    """Where the cases are of the order of that number, if one is given; else of the first saga that
+    needs a person."""
+    stuck = [each.saga.saga_id for each in histories if each and each.needs_person]
+    if not (found := number or next(iter(stuck), "")):
+        return ""
+    return f"{reverse('admin:sagas_case_changelist')}?{urlencode({'standing': 'open', 'q': found})}"
 
 
 def _next_of(*histories: History | None) -> Iterator[str]:

@@ -3,7 +3,9 @@
 from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
+from apps.contracts.numbers import number_of
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
@@ -13,7 +15,7 @@ from apps.messaging.admin import (
     ReadOnlyAdmin,
     SagaLogAdmin,
 )
-from apps.messaging.display import label
+from apps.messaging.display import in_one_line, label, link
 from apps.payments.models import (
     Account,
     BarrierNote,
@@ -77,13 +79,24 @@ class PaymentAdmin(ReadOnlyAdmin):
 class RefundAdmin(ReadOnlyAdmin):
     """Parts of payments that are given back for returned goods."""
 
-    list_display = ("asked_at", "state", "cents", "to", "reference", "payment", "asked_by")
+    list_display = ("asked_at", "state", "cents", "to", "reference", "order", "asked_by")
+    fields = (
+        ("state", "cents"),
+        ("to", "reference"),
+        ("order", "asked_by"),
+        ("asked_at", "changed_at"),
+    )
     list_filter = ("state", "to")
     list_select_related = ("payment",)
     search_fields = ("=asked_by", "=payment__order_id", "=payment__customer_id", "=reference")
     search_help_text = "Saga id of the return, order id, customer number or name, reference"
     ordering = ("-asked_at", "-asked_by")
     currency = "payment.currency"
+
+    @display(description="order")
+    def order(self, refund: Refund) -> SafeString:
+        order_id = refund.payment.order_id
+        return link("orders_order", order_id, in_one_line(number_of(order_id)))
 
 
 @admin.register(CardAttempt)

@@ -60,7 +60,8 @@ def refuse_card(status: str, code: str, call: OpenIntent | None) -> None:
     While a worker has the call in hand it does not: what it finds out may end the wait.
     """
     if call is None or call.undo or code in FINAL:
-        raise NoCardWanted("payment_over", "This payment is over: no card is tried any more.")
+        why = "This payment is made, or over: no card is tried any more."
+        raise NoCardWanted("payment_over", why)
     if status == CardStatus.HELD:
         raise NoCardWanted("payment_held", "The amount is held already: no other card is needed.")
     if status == CardStatus.ACTION:

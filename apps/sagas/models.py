@@ -8,7 +8,6 @@ from django.db.models import F, Q
 from apps.contracts.numbers import number_of
 from apps.messaging import models as messaging
 from apps.messaging.display import words
-from apps.sagas.desk import OF_SAGAS
 from apps.sagas.state import ENDED, STAYS_OPEN, Driver, Outcome, Status
 
 LIVE = Q(ended_at__isnull=True)
@@ -267,12 +266,7 @@ class Case(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{words(self.kind)}: {self.subject}"
-
-    @property
-    def subject(self) -> str:
-        """The saga's step in words; what is outside by the name that it has there."""
-        return words(self.step) if self.kind in OF_SAGAS else self.step
+        return f"{words(self.kind)}: {words(self.step)}"
 
 
 class ApprovalStatus(models.TextChoices):

@@ -115,6 +115,13 @@ def on_the_desk() -> set[UUID]:
     return set(found.values_list("saga_id", flat=True))
 
 
+def told_by_others(saga_ids: Collection[UUID]) -> list[str]:
+    """Why a person should look at these sagas, as other contexts have told: of their open cases,
+    the oldest first."""
+    found = Case.objects.filter(saga_id__in=saga_ids, closed_at=None).exclude(context="sagas")
+    return list(found.order_by("id").values_list("reason", flat=True))
+
+
 # Kinds of events that only a person's move makes.
 BY_PEOPLE = ("paused", "retried", "outcome_recorded", "fencing")
 

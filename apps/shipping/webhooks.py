@@ -6,6 +6,7 @@ believed: the parcel becomes due, and `tracking` asks the carrier.
 
 import time
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -33,16 +34,20 @@ INSERT INTO shipping_carrierevent (id, received_at) VALUES (%b, now()) ON CONFLI
 MAKE_DUE = "UPDATE shipping_tracking SET due_at = now() WHERE reference = %b"
 
 
+# As PostgreSQL takes it: a text with a NUL in it is none.
+Id = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00]+\Z")]
+
+
 class About(msgspec.Struct, frozen=True):
     """The booking that an event is about. What else is said of it is not read."""
 
-    reference: str
+    reference: Id
 
 
 class CarrierTold(msgspec.Struct, frozen=True):
     """An event of the carrier's."""
 
-    id: str
+    id: Id
     type: str
     booking: About
 

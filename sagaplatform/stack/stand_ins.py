@@ -70,6 +70,7 @@ def _carrier(ports: Ports, kept: Secrets) -> dict[str, str]:
     return {
         "CARRIER_URL": f"http://{LOOPBACK}:{ports['carrier']}",
         "CARRIER_API_KEY": "test_local",
+        "CARRIER_NAME": "Fake Parcels",
         "CARRIER_WEBHOOK_SECRET": kept.webhooks,
     }
 

@@ -260,12 +260,12 @@ def test_a_case_that_nothing_else_closes_is_closed_with_a_reason(desk: Desk) -> 
 def test_what_is_outside_keeps_the_name_that_it_has_there(desk: Desk) -> None:
     disputed = PersonNeeded(kind="dispute", context="payments", reason="The bank disputes it")
     saga_id = uuid7()
-    hear(news(saga_id, "dp_1_a", disputed))
+    hear(news(saga_id, "dp_1A", disputed))
     opal = person("opal", *RIGHTS)
 
     shown = opal.get(page(case_of(saga_id))).content.decode()
-    assert "Dispute: dp_1_a" in shown
-    assert "dp 1 a" not in shown
+    assert "Dispute: dp_1A" in shown
+    assert "dp 1A" not in shown
 
 
 def test_what_a_saga_has_on_the_desk_is_not_closed_there(desk: Desk, case: Case) -> None:

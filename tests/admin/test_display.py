@@ -41,6 +41,11 @@ def test_what_is_no_trace_is_not_shown(settings: Any, given: str) -> None:
     assert display.trace_link(given) == ""
 
 
+def test_names_of_the_code_are_said_in_words_and_ids_of_others_stay() -> None:
+    assert display.words("reserve_stock") == "reserve stock"
+    assert display.words("re_1PzQ2bLk") == "re_1PzQ2bLk"
+
+
 def test_money_of_an_unknown_currency_is_an_amount() -> None:
     assert display.money(1234) == "12.34"
 
@@ -75,6 +80,7 @@ def test_a_short_id_still_tells_the_whole_of_it() -> None:
 def test_a_label_without_a_colour_of_its_own_is_grey() -> None:
     assert "bg-green-100" in display.label("handed_over")
     assert "handed over" in display.label("handed_over")
+    assert "bg-red-100" in display.label("refund_failed")
     assert "bg-base-500/8" in display.label("late")
 
 

@@ -141,6 +141,27 @@ def test_a_confirmed_order_is_told_until_the_carrier_has_it(
     assert sorted(texts(case.sent)) == ["Your order is confirmed", "Your order is on its way"]
 
 
+def test_what_other_services_want_a_person_for_is_told_until_the_case_is_closed(
+    support: Client, shop: Databases
+) -> None:
+    """Money that came back is told of an order that is well: whoever answers the customer knows."""
+    order = confirmed_saga(shop)
+    told = "The refund re_1 has failed: the money is ours again."
+    shop["sagas"].execute(
+        "INSERT INTO sagas_case (id, kind, context, saga_id, step, action, reason, opened_at)"
+        " VALUES (gen_random_uuid(), 'refund_failed', 'payments', %s, 're_1', '', %s, now())",
+        [order.saga_id, told],
+    )
+    case = case_of(support, order)
+    assert texts(case.next)[0] == f"A person has to look: {told}"
+    listed = support.get(case.desk)
+    assert escape(told) in listed.content.decode()
+
+    shop["sagas"].execute("UPDATE sagas_case SET closed_at = now(), closed_by = 'ada'")
+    case = case_of(support, order)
+    assert (case.desk, len(case.next)) == ("", 1)
+
+
 def test_an_order_under_way_says_what_it_waits_for_and_what_if_not(
     support: Client, shop: Databases
 ) -> None:
@@ -304,7 +325,7 @@ def test_the_page_takes_few_statements(support: Client, shop: Databases) -> None
     # Statements that are written by hand go past Django's log.
     assert counted == {
         "orders": 5, "inventory": 0, "pricing": 0, "payments": 1, "shipping": 2,
-        "notifications": 1, "fraud": 0, "sagas": 4,
+        "notifications": 1, "fraud": 0, "sagas": 5,
     }  # fmt: skip
 
 

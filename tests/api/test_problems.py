@@ -19,7 +19,10 @@ QUANTITY = "Must be a whole number of pieces from 1 to 10000."
 CENTS = "Must be a whole number of cents from 1 to 10000000."
 LINES = "Must be a list of 1 to 500 lines."
 TEXT = "Must be a text of 1 to 200 printable characters, not all blank."
-CURRENCY = "Must be a currency code of three capital letters: GBP."
+CURRENCY = (
+    "Must be a currency code of three capital letters: GBP. Amounts are in cents, so it is one that"
+    " has a hundred of them."
+)
 COUNTRY = "Must be a country code of two capital letters, such as GB."
 CARD = "Must be a payment method's id as Stripe gives it, pm_…: never send a card's number."
 MISSING = "Is missing."
@@ -50,6 +53,8 @@ def invalid(*faults: tuple[str, str]) -> dict[str, Any]:
         ("currency", "GBPX", ("#/currency", CURRENCY)),
         ("currency", "GBP\n", ("#/currency", CURRENCY)),
         ("currency", None, ("#/currency", CURRENCY)),
+        ("currency", "JPY", ("#/currency", CURRENCY)),
+        ("currency", "KWD", ("#/currency", CURRENCY)),
         ("lines", ..., ("#/lines", MISSING)),
         ("lines", [], ("#/lines", LINES)),
         ("lines", [LINE] * 501, ("#/lines", LINES)),

@@ -95,6 +95,7 @@ def test_what_is_not_to_be_had_is_told(
 ) -> None:
     response = ada.send_back(sent, body)
     assert (response.status_code, code(response)) == (status, expected)
+    assert "4242" not in response.text
     assert ada.get(f"/api/v1/orders/{sent}/returns").json() == {"returns": []}
 
 
@@ -178,6 +179,14 @@ def test_a_scan_that_does_not_fit_changes_nothing(
     assert (response.status_code, code(response)) == (status, expected_code)
     found = databases["inventory"].execute("SELECT status FROM inventory_arrival").fetchall()
     assert found == [("expected",)]
+
+
+@pytest.mark.parametrize("reason", ["Gate 2\x00", "Gate\n2", "", "2", "Gate" * 51])
+def test_a_reason_that_nobody_could_read_is_refused(
+    scanner: Customer, expected: str, reason: str
+) -> None:
+    response = scanner.scan(expected, TEA | {"reason": reason})
+    assert (response.status_code, code(response)) == (400, "invalid_request")
 
 
 def test_who_may_not_scans_nothing(ada: Customer, scanner: Customer, expected: str) -> None:

@@ -59,6 +59,7 @@ def test_a_wake_up_reaches_a_worker_in_a_process_of_its_own(works: Works) -> Non
     works.wake_until(lambda: works.notes("shipping"), "shipping")
     assert set(works.notes("shipping")) == {worker.pid}
     assert works.notes("pricing") == []
+    assert "PARTITION_EOF" not in (works.logs / "celery.log").read_text()  # no error of anybody's
 
 
 def test_two_workers_share_and_when_one_is_killed_the_other_takes_all(works: Works) -> None:

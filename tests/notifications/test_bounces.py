@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 from django.test import Client
 from pytest_django import Settings
+from uuid_utils.compat import uuid7
 
 from apps.messaging.signatures import sign
 from tests.notifications.post import Post, Way
@@ -68,10 +69,28 @@ def test_the_reason_decides_and_of_it_only_the_code_is_kept(
     assert post.undeliverable() is given_up
 
 
+def test_of_several_returns_the_notice_that_came_back_is_recorded(post: Post) -> None:
+    bounce, sagas = told(post), [uuid7(), uuid7()]
+    for saga_id in sagas:
+        post.come_back(saga_id)
+    post.work()
+    message_id = f"<returned.{sagas[1]}@shop.example>"
+    assert tell(bounce | {"message_id": message_id}).json() == {"status": "recorded"}
+    bounced = "SELECT saga_id FROM notifications_dispatch WHERE status = 'bounced'"
+    assert post.owner.execute(bounced).fetchall() == [(sagas[1],)]
+    assert post.undeliverable()
+
+
 def test_an_address_that_is_another_by_now_is_not_given_up(post: Post) -> None:
     post.contact(email="anna@new.example")
     assert tell(told(post)).json() == {"status": "recorded"}
     assert not post.undeliverable()
+
+
+def test_who_sets_another_push_address_has_the_same_e_mail(post: Post) -> None:
+    post.contact(push_url="https://anna.example/hook")
+    assert tell(told(post)).json() == {"status": "recorded"}
+    assert post.undeliverable()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from apps.contracts.notifications import (
     SendCancellation,
     SendConfirmation,
 )
+from apps.contracts.numbers import number_of
 from apps.notifications import selectors
 from apps.notifications.selectors import MessageEffects, Repeated
 from tests.handling import ask, ask_together
@@ -52,7 +53,7 @@ def test_the_customer_finds_the_confirmation_in_the_inbox(
     [message] = selectors.inbox(ANNA)
     assert message.subject == "Your order is confirmed"
     assert message.body == (
-        f"Thank you. Your order {order_id} is confirmed and paid: 12.05 EUR."
+        f"Thank you. Your order {number_of(order_id)} is confirmed and paid: 12.05 EUR."
         " It will be handed over to the carrier."
     )
     assert message.read_at is None
@@ -169,6 +170,6 @@ def test_the_customer_is_told_once_that_a_confirmed_order_is_cancelled(
     message = selectors.inbox(ANNA)[0]
     assert message.subject == "Your order is cancelled"
     assert message.body == (
-        f"As you wished, your order {order_id} is cancelled. What you paid is given back the way"
-        " you paid it: 12.05 EUR."
+        f"As you wished, your order {number_of(order_id)} is cancelled. What you paid is given back"
+        " the way you paid it: 12.05 EUR."
     )

@@ -447,7 +447,7 @@ def test_an_order_that_never_was_is_not_told_of(post: Post) -> None:
 def test_the_inbox_has_the_news_of_customers_without_a_contact_too(post: Post) -> None:
     refuse(post)
     assert post.inbox() == [
-        ("refused", f"We are sorry: your order {post.order_id} could not be carried out, and is"
+        ("refused", f"We are sorry: your order {post.number} could not be carried out, and is"
          f" undone. {REFUSAL}. You pay nothing: what was set aside or taken for it is yours"
          " again."),
     ]  # fmt: skip

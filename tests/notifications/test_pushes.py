@@ -29,7 +29,7 @@ def test_a_push_is_signed_and_has_a_key(post: Post) -> None:
         "order_id": str(post.order_id),
         "order_number": post.number,
         "subject": "Your order is confirmed",
-        "text": f"Thank you. Your order {post.order_id} is confirmed and paid: 12.05 EUR. It will"
+        "text": f"Thank you. Your order {post.number} is confirmed and paid: 12.05 EUR. It will"
         " be handed over to the carrier.",
         "facts": {"amount": "12.05 EUR"},
     }

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.contracts.numbers import number_of
 from apps.contracts.plan import Mode
 from apps.ops.conservation.check import prove
 from apps.ops.conservation.proof import Fault, Law, Patience, Sight, Tally, Unfinished, look_twice
@@ -41,7 +42,7 @@ def test_a_sound_platform_breaks_no_law(world):
     proof = prove(AT_ONCE)
     assert [verdict.faults for verdict in proof.verdicts] == [()] * len(proof.verdicts)
     assert {verdict.law.id for verdict in proof.verdicts} == {
-        "I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I11",
+        "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11",
     }  # fmt: skip
     assert proof.holds
     checked = {verdict.law.sentence: verdict.checked for verdict in proof.verdicts}
@@ -342,6 +343,31 @@ def unguarded(world):
     yield owner
     owner.execute("UPDATE inventory_stock SET on_hand = 0 WHERE on_hand < 0")
     owner.execute(f"ALTER TABLE inventory_stock ADD CONSTRAINT {name} {rule}")
+
+
+@pytest.fixture
+def told_twice(world):
+    """An order's customer has its confirmation twice: the constraint that forbids it is away."""
+    owner, name = world["notifications"], "notifications_once_per_order_and_kind"
+    [(rule,)] = owner.execute("SELECT pg_get_indexdef(%s::regclass)", [name]).fetchall()
+    owner.execute(f"DROP INDEX {name}")
+    [(id, order_id)] = owner.execute(
+        "INSERT INTO notifications_customermessage"
+        " (saga_id, order_id, customer_id, kind, subject, body)"
+        " SELECT gen_random_uuid(), order_id, customer_id, kind, subject, body"
+        " FROM notifications_customermessage WHERE kind = 'confirmed' LIMIT 1"
+        " RETURNING id, order_id"
+    ).fetchall()
+    yield order_id
+    owner.execute("DELETE FROM notifications_customermessage WHERE id = %s", [id])
+    owner.execute(rule)
+
+
+def test_who_is_told_the_same_twice_is_named_even_where_no_constraint_forbids_it(told_twice):
+    [verdict] = [each for each in prove(AT_ONCE).verdicts if each.law.id == "I5"]
+    [fault] = verdict.faults
+    assert str(fault.subject) == f"order {number_of(told_twice)}"
+    assert fault.text == "its customer has the message confirmed 2 times"
 
 
 def test_less_than_nothing_is_named_even_where_no_constraint_forbids_it(unguarded):

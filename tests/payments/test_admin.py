@@ -5,8 +5,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
+from uuid_utils.compat import uuid7
 
-from tests.payments.shop import credit, held
+from apps.contracts.numbers import number_of
+from apps.payments.models import Payment
+from tests.handling import ask
+from tests.payments.shop import captured, credit, held
+from tests.payments.test_refunds import refund as back
 
 
 @pytest.fixture
@@ -28,6 +33,18 @@ def test_lists_find_what_is_searched(agent: Client, page: str, search: str) -> N
     found = agent.get(f"/admin/payments/{page}/", {"q": search.format(saga_id=saga_id)})
     assert found.status_code == 200
     assert b"30.00 EUR" in found.content
+
+
+def test_refunds_say_the_amount_and_lead_to_order_and_return(agent: Client) -> None:
+    credit(anna=50_00)
+    paid, returned = captured(30_00), uuid7()
+    ask("payments", back(paid, 2), saga_id=returned)
+    [(order_id,)] = Payment.objects.filter(saga_id=paid).values_list("order_id")
+    page = agent.get("/admin/payments/refund/").content.decode()
+    assert "10.00 EUR" in page
+    assert number_of(order_id) in page
+    assert f"/admin/sagas/saga/{returned}/change/" in page
+    assert agent.get(f"/admin/payments/refund/{returned}/change/").status_code == 200
 
 
 @pytest.mark.parametrize("page", ["account", "ledgerentry", "payment"])

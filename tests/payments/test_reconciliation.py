@@ -430,6 +430,13 @@ def test_the_command_names_differences_and_fails(
     assert difference["payment_intent"] == card.reference
 
 
+@pytest.mark.parametrize("given", ["nan", "-1", "1e12", "a day"])
+def test_the_command_takes_times_that_there_are(card: Card, given: str) -> None:
+    for option in ("--since", "--grace"):
+        with pytest.raises(CommandError, match=f"argument {option}: "):
+            command(f"{option}={given}")
+
+
 def test_the_command_says_that_there_is_no_gateway(card: Card, settings: Settings) -> None:
     settings.STRIPE_API_KEY = ""
     assert "No STRIPE_API_KEY is set" in command()

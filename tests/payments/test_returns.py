@@ -9,7 +9,12 @@ from uuid_utils.compat import uuid7
 from apps.contracts.payments import PaymentReturned, ReturnPayment
 from apps.contracts.steps import RecordHappened
 from apps.messaging.calls import work
-from apps.payments.errors import NothingToRefund
+from apps.payments.errors import (
+    GatewayKeepsMoney,
+    MoreThanIsLeft,
+    NothingToRefund,
+    PaymentsError,
+)
 from apps.payments.selectors import payments_unlike_ledger, pot_balances
 from tests.handling import ask
 from tests.payments.shop import balances, captured, credit, held, ledger, payment, refund
@@ -58,6 +63,11 @@ def test_of_two_that_return_it_one_does(payments: psycopg.Connection) -> None:
     came = at_once(give, give)
     assert sorted(type(each).__name__ for each in came) == ["NothingToRefund", "PaymentReturned"]
     assert balances(payments) == (50_00, 0)
+
+
+@pytest.mark.parametrize("kind", [GatewayKeepsMoney, MoreThanIsLeft, NothingToRefund])
+def test_an_error_says_in_one_line_what_to_do(kind: type[PaymentsError]) -> None:
+    assert "\n" not in str(kind(uuid7(), "charge_disputed"))
 
 
 # --- cards

@@ -150,6 +150,8 @@ REFUSED: list[tuple[str, bytes, Sign, int]] = [
     ("forged", BODY, signed_with("whsec_of_somebody_else"), 400),
     ("forged", BODY, lambda body: signed_with(SECRET)(b"another body"), 400),
     ("forged", BODY, lambda body: "no signature at all", 400),
+    ("forged", BODY, lambda body: f"t={int(time.time())},v1=\u00e9", 400),
+    ("forged", BODY, lambda body: f"t={'9' * 5000},v1=00", 400),
     ("old", BODY, signed_with(SECRET, int(time.time()) - 301), 400),
     ("malformed", b"{", signed_with(SECRET), 400),
     ("malformed", b"[]", signed_with(SECRET), 400),

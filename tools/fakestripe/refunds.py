@@ -88,16 +88,16 @@ class Refunds:
         """What is to be given back. Raises StripeError where it is more than what is left."""
         if not charge.body["captured"]:
             raise not_captured(charge, "charge")
+        if charge.private.get("charged_back"):
+            raise StripeError(
+                f"Charge {charge.id} has been charged back; cannot issue a refund.",
+                code="charge_disputed",
+            )
         left = charge.body["amount_captured"] - charge.body["amount_refunded"]
         amount: int = params.get("amount", left)
         if charge.body["refunded"]:
             raise StripeError(
                 f"Charge {charge.id} has already been refunded.", code="charge_already_refunded"
-            )
-        if charge.private.get("charged_back"):
-            raise StripeError(
-                f"Charge {charge.id} has been charged back; cannot issue a refund.",
-                code="charge_disputed",
             )
         if amount < 1:
             raise refused("Invalid positive integer", "parameter_invalid_integer", "amount")

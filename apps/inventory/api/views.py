@@ -24,6 +24,8 @@ from apps.inventory.selectors import arrival_of_return
 from apps.messaging.audit import Actor
 
 Pieces = Annotated[int, Meta(ge=0, le=10_000)]
+# One line with a letter in it. (PostgreSQL takes no NUL.)
+Reason = Annotated[str, Meta(max_length=200, pattern=r"^(?=.*[^\W\d_])[^\x00-\x1f\x7f]+\Z")]
 
 
 class ReceiptLine(AcceptedLine, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +39,7 @@ class ReceiptBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The body of `POST /api/v1/returns/{id}/receipts`. No line: nothing can be accepted."""
 
     lines: Annotated[tuple[ReceiptLine, ...], Meta(max_length=500)]
-    reason: Annotated[str, Meta(max_length=200, pattern="[^\\W\\d_]")] = "Scanned at the desk"
+    reason: Reason = "Scanned at the desk"
 
 
 class MayReceive(BasePermission):

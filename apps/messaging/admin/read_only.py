@@ -20,8 +20,12 @@ from apps.messaging.admin.finding import rows_named, uuid_of
 from apps.messaging.admin.keyset import KeysetChangeList
 from apps.messaging.display import document, in_one_line, label, link, moment, money, short
 
-LABELLED = {"status", "kind", "decision"}
-PAGES = {"saga_id": "sagas_saga", "order_id": "orders_order"}  # what an id leads to
+LABELLED = {"status", "state", "kind", "decision"}
+PAGES = {
+    "saga_id": "sagas_saga",
+    "asked_by": "sagas_saga",
+    "order_id": "orders_order",
+}  # what an id leads to
 UNKNOWN_FILTER = "The address asked for a filter that is not there, so everything is shown."
 Cell = Callable[[models.Model], object]
 
@@ -165,7 +169,7 @@ def cell_of(model: type[models.Model], name: str, currency: str, place: Place) -
 
 def _shown_by_kind(field: Any, currency: str, place: Place) -> Cell | None:
     name = field.name
-    if name.endswith("_cents"):
+    if name == "cents" or name.endswith("_cents"):
         tells = attrgetter(currency) if currency else lambda row: ""
         return lambda row: _money(getattr(row, name), tells(row))
     if name == "customer_id":
@@ -214,6 +218,6 @@ def _order(id: UUID, place: Place) -> object:
 def _column(field: Any, show: Cell) -> Cell:
     show.__name__ = field.name
     show.admin_order_field = field.name  # type: ignore[attr-defined]
-    name = field.verbose_name.removesuffix(" cents")
+    name = "amount" if field.name == "cents" else field.verbose_name.removesuffix(" cents")
     show.short_description = name.removesuffix(" id")  # type: ignore[attr-defined]
     return show

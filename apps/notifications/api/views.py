@@ -19,7 +19,7 @@ from apps.messaging.signatures import HEADER, is_signed
 from apps.notifications.api.bodies import read_contact
 from apps.notifications.mail import ENHANCED
 from apps.notifications.metrics import count_bounce
-from apps.notifications.models import MessageKind
+from apps.notifications.models import MessageKind, named_by
 from apps.notifications.selectors import contact_of
 from apps.notifications.services import Bounced, record_bounce, set_contact
 
@@ -93,13 +93,13 @@ def _told(error: str, status: int) -> JsonResponse:
 def _recorded(bounce: BounceBody) -> Bounced:
     """What became of it. Of the provider's reason only the code is kept: its words may hold the
     address."""
-    order_id, kind = _message_of(bounce.message_id)
+    name, kind = _message_of(bounce.message_id)
     found = ENHANCED.search(bounce.reason)
     code = found[0] if found else ""
     outcome = Bounced.UNKNOWN_MESSAGE
-    if order_id:
+    if name:
         outcome = record_bounce(
-            order_id=order_id,
+            name=name,
             kind=kind,
             code=f"{bounce.kind} {code}".strip(),
             for_good=bounce.kind == "complained" or not code.startswith("4"),
@@ -108,16 +108,17 @@ def _recorded(bounce: BounceBody) -> Bounced:
     if outcome is Bounced.UNKNOWN_MESSAGE:  # another deployment's, perhaps
         log.warning("bounce_of_unknown_message", kind=bounce.kind, code=code)
     else:
-        log.info("bounced", order_id=str(order_id), kind=kind, code=code, found=outcome.value)
+        whose = {named_by(kind): str(name)}
+        log.info("bounced", **whose, kind=kind, code=code, found=outcome.value)
     return outcome
 
 
 def _message_of(message_id: str) -> tuple[UUID | None, str]:
-    """The order and kind that a Message-ID was made of; no order where it is none of ours."""
-    kind, _, order = message_id.strip("<> ").partition("@")[0].partition(".")
+    """The id and kind that a Message-ID was made of; no id where it is none of ours."""
+    kind, _, name = message_id.strip("<> ").partition("@")[0].partition(".")
     if kind not in MessageKind.values:
         return None, kind
     try:
-        return UUID(order), kind
+        return UUID(name), kind
     except ValueError:
         return None, kind

@@ -1,6 +1,8 @@
 """The laws inside one context's database: they hold always."""
 
+from apps.contracts.numbers import number_of
 from apps.inventory import selectors as inventory
+from apps.notifications import selectors as notifications
 from apps.ops.conservation.messages import outbox_size, overdue_messages
 from apps.ops.conservation.proof import Fault, Tally, View
 from apps.orders import selectors as orders
@@ -76,6 +78,17 @@ def reserved(view: View, tally: Tally) -> None:
             f"{each.reserved} are reserved, {each.in_reservations} are in open reservations",
         )
         for each in inventory.reserved_against_reservations()
+    ]
+
+
+def messages(view: View, tally: Tally) -> None:
+    tally.checked = notifications.message_count()
+    tally.faults += [
+        Fault(
+            f"order {number_of(each.order_id)}",
+            f"its customer has the message {each.kind} {each.times} times",
+        )
+        for each in notifications.repeated()
     ]
 
 

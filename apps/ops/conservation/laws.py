@@ -19,6 +19,7 @@ STOCK = Law("I3", "each product's stock is the sum of its movements")
 NEGATIVE = Law("I3", "no product has less than nothing")
 RESERVED = Law("I3", "what is reserved of a product is in open reservations")
 OPEN = Law("I3", "every hold, reservation and booking belongs to a saga that still needs it")
+TOLD = Law("I5", "no customer is told the same thing of an order twice")
 UNPAID = Law("I4", "what is handed over is paid and confirmed")
 IN_PLAN = Law("I6", "no saga log has a row outside plan and reactions")
 HISTORY = Law("I6", "each step's row says what its saga was told last")
@@ -48,6 +49,7 @@ LAWS_OF_VIEWS: Mapping[Law, ViewCheck] = {
     RESERVED: database_laws.reserved,
     OPEN: platform_laws.open_things,
     UNPAID: platform_laws.unpaid,
+    TOLD: database_laws.messages,
     OUTBOX: database_laws.outbox,
     ORDERS: platform_laws.accepted_orders,
     SAGAS: platform_laws.sagas_of_orders,

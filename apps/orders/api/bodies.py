@@ -36,9 +36,19 @@ Country = Annotated[
     str,
     Meta(pattern=r"^[A-Z]{2}\Z", description="a country code of two capital letters, such as GB"),
 ]
+# ISO 4217's currencies without cents, or with a thousand of them to the unit; and MGA, of which
+# card networks know no part. A bank would take an amount of ours for another one.
+WITHOUT_CENTS = (
+    "BHD BIF CLF CLP DJF GNF IQD ISK JOD JPY KMF KRW KWD LYD MGA OMR PYG RWF TND UGX UYI UYW VND"
+    " VUV XAF XOF XPF"
+)
 Currency = Annotated[
     str,
-    Meta(pattern=r"^[A-Z]{3}\Z", description="a currency code of three capital letters: GBP"),
+    Meta(
+        pattern=rf"^(?!{WITHOUT_CENTS.replace(' ', '|')})[A-Z]{{3}}\Z",
+        description="a currency code of three capital letters: GBP. Amounts are in cents, so it is"
+        " one that has a hundred of them",
+    ),
 ]
 
 

@@ -244,7 +244,7 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
     @display(description="about")
     def about(self, case: Case) -> str:
         """What it is about, in words."""
-        return f"{'undoing ' * (case.action == Action.UNDO)}{case.subject}"
+        return f"{'undoing ' * (case.action == Action.UNDO)}{words(case.step)}"
 
     @display(description="age")
     def age(self, case: Case) -> SafeString:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,28 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from apps.messaging.relay import relay
 from apps.payments.reconciliation import GRACE, WINDOW, Outcome, reconcile
+
+LONGEST = timedelta(days=3650)
+
+
+def hours(given: str) -> timedelta:
+    """So many hours. Raises ArgumentTypeError for what is no such time."""
+    return _time(given, timedelta(hours=1))
+
+
+def seconds(given: str) -> timedelta:
+    """So many seconds. Raises ArgumentTypeError for what is no such time."""
+    return _time(given, timedelta(seconds=1))
+
+
+def _time(given: str, unit: timedelta) -> timedelta:
+    try:
+        number = float(given)
+    except ValueError:
+        raise ArgumentTypeError(f"{given!r} is no number") from None
+    if not 0 <= number <= LONGEST / unit:
+        raise ArgumentTypeError(f"{given} is not from 0 to {LONGEST / unit:.0f}")
+    return number * unit
 
 
 class Command(BaseCommand):
@@ -23,11 +46,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="the outcome as JSON, and only it")
         parser.add_argument(
-            "--since", type=float, default=WINDOW / timedelta(hours=1), metavar="HOURS",
+            "--since", type=hours, default=WINDOW, metavar="HOURS",
             help="compare payments that were made in the last so many hours (default 24)",
         )  # fmt: skip
         parser.add_argument(
-            "--grace", type=float, default=GRACE.total_seconds(), metavar="SECONDS",
+            "--grace", type=seconds, default=GRACE, metavar="SECONDS",
             help="leave out what moved later than so long ago (default 300)",
         )  # fmt: skip
 
@@ -35,9 +58,8 @@ class Command(BaseCommand):
         if not settings.STRIPE_API_KEY:
             self._say(options, {"compared": None}, "No STRIPE_API_KEY is set: nothing to compare.")
             return
-        window, grace = timedelta(hours=options["since"]), timedelta(seconds=options["grace"])
         try:
-            outcome = reconcile(window, grace)
+            outcome = reconcile(options["since"], options["grace"])
         except stripe.StripeError as error:
             raise CommandError(f"Stripe does not answer: {error}", returncode=2) from error
         relay("payments").send_off()
