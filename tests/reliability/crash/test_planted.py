@@ -53,10 +53,11 @@ REFUND = Asked("refund_return", Action.DO)
             "1 messages of orders are parked",  # to confirm an order whose parcel was cancelled
             marks=pytest.mark.campaign,  # while a watchdog watches, a saga is lost after a minute
         ),
-        (
+        pytest.param(
             "restocked_again", INVENTORY, "sent back for store credit",
             Case(INVENTORY, "consumer.before_offsets", RESTOCK),
             "1 messages of inventory are parked",  # one movement per return, says the database
+            marks=pytest.mark.campaign,  # a stage of its own costs seconds
         ),
         (
             "refunded_anew", WORKER, "sent back with Stripe",
