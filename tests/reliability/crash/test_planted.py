@@ -59,10 +59,11 @@ REFUND = Asked("refund_return", Action.DO)
             "1 messages of inventory are parked",  # one movement per return, says the database
             marks=pytest.mark.campaign,  # a stage of its own costs seconds
         ),
-        (
+        pytest.param(
             "refunded_anew", WORKER, "sent back with Stripe",
             Case(WORKER, "intent.called", REFUND),
             "Stripe has (0, 900, 900) of",
+            marks=pytest.mark.campaign,
         ),
     ],
     ids=FAULTS,
