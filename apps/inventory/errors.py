@@ -35,6 +35,15 @@ class NothingReserved(InventoryError):
         super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")
 
 
+class NotShippedYet(InventoryError):
+    """Goods came back of which the hand-over is not booked out. Replay the ShipmentHandedOver that
+    is parked; what came back follows when its saga asks again."""
+
+    def __init__(self, saga_id: UUID) -> None:
+        self.saga_id = saga_id
+        super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")
+
+
 class NoSuchArrival(MessagingError):
     """Nothing of that id is expected. Look at the list of arrivals."""
 

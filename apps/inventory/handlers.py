@@ -87,7 +87,7 @@ def _all_of(goods: ExpectedGoods) -> tuple[AcceptedLine, ...]:
 
 def restock(command: Restock, shelves: Shelves) -> GoodsRestocked:
     """What came back undamaged is on hand again."""
-    return GoodsRestocked(lines=shelves.put_back(command.accepted))
+    return GoodsRestocked(lines=shelves.put_back(command.placed_by, command.accepted))
 
 
 COMMANDS = {

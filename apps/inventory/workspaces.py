@@ -7,7 +7,7 @@ from uuid import UUID
 
 from apps.contracts.inventory import ReserveStock, Restock
 from apps.contracts.values import AcceptedLine, Line, Shortage
-from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved
+from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved, NotShippedYet
 from apps.inventory.models import MovementKind
 from apps.messaging.database import Database, columns
 from apps.messaging.handling import Task, Workspace
@@ -149,8 +149,11 @@ class Shelves(Workspace):
         """What the saga holds has left the house. Raises NothingReserved where it holds nothing."""
         return self._settle(MovementKind.SHIPPED, self.request.saga_id)
 
-    def put_back(self, accepted: Iterable[AcceptedLine]) -> tuple[Line, ...]:
-        """What came back undamaged can be sold again; which lines that are."""
+    def put_back(self, placed_by: UUID, accepted: Iterable[AcceptedLine]) -> tuple[Line, ...]:
+        """What came back undamaged of a saga's order can be sold again; which lines that are.
+        Raises NotShippedYet where it is still set aside here."""
+        if self._held.get(placed_by):
+            raise NotShippedYet(placed_by)
         lines = tuple(
             Line(product_id=each.product_id, quantity=each.quantity - each.damaged)
             for each in accepted
@@ -193,7 +196,7 @@ def _lines_to_move(tasks: Sequence[Task]) -> Iterable[Line]:
 
 
 def _sagas_to_settle(tasks: Sequence[Task]) -> list[UUID]:
-    return [task.about for task in tasks if not isinstance(task.message, ReserveStock | Restock)]
+    return [task.about for task in tasks if not isinstance(task.message, ReserveStock)]
 
 
 def _held_by(database: Database, saga_ids: list[UUID]) -> dict[UUID, tuple[Line, ...]]:

@@ -142,9 +142,10 @@ def unpack_gift(command: UnpackGift, desk: GiftDesk) -> GiftUnpacked:
 
 def hand_over(event: OrderConfirmed, parcels: Parcels) -> ShipmentHandedOver | None:
     """Give the van what is booked for a confirmed order; nothing where it was recalled, or waits
-    for its carrier (then the watchdog gives it, or asks a carrier outside to fetch it)."""
+    for its carrier (then the watchdog gives it, or asks a carrier outside to fetch it). Where this
+    was parked meanwhile, the watchdog may have given it already, and told so."""
     parcel = _parcel(parcels)
-    if parcel.status == ShipmentStatus.RECALLED:
+    if parcel.status in (ShipmentStatus.RECALLED, ShipmentStatus.HANDED_OVER):
         return None
     if parcel.status != ShipmentStatus.BOOKED:
         raise ShipmentNotBooked(parcel.saga_id, parcel.status)

@@ -7,15 +7,17 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.inventory import (
     FreeStock,
+    GoodsRestocked,
     ReleaseStock,
+    Restock,
     StockFreed,
     StockReleased,
     StockReservationFailed,
     StockReserved,
 )
-from apps.contracts.values import Shortage
+from apps.contracts.values import AcceptedLine, Shortage
 from apps.inventory import selectors
-from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved
+from apps.inventory.errors import EmptyBasket, NotAQuantity, NothingReserved, NotShippedYet
 from apps.inventory.selectors import OpenReservation, StockEffects
 from apps.inventory.services import receive_stock
 from tests.handling import ask, ask_together, react
@@ -231,6 +233,24 @@ def test_what_an_order_holds_is_free_again_when_it_is_cancelled_after_its_end() 
     assert stock("apple", "bread") == {"apple": (8, 2, 0), "bread": (3, 0, 0)}
     assert selectors.stock_effects([saga_id]) == {saga_id: StockEffects(saga_id, 2, 2, 0)}
     assert [each.saga_id for each in selectors.open_reservations()] == [other]
+    assert books_balance()
+
+
+def test_what_came_back_is_on_hand_again_once_its_hand_over_is_booked_out() -> None:
+    saga_id, other = uuid7(), uuid7()
+    for each in (saga_id, other):
+        ask("inventory", reserve(line("apple", 2)), saga_id=each)
+    react("inventory", HANDED_OVER, saga_id=other)  # so there are shipped pieces, of another order
+    accepted = (AcceptedLine(product_id="apple", quantity=2, damaged=1),)
+    with pytest.raises(NotShippedYet, match=f"{saga_id}"):
+        ask("inventory", Restock(placed_by=saga_id, accepted=accepted))
+    assert stock("apple") == {"apple": (6, 2, 2)}
+
+    react("inventory", HANDED_OVER, saga_id=saga_id)
+    answer = ask("inventory", Restock(placed_by=saga_id, accepted=accepted))
+
+    assert answer == GoodsRestocked(lines=(line("apple", 1),))
+    assert stock("apple") == {"apple": (7, 0, 3)}
     assert books_balance()
 
 

@@ -160,12 +160,17 @@ TIMES = {
 }
 
 
+BEHIND = {
+    "cancel_order": "a confirmed order is taken back",
+    "return_order": "goods of a confirmed order come back",
+}
+
+
 def by_mode(cases: Iterable[Figures]) -> list[tuple[object, ...]]:
     """How many cases of what there were in each mode."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for each in cases:
-        taken_back = each["definition"] == "cancel_order"
-        what = "a confirmed order is taken back" if taken_back else TIMES[each["time"]]
+        what = BEHIND.get(each["definition"]) or TIMES[each["time"]]
         found[what][each["mode"]] += 1
     return [(what, of[ORCHESTRATED], of[CHOREOGRAPHED]) for what, of in found.items()]
 
@@ -176,7 +181,8 @@ def simulated(figures: Figures) -> Iterable[str]:
     yield (
         f"Seeds {first:,} to {first + figures['seeds'] - 1:,}: {figures['orders']:,} orders in"
         f" {figures['simulated_hours']:,} simulated hours. {figures['taken_over']:,} sagas were"
-        f" taken over. Of wishes to cancel: {counted(figures['wishes'])}."
+        f" taken over. Of wishes to cancel: {counted(figures['wishes'])}. Of returns:"
+        f" {counted(figures['returns'])}."
     )
     yield table(
         ("process", "mode", "driven to its end by", "end", "sagas"),

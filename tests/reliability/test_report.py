@@ -53,6 +53,7 @@ SOUND: dict[str, Any] = {
         ],
         "taken_over": 2200,
         "wishes": {"taken": 500, "cancelled": 490},
+        "returns": {"announced": 30, "completed": 20},
         "faults": {"kill": 1234},
         "violations": [{"seed": 17, "violation": "I3"}],
     },
@@ -85,6 +86,7 @@ def test_the_totals_are_told() -> None:
     assert "| intent.called | 2 | 1 | 1 |" in told
     assert "Seeds 11 to 1,210: 7,000 orders in 31.5 simulated hours" in told
     assert "2,200 sagas were taken over. Of wishes to cancel: 500 taken, 490 cancelled." in told
+    assert "Of returns: 30 announced, 20 completed." in told
     assert "| place_order | choreographed | engine | undone | 1,801 |" in told
     assert "| kill | 1,234 |" in told
 

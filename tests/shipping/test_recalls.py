@@ -203,6 +203,18 @@ def test_a_confirmed_parcel_waits_for_its_carrier(shipping: psycopg.Connection) 
 
 
 @pytest.mark.usefixtures("tomorrow")
+def test_a_reaction_that_was_parked_until_its_parcel_had_left_has_nothing_to_do(
+    shipping: psycopg.Connection,
+) -> None:
+    saga_id = booked()
+    confirm(saga_id)  # heard, and the watchdog gives the parcel away by that
+    the_carrier_comes(shipping)
+    before = told(shipping)
+    assert hand_over(saga_id) is None
+    assert (shipment(shipping, saga_id), told(shipping)) == (HANDED_OVER, before)
+
+
+@pytest.mark.usefixtures("tomorrow")
 def test_while_it_waits_it_can_be_recalled(shipping: psycopg.Connection) -> None:
     saga_id = booked()
     confirm(saga_id)

@@ -66,6 +66,8 @@ class World(Protocol):
     def lose_start(self) -> None: ...
     def wish(self) -> None: ...
     def send_carrier(self) -> None: ...
+    def unanswered(self) -> int: ...
+    def answer(self) -> None: ...
     def under_way(self, sagas: int) -> list[str]: ...
     def faults(self) -> Iterable[str]: ...
 
@@ -117,6 +119,7 @@ class Kit:
             Time.WISHED: self._late,
             Time.LOST: self._lost,
             Time.CARRIER: self._carrier,
+            Time.ANSWERED: self._answered,
         }
 
     def __enter__(self) -> Self:
@@ -214,6 +217,21 @@ class Kit:
         for _ in range(sagas - len(elsewhere)):
             scenario.begin()
         for case, spent in elsewhere:
+            self._arm(case.role, case.failpoint, case.asked, spent, scenario)
+
+    def _answered(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
+        """All sagas wait for people; then the processes are armed, and the people answer."""
+        sagas = max(1, len(dying))
+        if scenario.before:
+            self._let_end(scenario.before, sagas, watch)
+        for _ in range(sagas):
+            scenario.begin()
+        stage = watch.stage
+        watch.until(
+            lambda: self.world.unanswered() == sagas and stage.at_rest(), "people to be asked"
+        )
+        stage.kill(*(case.role for case, _ in dying))
+        for case, spent in dying:
             self._arm(case.role, case.failpoint, case.asked, spent, scenario)
 
     def _late(self, scenario: Scenario, dying: list[tuple[Case, Path]], watch: "Watch") -> None:
@@ -346,7 +364,8 @@ class Watch:
         self.faults: list[str] = []
 
     def until_ended(self) -> None:
-        """Until all has ended and nothing is left to do; what dies meanwhile is started again."""
+        """Until all has ended and nothing is left to do; what dies meanwhile is started again, and
+        people who are asked answer."""
         self.until(lambda: self._revive() and self._all_ended(), "all to end")
 
     def until_dead(self, role: Role) -> None:
@@ -370,6 +389,8 @@ class Watch:
         self.faults += [f"while one was dead, {each}" for each in unlawful(self.world)]
 
     def _all_ended(self) -> bool:
+        if self.world.unanswered() and self.stage.at_rest():
+            self.world.answer()
         return (
             not self.world.under_way(self.sagas) and self.stage.at_rest() and not self.stage.dead()
         )

@@ -86,8 +86,34 @@ def unfenced() -> None:
     taking_over.fence = turn_back_at_once  # type: ignore[assignment]
 
 
+def restocked_again() -> None:
+    """What came back is put on the shelf each time that one is told to."""
+    from apps.messaging import batch
+    from apps.messaging.barrier import Decision, Row
+    from apps.messaging.request import Request
+
+    sound = batch.decide
+
+    def decide(row: Row | None, request: Request) -> Decision:
+        return Decision.RUN if request.step == "restock" else sound(row, request)
+
+    batch.decide = decide
+
+
+def refunded_anew() -> None:
+    """Each attempt to give the price of returned goods back is a refund of its own for Stripe."""
+    from apps.payments.gateways import GatewayAnswer
+    from apps.payments.stripe_taking import Refunding
+
+    def outcome(self: Refunding) -> GatewayAnswer:
+        return self.ask(f"{self.call.key}-{self.call.attempt}", 1)
+
+    Refunding.outcome = outcome  # type: ignore[method-assign]
+
+
 PLANTED = (
     offsets_first, told_before_commit, called_before_claimed, undone_in_flight, unfenced,
+    restocked_again, refunded_anew,
 )  # fmt: skip
 FAULTS: dict[str, Callable[[], None]] = {each.__name__: each for each in PLANTED}
 

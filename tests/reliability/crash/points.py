@@ -45,6 +45,7 @@ HEARD = ("intent.answered", "intent.before_commit")  # and nothing of it is writ
 UNRECORDED = CALL[:-1]  # afterwards the outcome is told, and nobody waits any more
 WATCH = ("watchdog.before_commit", "watchdog.after_commit")
 PRODUCED, OFFSETS = "relay.produced", "consumer.before_offsets"
+ASKING = (CLAIMED, PRODUCED)  # of a worker that tells that it waits for a person
 STARTED = "start.after_commit"
 STARTS = ("starts.before_commit", "starts.after_commit")
 
@@ -68,6 +69,7 @@ class Time(enum.StrEnum):
     LOST = "lost"  # its start never reaches anybody, until it is told again
     WISHED = "wished"  # the customer wishes to cancel meanwhile
     CARRIER = "carrier"  # the carrier comes later than the confirmation
+    ANSWERED = "answered"  # a person answers when all others have come to rest
 
 
 class Case(NamedTuple):
@@ -96,6 +98,7 @@ class Scenario:
     before: Callable[[], UUID] | None = None  # starts a saga that has to end before this one begins
     settings: tuple[tuple[str, str], ...] = ()  # of all processes, where not the usual ones
     who_dies: frozenset[Job] = frozenset(Job)
+    sampled: bool = True  # else a sample has it only for what no other one shows
 
     def __str__(self) -> str:
         return self.name
@@ -129,11 +132,23 @@ class Scenario:
 
 
 def in_time(way: Way) -> Iterator[Case]:
-    """The initiator, every consumer that a message concerns, every worker that calls."""
+    """The initiator, every consumer that a message concerns, every worker that calls; where a
+    person is awaited, until then."""
     for each in PASSED[Job.INITIATOR]:
         yield Case(Role(Job.INITIATOR, way.owner), each, way.asked[0])
-    yield from consuming(way.hops())
+    yield from consuming(way.unanswered())
     for asked in way.asked:
+        if asked == way.awaited:
+            yield from calling(way, asked, ASKING)
+            return
+        yield from calling(way, asked, PASSED[Job.WORKER])
+
+
+def answered(way: Way) -> Iterator[Case]:
+    """The same from a person's answer on."""
+    assert way.awaited
+    yield from consuming(way.answered())
+    for asked in way.asked[way.asked.index(way.awaited) :]:
         yield from calling(way, asked, PASSED[Job.WORKER])
 
 
@@ -230,6 +245,7 @@ CASES: dict[Time, Callable[[Way], Iterable[Case]]] = {
     Time.LOST: lost,
     Time.WISHED: wished,
     Time.CARRIER: carried,
+    Time.ANSWERED: answered,
 }
 TURNING_BACK = (Time.OVER, Time.WISHED)
 TAKEN_OVER = (Time.LATE, *TURNING_BACK)  # what events drove
@@ -251,21 +267,20 @@ def fits(case: Case, others: Sequence[Case]) -> bool:
     return all(each.late is None and each.role != case.role for each in others)
 
 
-def sample(scenarios: Iterable[Scenario]) -> dict[str, list[Case]]:
-    """As few cases as show each scenario, each failpoint of each kind of process, each process,
-    each step and action, and each worker that has heard an answer with each outside world; where
-    there is a choice, of different processes, for a round has each
-    once."""
+def sample(scenarios: Sequence[Scenario]) -> dict[str, list[Case]]:
+    """As few cases as show each scenario that is for it, each failpoint of each kind of process,
+    each process, each step and action, and each worker that has heard an answer with each outside
+    world; where there is a choice, of different processes, for a round has each once."""
     waiting = [(each, case) for each in scenarios for case in each.cases()]
     missing = {shown for pair in waiting for shown in shows(*pair)}
-    chosen: dict[str, list[Case]] = {}
+    chosen: dict[str, list[Case]] = {each.name: [] for each in scenarios}
 
     def is_new(scenario: Scenario, case: Case) -> bool:
-        return all(each.role != case.role for each in chosen.get(scenario.name, []))
+        return all(each.role != case.role for each in chosen[scenario.name])
 
     while missing:
         scenario, best = max(waiting, key=lambda pair: (len(missing & shows(*pair)), is_new(*pair)))
-        chosen.setdefault(scenario.name, []).append(best)
+        chosen[scenario.name].append(best)
         missing -= shows(scenario, best)
     return chosen
 
@@ -283,7 +298,9 @@ def thinned(scenarios: Sequence[Scenario], every: int) -> dict[str, list[Case]]:
 
 def shows(scenario: Scenario, case: Case) -> set[object]:
     """What a case is an example of."""
-    shown = {scenario.name, (case.role.job, case.failpoint), case.asked, case.role}
-    return shown | (
-        {(case.role, case.failpoint, scenario.settings)} if case.failpoint in HEARD else set()
-    )
+    shown: set[object] = {(case.role.job, case.failpoint), case.asked, case.role}
+    if scenario.sampled:
+        shown.add(scenario.name)
+    if case.failpoint in HEARD:
+        shown.add((case.role, case.failpoint, scenario.settings))
+    return shown

@@ -1,5 +1,5 @@
 """The shipped definition in scenarios: in both modes, confirmed and undone, by store credit and by
-card; late, lost, out of time, wished away, checked for fraud, and taken back."""
+card; late, lost, out of time, wished away, checked for fraud, taken back, and sent back in part."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +13,15 @@ import psycopg
 from waffle import get_waffle_switch_model
 
 from apps.contracts.plan import Mode
-from apps.contracts.values import PaymentMethod, PricedLine
+from apps.contracts.values import AcceptedLine, Line, PaymentMethod, PricedLine, RefundTo
+from apps.inventory.models import Arrival, ArrivalStatus
+from apps.inventory.receiving import record_arrival
+from apps.messaging.audit import Actor
 from apps.orders.cancelling import request_cancellation
-from apps.orders.models import Cancellation, Order, OrderStatus
+from apps.orders.models import Cancellation, Order, OrderStatus, Return
+from apps.orders.returning import announce_return
 from apps.payments.handlers import RETURN
-from apps.processes import CANCEL_ORDER, PLACE_ORDER
+from apps.processes import CANCEL_ORDER, PLACE_ORDER, RETURN_ORDER
 from apps.processes.place_order_2 import PLACE_ORDER_2
 from tests.e2e.world import CUSTOMER, basket, buy, drive, open_shop
 from tests.reliability.crash.points import Job, Scenario, Time
@@ -29,12 +33,17 @@ from tools.fakestripe import client as stripe
 
 GIFT = frozenset({"gift_wrap"})
 CREDIT, CARD = PaymentMethod
+RECEIVER = Actor(id=None, name="receiver")
 Switch = get_waffle_switch_model()
 IN_HOUSE = frozenset({"create_shipment", "recall_shipment"})  # our own van, unless a carrier is set
-NO_ADDRESS = frozenset({"send_confirmation", "send_cancellation"})  # customers have none
+NO_ADDRESS = frozenset(  # customers have none
+    {"send_confirmation", "send_cancellation", "send_return_notice"}
+)
 UNREACHABLE = NO_ADDRESS | IN_HOUSE
 BY_CREDIT = UNREACHABLE | {"authorize_payment", "capture_payment"}  # which is in our own ledger
 BY_RULES = UNREACHABLE | {"check_fraud"}  # which ask no person
+TO_CREDIT = UNREACHABLE | {"refund_return"}  # which is in our own ledger
+RECEIVE = "receive_goods"
 TOO_MANY = {"cake": 70}  # for a carrier
 
 
@@ -59,6 +68,19 @@ def cancel(order: Order) -> None:
     )  # fmt: skip
 
 
+def send_back(refund_to: RefundTo) -> None:
+    """Announce that a part of the last order that was confirmed comes back, as its customer."""
+    returned = Return.objects.values("order_id")
+    confirmed = Order.objects.filter(status=OrderStatus.CONFIRMED).exclude(id__in=returned)
+    order = confirmed.order_by("id").last()
+    assert order, "one is placed before"
+    announce_return(
+        customer_id=order.customer_id, order_id=order.id,
+        lines=[Line(product_id="tea", quantity=1)], reason="", refund_to=refund_to,
+        idempotency_key=f"key-{uuid4()}", request_hash=b"x",
+    )  # fmt: skip
+
+
 def place(
     lines: Sequence[PricedLine],
     method: PaymentMethod,
@@ -79,6 +101,7 @@ def by_card_of_somebody_new() -> UUID:
 
 by_credit = partial(place, basket(tea=1), CREDIT)
 by_card = partial(place, basket(tea=1), CARD)
+two_by_card = partial(place, basket(tea=2), CARD, gift_wrap=False)
 NOT_CAPTURED = (("capture", "decline"),)
 
 
@@ -114,6 +137,32 @@ def in_mode(mode: Mode) -> tuple[Scenario, ...]:
     )  # fmt: skip
 
 
+def sent_back(mode: Mode) -> tuple[Scenario, ...]:
+    """The same in both: one of two pieces comes back, and its price is store credit."""
+    returned = Way(RETURN_ORDER, inside=TO_CREDIT, mode=mode)
+    refused = Way(RETURN_ORDER, refused=RECEIVE, inside=TO_CREDIT, mode=mode)
+    begin = partial(send_back, RefundTo.CREDIT)
+    events = " by events" if returned.by_events else ""
+    return (
+        Scenario(
+            f"sent back{events}", returned, begin, before=two_by_card,
+            sampled=not returned.by_events,
+        ),
+        Scenario(
+            f"sent back for store credit{events}", returned, begin, Time.ANSWERED,
+            before=two_by_card, sampled=False,
+        ),
+        Scenario(
+            f"sent back in vain{events}", refused, begin, Time.ANSWERED, before=two_by_card,
+            sampled=False,
+        ),
+        Scenario(
+            f"sending back lost{events}", returned, begin, Time.LOST, before=two_by_card,
+            sampled=False,
+        ),
+    )  # fmt: skip
+
+
 def before_the_carrier(mode: Mode) -> tuple[Scenario, ...]:
     """The same in both, where parcels wait in the house."""
     back = Way(CANCEL_ORDER, CANCEL_ORDER.wishes, inside=UNREACHABLE, mode=mode)
@@ -134,11 +183,13 @@ def before_the_carrier(mode: Mode) -> tuple[Scenario, ...]:
 
 
 # Cards are taken by the adapter for Stripe, and parcels by a carrier over HTTP.
-OUTSIDE = (
+STRIPE = (
     ("CARD_GATEWAY", ""), ("STRIPE_API_KEY", "sk_test_of_the_tests"),
-    ("STRIPE_API_BASE", "{stripe}"), ("CARRIER_URL", "{carrier}"), ("CARRIER_API_KEY", "test_key"),
+    ("STRIPE_API_BASE", "{stripe}"),
 )  # fmt: skip
+OUTSIDE = (*STRIPE, ("CARRIER_URL", "{carrier}"), ("CARRIER_API_KEY", "test_key"))
 at_stripe = partial(place, basket(tea=1), CARD, card="pm_card_visa")
+two_at_stripe = partial(place, basket(tea=2), CARD, gift_wrap=False, card="pm_card_visa")
 
 
 def outside() -> tuple[Scenario, ...]:
@@ -153,13 +204,29 @@ def outside() -> tuple[Scenario, ...]:
     )
 
 
+def sent_back_to_stripe(mode: Mode) -> Scenario:
+    """The same in both: one of two pieces comes back, and Stripe gives back its price. Until it is
+    here, all is as above."""
+    returned = Way(RETURN_ORDER, inside=UNREACHABLE, mode=mode)
+    begin = partial(send_back, RefundTo.ORIGINAL)
+    events = " by events" if returned.by_events else ""
+    return Scenario(
+        f"sent back with Stripe{events}", returned, begin, Time.ANSWERED, before=two_at_stripe,
+        settings=STRIPE, sampled=not returned.by_events,
+    )  # fmt: skip
+
+
 CARRIER_LATER = (("HAND_OVER_AFTER", "3600"),)
 SCENARIOS = (
     *in_mode(Mode.ORCHESTRATED),
     *in_mode(Mode.CHOREOGRAPHED),
+    *sent_back(Mode.ORCHESTRATED),
+    *sent_back(Mode.CHOREOGRAPHED),
     *before_the_carrier(Mode.ORCHESTRATED),
     *before_the_carrier(Mode.CHOREOGRAPHED),
     *outside(),
+    sent_back_to_stripe(Mode.ORCHESTRATED),
+    sent_back_to_stripe(Mode.CHOREOGRAPHED),
 )
 
 # What each payment by card says that the gateway has done for it.
@@ -193,6 +260,7 @@ UNTOLD_BOOKINGS = """
 SELECT count(*) FROM shipping_intent WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
 """
 SEND_CARRIERS = "UPDATE shipping_pickup SET due_at = now()"
+UNDECIDED_RETURNS = "SELECT count(*) FROM orders_return WHERE decided_at IS NULL"
 UNDECIDED_WISHES = "SELECT count(*) FROM orders_cancellation WHERE decided_at IS NULL"
 SWITCH_GIFTS_ON = """
 INSERT INTO waffle_switch (name, active, note, created, modified)
@@ -205,6 +273,8 @@ STARTS_ARE_LATE = """
 UPDATE orders_order SET start_told_at = start_told_at - interval '1 day' WHERE status = 'placed';
 UPDATE orders_cancellation SET start_told_at = start_told_at - interval '1 day'
 WHERE status = 'returning';
+UPDATE orders_return SET start_told_at = start_told_at - interval '1 day'
+WHERE status = 'announced';
 """
 
 
@@ -226,12 +296,13 @@ class Shop:
 
     def filled_in(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Settings, with the addresses of stand-ins that they name, which are started."""
-        if settings != dict(OUTSIDE):
-            return dict(settings)
-        data, enter = f"{uuid4()}.sqlite3", self._servers.enter_context
-        self.stripe = enter(stripe.Server.start(self.folder / f"stripe-{data}"))
-        self.carrier = enter(carrier.Server.start(self.folder / f"carrier-{data}"))
-        places = {"stripe": self.stripe.address, "carrier": self.carrier.address}
+        data, enter, places = f"{uuid4()}.sqlite3", self._servers.enter_context, {}
+        if "STRIPE_API_BASE" in settings:
+            self.stripe = enter(stripe.Server.start(self.folder / f"stripe-{data}"))
+            places["stripe"] = self.stripe.address
+        if "CARRIER_URL" in settings:
+            self.carrier = enter(carrier.Server.start(self.folder / f"carrier-{data}"))
+            places["carrier"] = self.carrier.address
         return {name: value.format_map(places) for name, value in settings.items()}
 
     def close(self) -> None:
@@ -245,7 +316,8 @@ class Shop:
 
     def meet(self, scenario: Scenario, sagas: int) -> None:
         """What the outside world does to so many sagas, however often each of them calls."""
-        for process in (PLACE_ORDER, CANCEL_ORDER):
+        self.refuses_goods = scenario.way.refused == RECEIVE
+        for process in (PLACE_ORDER, CANCEL_ORDER, RETURN_ORDER):
             drive(scenario.way.mode, process.name)
         checks = "check_fraud" in scenario.way.wishes
         Switch.objects.update_or_create(name="check_fraud", defaults={"active": checks})
@@ -266,19 +338,35 @@ class Shop:
         """What waits for its carrier is fetched now."""
         self.owners["shipping"].execute(SEND_CARRIERS)
 
+    def unanswered(self) -> int:
+        """How many sagas wait for a person: for the one who receives what is sent back."""
+        return Arrival.objects.filter(status=ArrivalStatus.EXPECTED).count()
+
+    def answer(self) -> None:
+        """All that is expected arrives as it was announced; or nothing does."""
+        for each in Arrival.objects.filter(status=ArrivalStatus.EXPECTED):
+            found = [] if self.refuses_goods else [AcceptedLine(**line) for line in each.expected]
+            record_arrival(
+                arrival_id=each.pk, accepted=found, version=each.version, actor=RECEIVER,
+                reason="unpacked",
+            )  # fmt: skip
+
     def under_way(self, sagas: int) -> list[str]:
         """What is not at its end, in words."""
         wishes = self.platform.count("orders", UNDECIDED_WISHES)
+        returns = self.platform.count("orders", UNDECIDED_RETURNS)
         # A carrier outside is asked to come by the watchdog, which no crash of a worker needs.
         open_ends = self.platform.open_ends(sagas, carrier_comes=self.carrier is None)
-        return [*open_ends, f"{wishes} wishes are not decided"] if wishes else open_ends
+        undecided = {f"{wishes} wishes are not decided": wishes, f"{returns} returns are": returns}
+        return [*open_ends, *(words for words, count in undecided.items() if count)]
 
     def faults(self) -> Iterator[str]:
         """Where the outside world's ledgers are not ours (law I10). They may be ahead by an open
         call."""
-        if self.stripe and self.carrier:
-            yield from self._unlike_stripe(self.stripe.control)
+        if self.carrier:
             yield from self._unlike_the_carrier(self.carrier.control)
+        if self.stripe:
+            yield from self._unlike_stripe(self.stripe.control)
             return
         theirs = given_back(self.gateway.had_effect())
         ours = self.owners["payments"].execute(CARD_EFFECTS).fetchall()

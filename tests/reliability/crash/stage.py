@@ -34,8 +34,10 @@ UPDATE {context}_intent SET leased_until = now() WHERE status = 'claimed'
 ORPHAN_LEASES = "UPDATE {context}_lease SET until = now()"
 
 WAITING_MESSAGES = "SELECT count(*) FROM {context}_outboxmessage"
+# What waits for days waits for a person.
 OPEN_CALLS = """
 SELECT count(*) FROM {context}_intent WHERE status IN ('due', 'claimed', 'unknown', 'waiting')
+  AND (status <> 'waiting' OR due_at < now() + interval '1 hour')
 """
 
 

@@ -20,6 +20,8 @@ RESERVE = Asked("reserve_stock", Action.DO)
 CONFIRM = Asked("confirm_order", Action.DO)
 AUTHORIZE = Asked("authorize_payment", Action.DO)
 CAPTURE = Asked("capture_payment", Action.DO)
+RESTOCK = Asked("restock", Action.DO)
+REFUND = Asked("refund_return", Action.DO)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,18 @@ CAPTURE = Asked("capture_payment", Action.DO)
             Case(WORKER, "intent.called", CAPTURE, late=CAPTURE),
             "1 messages of orders are parked",  # to confirm an order whose parcel was cancelled
             marks=pytest.mark.campaign,  # while a watchdog watches, a saga is lost after a minute
+        ),
+        pytest.param(
+            "restocked_again", INVENTORY, "sent back for store credit",
+            Case(INVENTORY, "consumer.before_offsets", RESTOCK),
+            "1 messages of inventory are parked",  # one movement per return, says the database
+            marks=pytest.mark.campaign,  # a stage of its own costs seconds
+        ),
+        pytest.param(
+            "refunded_anew", WORKER, "sent back with Stripe",
+            Case(WORKER, "intent.called", REFUND),
+            "Stripe has (0, 900, 900) of",
+            marks=pytest.mark.campaign,
         ),
     ],
     ids=FAULTS,

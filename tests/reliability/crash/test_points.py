@@ -8,7 +8,7 @@ from apps.contracts import inventory, orders, payments
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Mode
 from apps.messaging.failpoints import FAILPOINTS
-from apps.processes import CANCEL_ORDER, Kind, Process, Step
+from apps.processes import CANCEL_ORDER, RETURN_ORDER, Kind, Process, Step
 from apps.processes.place_order_2 import PLACE_ORDER_2
 from tests.reliability.crash.points import (
     HEARD,
@@ -201,6 +201,46 @@ def test_a_wish_can_kill_who_takes_it_who_decides_it_and_who_hears_of_that(mode:
     ]
 
 
+BEGIN, RECEIVE, REFUND = (Asked(each.name, Action.DO) for each in RETURN_ORDER.steps[:3])
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_before_a_person_answers_nobody_dies_of_what_comes_of_that(mode: Mode) -> None:
+    way = Way(RETURN_ORDER, mode=mode)
+    found = Scenario("returned", way, begin=lambda: None).cases()
+    assert way.awaited == RECEIVE
+    assert {each.asked for each in found} == {BEGIN, RECEIVE}
+    assert of(found, Role(Job.WORKER, "inventory")) == [
+        ("intent.claimed", str(RECEIVE)),
+        ("relay.produced", str(RECEIVE)),  # that it waits
+    ]
+    assert of(found, Role(Job.CONSUMER, "orders")) == [
+        ("batch.before_commit", str(RECEIVE)),
+        ("batch.after_commit", str(RECEIVE)),
+        ("consumer.before_offsets", str(RECEIVE)),
+    ]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_when_a_person_answers_everybody_dies_of_what_comes_of_that(mode: Mode) -> None:
+    way = Way(RETURN_ORDER, mode=mode)
+    found = Scenario("returned", way, begin=lambda: None, time=Time.ANSWERED).cases()
+    assert {each.asked for each in found} == {*way.asked[1:]}
+    assert [at for at, _ in of(found, Role(Job.WORKER, "inventory"))] == [*PASSED[Job.WORKER]]
+    assert of(found, Role(Job.CONSUMER, "inventory"))[0] == ("batch.before_commit", "restock@do")
+    assert of(found, Role(Job.CONSUMER, "payments")) == [
+        ("batch.before_commit", str(REFUND)),
+        ("batch.after_commit", str(REFUND)),
+        ("consumer.before_offsets", str(REFUND if mode is Mode.ORCHESTRATED else RECEIVE)),
+    ]
+
+
+def test_of_no_process_without_a_person_anybody_waits_for_one() -> None:
+    assert Way(SHORT).awaited is None
+    assert list(Way(SHORT).unanswered()) == list(Way(SHORT).hops())
+    assert list(Way(SHORT).answered()) == []
+
+
 def test_a_reaction_dies_under_the_name_of_its_own_step() -> None:
     found = SCENARIOS[0].cases()
     shipping, stock = Role(Job.CONSUMER, "shipping"), Role(Job.CONSUMER, "inventory")
@@ -232,7 +272,8 @@ def test_the_scenarios_show_every_failpoint_step_and_compensation() -> None:
         Asked("hand_over", Action.DO),
         Asked("ship_stock", Action.DO),
         Asked("capture_payment", Action.FENCE),
-        *(Asked(each.name, Action.DO) for each in CANCEL_ORDER.steps),
+        *(Asked(each.name, Action.DO) for each in (*CANCEL_ORDER.steps, *RETURN_ORDER.steps)),
+        Asked("begin_return", Action.UNDO),
         WISH,
     }
 
@@ -275,6 +316,7 @@ def test_in_one_go_each_process_dies_once() -> None:
 def test_a_thinned_matrix_has_the_sample_and_each_so_manieth_case(every: int) -> None:
     kept, covering = thinned(SCENARIOS, every), sample(SCENARIOS)
     wanted = [(each.name, case) for each in SCENARIOS for case in each.cases()]
+    assert {*kept} == {each.name for each in SCENARIOS}
 
     found = [(name, case) for name, cases in kept.items() for case in cases]
     assert set(found) >= {(name, case) for name, cases in covering.items() for case in cases}

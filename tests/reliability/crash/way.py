@@ -13,7 +13,7 @@ from apps.contracts.catalogue import CONTEXTS, Action
 from apps.contracts.orders import CancelRequested
 from apps.contracts.plan import Mode
 from apps.contracts.sagas import CancelAccepted
-from apps.contracts.steps import Fenced
+from apps.contracts.steps import Fenced, StepWaits
 from apps.messaging.handling import CallOutside
 from apps.messaging.wiring import key_of_type, wiring
 from apps.orders.cancelling import CANCEL_ORDER
@@ -32,6 +32,7 @@ class Asked(NamedTuple):
         return f"{self.step}@{self.action}"
 
 
+PERSON = "person"  # the provider who answers when it likes, in days perhaps
 WISH = Asked(CANCEL_ORDER, Action.DO)  # the customer's, to cancel
 
 
@@ -77,6 +78,17 @@ class Way:
             return self.forward
         done = self.forward[: self.forward.index(Asked(self.refused, Action.DO))]
         return (*done, Asked(self.refused, Action.DO), *back(done))
+
+    @property
+    def awaited(self) -> Asked | None:
+        """What a person answers; None where no step is a person's."""
+        return next((each for each in self.forward if self.is_for_a_person(each)), None)
+
+    def is_for_a_person(self, asked: Asked) -> bool:
+        """Whether a person is asked."""
+        context = self.outside(asked)
+        calls = wiring(context).calls.values() if context else ()
+        return any(asked.step in each.steps and each.provider.name == PERSON for each in calls)
 
     def before(self, asked: Asked) -> Asked:
         """What was answered last when this is asked."""
@@ -172,6 +184,24 @@ class Way:
                 yield self.followed(each, following)
             ends = () if following else (each,)
             yield from heard(self.answer(each), each, ends)
+
+    def unanswered(self) -> Iterator[Hop]:
+        """Those until a person is awaited, if one ever is."""
+        yield from (each for each in self.hops() if not self.follows_a_person(each))
+        if self.awaited:
+            yield from heard(StepWaits, self.awaited, ())
+
+    def answered(self) -> Iterator[Hop]:
+        """Those that come of a person's answer."""
+        return filter(self.follows_a_person, self.hops())
+
+    def follows_a_person(self, hop: Hop) -> bool:
+        """Whether it comes of a person's answer."""
+        if self.awaited is None:
+            return False
+        behind = self.asked[self.asked.index(self.awaited) :]
+        asks = hop.asked == self.awaited and hop.context == self.context(self.awaited)
+        return hop.heard in behind and not asks
 
     def commanded(self, path: Sequence[Asked]) -> Iterator[Hop]:
         """The same, where the engine asks."""

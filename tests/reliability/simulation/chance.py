@@ -50,6 +50,9 @@ FAULTS = {
     "wish to cancel": 0.01,  # a customer's, whatever became of the order
     "regret": 0.03,  # a wish to cancel what is confirmed
     "second post": 0.1,  # the customer sends the same order again
+    "goods back": 0.1,  # a customer announces that some of what is confirmed comes back
+    "goods here": 0.15,  # a person says what of a return has arrived
+    "goods late": 0.005,  # weeks pass, so that what is awaited is late
 }
 CLIMATES = (0.0, 0.5, 1.0, 3.0)
 

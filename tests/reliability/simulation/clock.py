@@ -33,9 +33,16 @@ GRANT USAGE ON SCHEMA simulation TO PUBLIC;
 # Nothing here survives a crash of the server anyway, so commits need not wait for the disk.
 SESSION = "SET search_path = simulation, pg_catalog, public; SET synchronous_commit = off"
 
-# Times of an order that are compared with the clock and have the real one as their default.
-DEFAULTS = {"orders_order": ("placed_at", "start_told_at")}
-CORRECT_DEFAULTS = "UPDATE orders_order SET placed_at = now(), start_told_at = now() WHERE id = %b"
+# Times in orders' database that are compared with the clock and have the real one as their default.
+DEFAULTS = {
+    "orders_order": ("placed_at", "start_told_at"),
+    "orders_return": ("requested_at", "start_told_at"),
+}
+CORRECT_DEFAULTS = "".join(
+    f"UPDATE {table} SET {', '.join(f'{each} = now()' for each in columns)}"
+    f" WHERE {columns[0]} < now() - interval '1 year';"
+    for table, columns in DEFAULTS.items()
+)
 
 
 class Clock:

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 from apps.messaging.handling import Call, StillWaiting
 from apps.payments.gateways import GatewayAnswer
+from apps.payments.handlers import REFUND
 from tests.reliability.simulation.chance import Chance
 from tests.reliability.simulation.clock import Clock
 from tests.reliability.simulation.trace import Trace
 from tests.standin import Silence
 
-# What is owed for an order that was cancelled after its end ("return") is given back at last.
+# What is owed for an order that was cancelled after its end ("return"), or for goods that came back
+# ("refund"), is given back at last.
 REFUSALS = {"authorize": "declined", "capture": "declined", "give_back": "refused undo"}
 
 
@@ -27,6 +29,8 @@ class SimulatedGateway:
         self.answers: dict[str, bool] = {}  # by key
         self.effects: Counter[tuple[str, str]] = Counter()  # by subject and operation
         self.by_hand: set[str] = set()  # subjects given back by a person
+        self.taken: dict[str, int] = {}  # cents, by subject
+        self.refunded: Counter[str] = Counter()  # cents, by subject: for goods that came back
         self._silent_until = 0  # by the clock
 
     def authorize(self, call: Call) -> GatewayAnswer:
@@ -67,10 +71,20 @@ class SimulatedGateway:
         if call.key not in self.answers:
             ok = self.answers[call.key] = self._may(call)
             if ok and not (call.operation == "give_back" and call.subject in self.by_hand):
-                self.effects[call.subject, call.operation] += 1
+                self._take_effect(call)
             said = "yes" if ok else "no"
             self.trace.tell(f"    gateway: {said} to {self._name(call)}")
         return self.answers[call.key]
+
+    def _take_effect(self, call: Call) -> None:
+        """Of a payment each is there once; parts of it may be refunded, one for each return."""
+        subject = call.subject
+        if call.operation == "capture":
+            self.taken[subject] = call.details.amount_cents
+        if call.operation == REFUND:
+            self.refunded[subject] += call.details.refund_cents
+            subject = str(call.request.saga_id)
+        self.effects[subject, call.operation] += 1
 
     def _may(self, call: Call) -> bool:
         refusal = REFUSALS.get(call.operation)

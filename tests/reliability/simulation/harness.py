@@ -89,6 +89,7 @@ class Campaign:
     faults: Counter[str] = field(default_factory=Counter)
     sagas: Counter[Kind] = field(default_factory=Counter)
     wishes: Counter[str] = field(default_factory=Counter)
+    returns: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
@@ -100,6 +101,7 @@ class Campaign:
         self.faults += report.faults
         self.sagas += report.sagas
         self.wishes += report.wishes
+        self.returns += report.returns
         self.logged += report.logged
         if report.violation:
             self.violations.append(report)
@@ -123,6 +125,7 @@ class Campaign:
             "sagas": [{**kind._asdict(), "count": self.sagas[kind]} for kind in sorted(self.sagas)],
             "taken_over": sum(self.sagas[kind] for kind in self.sagas if kind.taken_over),
             "wishes": dict(sorted(self.wishes.items())),
+            "returns": dict(sorted(self.returns.items())),
             "faults": dict(sorted(self.faults.items())),
             "logged": dict(sorted(self.logged.items())),
             "violations": [

@@ -8,6 +8,9 @@ from uuid import UUID
 
 import msgspec
 
+from apps.contracts.values import AcceptedLine, Line
+from apps.inventory.errors import ArrivalBusy
+from apps.inventory.receiving import record_arrival
 from apps.messaging.audit import Actor
 from apps.messaging.database import Database
 from apps.messaging.dead_letter_operations import preview_replay, replay_letter
@@ -32,7 +35,18 @@ SELECT revision, (SELECT count(*) FROM sagas_operatoraction WHERE reason = %b)
 FROM sagas_saga WHERE saga_id = %b
 """
 HELD_UP = "SELECT DISTINCT saga_id FROM {context}_deadletter WHERE status = 'waiting'"
+# The returns of orders whose hand-over is parked in inventory: first that is booked out.
+NOT_BOOKED_OUT = """
+SELECT arrival.saga_id FROM inventory_arrival AS arrival
+JOIN inventory_deadletter AS letter ON letter.saga_id = arrival.placed_by
+WHERE letter.status = 'parked' AND letter.type = 'ShipmentHandedOver'
+"""
+EXPECTED = """
+SELECT id, saga_id, version, expected::text FROM inventory_arrival
+WHERE status = 'expected' ORDER BY saga_id
+"""
 PAYING = "authorize_payment"
+RECEIVING = "receive_goods"
 
 
 class Live(NamedTuple):
@@ -69,7 +83,8 @@ def live() -> list[Live]:
 
 def held_up() -> set[UUID]:
     """The sagas of which a message waits behind a parked one, which a person sends again."""
-    return {saga_id for context in CONTEXTS for (saga_id,) in Database(context).fetch(HELD_UP)}
+    found = {saga_id for context in CONTEXTS for (saga_id,) in Database(context).fetch(HELD_UP)}
+    return found | {saga_id for (saga_id,) in Database("inventory").fetch(NOT_BOOKED_OUT)}
 
 
 class People:
@@ -113,7 +128,8 @@ class People:
             return retry
         if move is substitute and not pays:
             return retry
-        if move is record_outcome and not self.gateway.effects[str(saga.saga_id), "capture"]:
+        taken = self.gateway.effects[str(saga.saga_id), "capture"]
+        if move is record_outcome and not (taken or saga.step == RECEIVING):
             return compensate
         return move
 
@@ -130,7 +146,16 @@ class People:
         if letters := Database(context).fetch(PARKED):
             self._replay(context, *self.chance.one_of(letters))
 
+    def receive_one(self) -> None:
+        """Somebody looks into some parcel that is awaited."""
+        if parcels := Database("inventory").fetch(EXPECTED):
+            self._receive(*self.chance.one_of(parcels))
+
     # --- when all is well again
+
+    def receive_all(self) -> int:
+        """Look into all parcels that are awaited; how many could be taken."""
+        return sum(self._receive(*each) for each in Database("inventory").fetch(EXPECTED))
 
     def replay_all(self, context: str) -> int:
         """Send all parked messages of a context again; how many."""
@@ -145,6 +170,28 @@ class People:
         for saga in found:
             self.move(saga, self.chance.one_of(ON_DESK))
         return len(found)
+
+    def _receive(self, arrival_id: UUID, saga_id: UUID, version: int, expected: str) -> bool:
+        """Accept some of a parcel, some of that damaged, or nothing; whether the desk was free."""
+        found: list[AcceptedLine] = []
+        for line in msgspec.json.decode(expected, type=tuple[Line, ...]):
+            some = self.chance.below(line.quantity + 1)
+            if pieces := self.chance.one_of((line.quantity, some), (3, 1)):
+                damaged = self.chance.one_of((0, self.chance.below(pieces + 1)))
+                found.append(
+                    AcceptedLine(product_id=line.product_id, quantity=pieces, damaged=damaged)
+                )
+        self.trace.tell(f"    receives {found} of {self.trace.saga(saga_id)}")
+        try:
+            record_arrival(
+                arrival_id=arrival_id, accepted=found, version=version, actor=ACTOR,
+                reason="unpacked it",
+            )  # fmt: skip
+        except ArrivalBusy:
+            self.trace.tell("    the desk is busy")
+            return False
+        self.chance.counts["parcel received" if found else "parcel refused"] += 1
+        return True
 
     def _replay(self, context: str, letter_id: UUID, saga_id: UUID | None, type_name: str) -> None:
         self.chance.counts["replay"] += 1
@@ -198,7 +245,9 @@ def substitute(people: People, saga: Live, said: dict[str, Any]) -> None:
 
 
 def record_outcome(people: People, saga: Live, said: dict[str, Any]) -> None:
-    operations.record_outcome(step="capture_payment", evidence="statement", **said)
+    """What was taken, as the gateway's own pages say; or that goods are here, as one can see."""
+    step = RECEIVING if saga.step == RECEIVING else "capture_payment"
+    operations.record_outcome(step=step, evidence="statement", **said)
 
 
 MOVES: tuple[Move, ...] = (

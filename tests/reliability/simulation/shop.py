@@ -3,13 +3,13 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 
-from apps.contracts.values import Address, PaymentMethod, PricedLine
+from apps.contracts.values import Address, Line, PaymentMethod, PricedLine, RefundTo
 from apps.inventory.services import receive_stock
-from apps.messaging.database import Database
 from apps.orders.cancelling import request_cancellation
-from apps.orders.errors import CannotBeCancelled
+from apps.orders.errors import CannotBeCancelled, CannotBeReturned
+from apps.orders.returning import announce_return
 from apps.orders.services import Answer, place_order
 from apps.payments.services import set_credit
 from apps.pricing.services import NewListPrice, set_list_prices
@@ -22,7 +22,6 @@ STOCK = {"tea": 12, "cup": 5, "nut": 150}
 CREDIT = {7: 9_000, 8: 4_000}  # in cents, by customer
 CURRENCY = "USD"
 HOME = Address(name="A", street="1 B", postal_code="1", city="C", country="US")
-UNCORRECTED = "SELECT id FROM orders_order WHERE placed_at < now() - interval '1 year'"
 
 
 class Wish(NamedTuple):
@@ -44,8 +43,8 @@ def open_shop() -> None:
 
 
 def drive(percent: int) -> None:
-    """Events drive so many percent of the orders, and of what takes them back."""
-    for process in ("place_order", "cancel_order"):
+    """Events drive so many percent of the orders, of what takes them back, and of returns."""
+    for process in ("place_order", "cancel_order", "return_order"):
         drive_share(percent, process)
 
 
@@ -116,8 +115,37 @@ def cancel(customer: int, order_id: UUID) -> str:
     return "told again" if again else "taken"
 
 
+class Parcel(NamedTuple):
+    """What a customer sends back, under a key of its own."""
+
+    key: str
+    lines: tuple[Line, ...]
+    refund_to: RefundTo
+
+
+def parcel(chance: Chance, wish: Wish) -> Parcel:
+    """Some of an order: perhaps again what was sent back already, or under the same key."""
+    lines = [
+        Line(product_id=each.product_id, quantity=chance.one_of((1, each.quantity), (3, 1)))
+        for each in chance.shuffled(wish.lines)[: 1 + chance.below(len(wish.lines))]
+    ]
+    return Parcel(f"back-{chance.below(4)}", tuple(lines), chance.one_of(tuple(RefundTo)))
+
+
+def send_back(customer: int, order_id: UUID, parcel: Parcel) -> str:
+    """A customer announces a return, as through the API; what came of it at once."""
+    try:
+        announced = announce_return(
+            customer_id=customer, order_id=order_id, lines=parcel.lines, reason="",
+            refund_to=parcel.refund_to, idempotency_key=parcel.key, request_hash=b"x",
+        )  # fmt: skip
+    except CannotBeReturned as refusal:
+        return refusal.code
+    finally:
+        _correct_defaults()
+    return "announced again" if announced.replayed else "announced"
+
+
 def _correct_defaults() -> None:
-    database = Database("orders")
-    with transaction.atomic(using="orders"):
-        for (order_id,) in database.fetch(UNCORRECTED):
-            database.execute(CORRECT_DEFAULTS, [order_id])
+    with transaction.atomic(using="orders"), connections["orders"].cursor() as cursor:
+        cursor.execute(CORRECT_DEFAULTS)

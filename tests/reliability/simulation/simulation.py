@@ -47,7 +47,16 @@ from tests.reliability.simulation.machines import (
 )
 from tests.reliability.simulation.patches import attribute, everywhere
 from tests.reliability.simulation.people import People, held_up, live
-from tests.reliability.simulation.shop import Wish, cancel, drive, open_shop, post, wishes
+from tests.reliability.simulation.shop import (
+    Wish,
+    cancel,
+    drive,
+    open_shop,
+    parcel,
+    post,
+    send_back,
+    wishes,
+)
 from tests.reliability.simulation.trace import Log, Trace
 
 LONGEST_WAIT = 400  # seconds: the longest wait for an answer, with its jitter
@@ -55,9 +64,13 @@ SWEEP = 6  # seconds after which a sweeper looks again
 ROUNDS = 40  # of waiting, after the storm, for all to come to rest
 MOST_TURNS = 300  # of all who have work, until none has
 MOST_DEPTH = 2  # calls within calls that take too long
+WEEKS = 15 * 24 * 3600  # seconds: so long no goods are awaited
 SAGAS = "SELECT process, mode, driver, status, count(*) FROM sagas_saga GROUP BY 1, 2, 3, 4"
 CONFIRMED = "SELECT id FROM orders_order WHERE status = 'confirmed'"
+HANDED_OVER = "SELECT order_id FROM orders_orderevent WHERE type = 'ShipmentHandedOver'"
 DECIDED = "SELECT status, count(*) FROM orders_cancellation GROUP BY 1"
+RETURNED = "SELECT status, count(*) FROM orders_return GROUP BY 1"
+AWAITED = "SELECT EXISTS (SELECT FROM orders_return WHERE status = 'announced')"
 
 
 class Broken(Exception):
@@ -90,6 +103,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     sagas: Counter[Kind] = field(default_factory=Counter)
     wishes: Counter[str] = field(default_factory=Counter)  # to cancel: answered at once, decided
+    returns: Counter[str] = field(default_factory=Counter)  # the same of announced goods
     logged: Counter[str] = field(default_factory=Counter)  # events of the code's own logs
     trace: list[str] = field(default_factory=list)
 
@@ -138,6 +152,7 @@ class Simulation:
             for *kind, count in Database("sagas").fetch(SAGAS):
                 self.report.sagas[Kind(*kind)] = count
             self.report.wishes += Counter(dict(Database("orders").fetch(DECIDED)))
+            self.report.returns += Counter(dict(Database("orders").fetch(RETURNED)))
         self.report.hours = self.clock.monotonic() / 3600
         self.report.faults = +self.chance.counts
         self.report.logged = self.trace.logged
@@ -146,12 +161,20 @@ class Simulation:
 
     def _start(self) -> None:
         self.consumers = {name: ConsumerMachine(name) for name in CONTEXTS}
-        self.workers = [WorkerMachine(f"worker {n}", "payments", self.clock) for n in (1, 2)]
+        self.workers = [
+            WorkerMachine(name, context, self.clock)
+            for name, context in (
+                ("worker 1", "payments"),
+                ("worker 2", "payments"),
+                ("inventory worker", "inventory"),
+            )
+        ]
         self.watches = [
             WatchMachine(alias, self.broker) for alias in ("sagas", "orders", "shipping")
         ]
         self.web = Machine("web", "orders")
         self.desk = Machine("desk", "sagas")
+        self.goods_in = Machine("goods in", "inventory")
         # Replays are sent by a process that has the context's database.
         self.replayers = {name: Machine(f"{name} replayer", name) for name in CONTEXTS}
 
@@ -159,7 +182,7 @@ class Simulation:
     def machines(self) -> list[Machine]:
         return [
             *self.consumers.values(), *self.workers, *self.watches, self.web, self.desk,
-            *self.replayers.values(),
+            self.goods_in, *self.replayers.values(),
         ]  # fmt: skip
 
     # --- what is simulated
@@ -240,7 +263,8 @@ class Simulation:
     def storm(self) -> None:
         """Everything at once, for as long as orders come and some time longer."""
         self.left = list(self.wishes)
-        for _ in range(64 * len(self.wishes) + 40):
+        longer = self.chance.one_of((0, 80))  # goods come back long after all orders have come
+        for _ in range(64 * len(self.wishes) + 40 + longer):
             self._weather()
             self.chance.one_of(self._possible())()
 
@@ -269,8 +293,9 @@ class Simulation:
             self.act(self.replayers[context], "", partial(self.people.replay_one, context))
         if self.accepted and happens("wish to cancel"):
             self._cancel(self.chance.one_of(sorted(self.accepted)))
-        if happens("regret") and (confirmed := self._confirmed()):
+        if happens("regret") and (confirmed := self._known(CONFIRMED)):
             self._cancel(self.chance.one_of(confirmed))
+        self._goods_back()
         if fault("outage"):
             self.gateway.be_silent(self.chance.between(20, 300))
         if fault("kill"):
@@ -282,10 +307,30 @@ class Simulation:
         if fault("partitions lost"):
             self.chance.one_of(list(self.consumers.values())).member.lose_partitions()
 
-    def _confirmed(self) -> list[str]:
-        """The keys of the orders that their customers know to be confirmed."""
-        confirmed = {order_id for (order_id,) in Database("orders").fetch(CONFIRMED)}
-        return sorted(key for key, order_id in self.accepted.items() if order_id in confirmed)
+    def _goods_back(self) -> None:
+        """Customers send something back, and people look into what comes; or nothing does."""
+        happens = self.chance.happens
+        if happens("goods back") and (sent := self._known(HANDED_OVER)):
+            self._send_back(self.chance.one_of(sent))
+        if happens("goods here"):
+            self.act(self.goods_in, "", self.people.receive_one)
+        if happens("goods late") and Database("orders").fetch(AWAITED)[0][0]:
+            self.chance.counts["goods late"] += 1
+            self.pass_time(WEEKS)
+
+    def _send_back(self, key: str) -> None:
+        """A customer announces that some of a confirmed order comes back."""
+        [wish] = {each for each in self.wishes if each.key == key}
+        what, told = parcel(self.chance, wish), list[str]()
+        text = f"the customer sends {what} of {key} back"
+        order_id = self.accepted[key]
+        if self.act(self.web, text, lambda: told.append(send_back(wish.customer, order_id, what))):
+            self.report.returns[told[0]] += 1
+
+    def _known(self, which: str) -> list[str]:
+        """The keys of the orders that their customers know to be confirmed, or handed over."""
+        found = {order_id for (order_id,) in Database("orders").fetch(which)}
+        return sorted(key for key, order_id in self.accepted.items() if order_id in found)
 
     def _cancel(self, key: str) -> None:
         """A customer wishes to cancel one of the orders that were accepted."""
@@ -349,8 +394,8 @@ class Simulation:
     # --- afterwards
 
     def heal(self) -> None:
-        """Nothing goes wrong any more. All comes to rest by itself; only what the gateway refused
-        for good and what no engine sends again needs people."""
+        """Nothing goes wrong any more. All comes to rest by itself; only goods that are awaited,
+        what the gateway refused for good and what no engine sends again need people."""
         self.chance.healed = True
         self.trace.tell("ALL IS WELL AGAIN")
         for each in self.consumers.values():
@@ -371,6 +416,10 @@ class Simulation:
         raise self._broken([f"never: {what}", *laws.unsettled(self.trace)])
 
     def _all_ended(self) -> bool:
+        received: list[int] = []
+        self.act(self.goods_in, "", lambda: received.append(self.people.receive_all()))
+        if any(received):
+            self.drain()
         self.clock.show("sagas")
         behind = held_up()
         return all(each.waits_for_a_person or each.saga_id in behind for each in live())
@@ -390,7 +439,7 @@ class Simulation:
             readers = [each for each in self.consumers.values() if each.has_work]
             for each in readers:
                 self.read(each, 100)
-            busy = [self.work(self.workers[0])]
+            busy = [self.work(each) for each in (self.workers[0], self.workers[-1])]
             if not readers and not any(busy) and not self._post() and not self._sweep():
                 return
         raise self._broken(["never: all messages are sent and read"])

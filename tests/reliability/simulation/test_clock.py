@@ -49,11 +49,9 @@ NAMESAKES = {
     ): "it is, and the simulation's customers have no address",
     ("notifications_dispatch", "changed_at"): "a contact's is; nobody here has an address",
     ("notifications_dispatch", "due_at"): "it is, and nobody in the simulation has an address",
-    ("orders_return", "requested_at"): "it is, and nobody in the simulation returns anything",
-    ("orders_return", "start_told_at"): "it is, and nobody in the simulation returns anything",
     ("orders_cancellation", "requested_at"): "a return's is",
-    ("payments_refund", "asked_at"): "a review's is; nobody here returns anything",
-    ("payments_refund", "changed_at"): "a saga log's is; nobody here returns anything",
+    ("payments_refund", "asked_at"): "a review's is; a refund's is for the admin",
+    ("payments_refund", "changed_at"): "a saga log's is; a refund's is for the admin",
     ("pricing_promotion", "starts_at"): "it is, and the simulation starts no promotions",
 }
 

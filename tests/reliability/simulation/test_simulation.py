@@ -7,7 +7,7 @@ from tests.reliability.simulation.simulation import Kind
 
 ORCHESTRATED, BY_EVENTS = ("orchestrated", "engine"), ("choreographed", "events")
 TAKEN_OVER = ("choreographed", "engine")
-SEEDS = 60
+SEEDS = 50
 CAMPAIGN_SEEDS = 5000
 OFTEN = (
     "loss",
@@ -22,7 +22,11 @@ OFTEN = (
 )
 OFTEN_LOGGED = ("provider_silent", "provider_asked_again", "provider_answers")  # a breaker's life
 OFTEN_WISHES = ("taken", "told again", "cancelled", "already_cancelled", "already_shipped")
-# In both modes and taken over, with both ends; and confirmed orders that are taken back, or stay.
+OFTEN_RETURNS = (
+    "announced", "announced again", "more_than_left", "all_returned", "completed", "refused",
+)  # fmt: skip
+# In both modes and taken over, with both ends; confirmed orders that are taken back, or stay;
+# and goods that come back, or do not.
 OFTEN_SAGAS = {
     *(
         Kind("place_order", mode, driver, status)
@@ -30,6 +34,8 @@ OFTEN_SAGAS = {
         for status in ("confirmed", "undone")
     ),
     *(Kind("cancel_order", *driven, "confirmed") for driven in (ORCHESTRATED, BY_EVENTS)),
+    *(Kind("return_order", *driven, "confirmed") for driven in (ORCHESTRATED, BY_EVENTS)),
+    Kind("return_order", *ORCHESTRATED, "undone"),
 }
 
 
@@ -50,6 +56,7 @@ def test_every_order_ends_and_everything_adds_up(world: Owners) -> None:
     assert OFTEN_SAGAS - result.sagas.keys() == set()
     assert [each for each in OFTEN if not result.faults[each]] == []
     assert [each for each in OFTEN_WISHES if not result.wishes[each]] == []
+    assert [each for each in OFTEN_RETURNS if not result.returns[each]] == []
     assert [each for each in OFTEN_LOGGED if not result.logged[each]] == []
 
 
