@@ -23,7 +23,7 @@ COLOURS = {
                 "unknown", "decision", "discarded", "declined", "hold_ends"},
     "danger": {"refused", "parked", "stuck", "start_lost", "lost", "returned", "parcel_lost",
                "parcel_returned", "parcel_refused", "parcel_taken", "failed", "bounced", "dispute",
-               "hold_lost", "refund_failed", "gateway_differs"},
+               "hold_lost", "refund_failed", "refund_refused", "gateway_differs"},
 }  # fmt: skip
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words}

@@ -10,8 +10,12 @@ import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from apps.messaging.database import Database
+from apps.messaging.display import money
 from apps.messaging.handling import Call
 from apps.payments.errors import BankHasMoney, GatewayKeepsMoney
+from apps.payments.findings import NewFinding, order_in_words, tell
+from apps.payments.models import FindingKind
 
 LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
 STRIPE = "apps.payments.stripe_gateway.StripeGateway"
@@ -81,14 +85,30 @@ def return_taken(call: Call) -> GatewayAnswer:
     goods that came back their price.
 
     It is owed, so a gateway that will not is asked again, under the same key, until it does or a
-    person has given the money back another way. Raises GatewayKeepsMoney, and BankHasMoney while a
-    dispute is open or lost.
+    person has given the money back another way. Raises GatewayKeepsMoney, of which a person is told
+    once, and BankHasMoney while a dispute is open or lost, which is told of itself.
     """
     answer = _known().give_back(call)
-    if not answer.ok:
-        kept = BankHasMoney if answer.code == "charge_disputed" else GatewayKeepsMoney
-        raise kept(UUID(call.subject), answer.code)
-    return answer
+    if answer.ok:
+        return answer
+    if answer.code == "charge_disputed":
+        raise BankHasMoney(UUID(call.subject), answer.code)
+    with Database("payments").transaction():
+        tell(_refused(call, answer))
+    raise GatewayKeepsMoney(UUID(call.subject), answer.code)
+
+
+def _refused(call: Call, answer: GatewayAnswer) -> NewFinding:
+    charge: CardCharge = call.details
+    owed = money(charge.refund_cents or charge.amount_cents, charge.currency)
+    kind = FindingKind.REFUND_REFUSED
+    text = (
+        f"The gateway will not give back {owed} of {order_in_words(charge.order_id)} "
+        f"({answer.code}; {charge.reference}). It is owed: give it back another way, then record "
+        "with evidence on its saga that it happened."
+    )
+    key, saga_id = f"{kind}:{call.key}", call.request.saga_id
+    return NewFinding(key, kind, saga_id, charge.order_id, charge.reference, charge.reference, text)
 
 
 def give_back(call: Call) -> GatewayAnswer:

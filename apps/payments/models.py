@@ -381,6 +381,7 @@ class FindingKind(models.TextChoices):
 
     HOLD_ENDS = "hold_ends"  # a hold that is not taken will end soon
     HOLD_LOST = "hold_lost"  # the gateway has let go what we believed to be held
+    REFUND_REFUSED = "refund_refused"  # the gateway will not refund what is owed
     REFUND_FAILED = "refund_failed"  # a refund that we recorded came back
     DISPUTE = "dispute"  # the cardholder's bank wants the money back
     GATEWAY_DIFFERS = "gateway_differs"  # the gateway's books and ours say different things

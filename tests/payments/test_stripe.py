@@ -13,7 +13,8 @@ from apps.messaging.errors import RivalMovedFirst
 from apps.messaging.handling import StillWaiting
 from apps.payments import stripe_api
 from apps.payments.card_attempts import Attempts
-from apps.payments.gateways import GatewayAnswer
+from apps.payments.errors import BankHasMoney, GatewayKeepsMoney
+from apps.payments.gateways import GatewayAnswer, return_taken
 from tests.payments.stripe_calls import (
     ASKS,
     GOOD,
@@ -447,12 +448,28 @@ def test_more_than_was_taken_is_not_given_back(shop: Shop) -> None:
     assert shop.money() == (0, 1500, 0)
 
 
+def test_a_refund_that_is_owed_and_refused_is_told_to_a_person_once(shop: Shop) -> None:
+    shop.before("refund")
+    call = shop.call("refund", refund_cents=1501)
+    for asked in (call, again(call)):
+        with pytest.raises(GatewayKeepsMoney, match="amount_too_large"):
+            return_taken(asked)
+    told = shop.owner.execute("SELECT kind, saga_id, reference, text FROM payments_finding")
+    [(kind, saga_id, reference, text)] = told.fetchall()
+    assert (kind, saga_id, reference) == ("refund_refused", shop.saga_id, shop.reference)
+    assert text.startswith("The gateway will not give back 15.01 EUR of order ")
+    assert shop.owner.execute("SELECT count(*) FROM payments_outboxmessage").fetchone() == (1,)
+
+
 def test_what_the_bank_has_taken_back_is_not_given_back_besides(shop: Shop) -> None:
     shop.before("refund")
     shop.control.dispute(shop.reference)
 
     answer = shop.do("refund")
     assert (answer.ok, answer.code) == (False, "charge_disputed")
+    with pytest.raises(BankHasMoney):
+        return_taken(shop.call("refund"))
+    assert shop.owner.execute("SELECT FROM payments_finding").fetchall() == []
     assert shop.money() == (0, 1500, 0)
 
 
