@@ -35,11 +35,16 @@ def summary(proof: Proof) -> str:
     live, oldest, unsettled, parked = proof.unfinished
     if live:
         age = oldest.total_seconds()
-        words.append(f"{live:,} sagas are under way, the oldest for {age:,.0f} s.")
+        words.append(f"{_are(live, 'saga')} under way, the oldest for {age:,.0f} s.")
     if unsettled:
-        words.append(f"{unsettled:,} confirmed sagas are not shipped yet and left out.")
+        words.append(f"{_are(unsettled, 'confirmed saga')} not shipped yet and left out.")
     if parked:
-        words.append(f"{parked:,} messages are parked: look at the dead letters in the admin.")
+        words.append(f"{_are(parked, 'message')} parked: look at the dead letters in the admin.")
     if not proof.unfinished:
         words.append("No saga is under way.")
     return " ".join(words)
+
+
+def _are(number: int, what: str) -> str:
+    """1 saga is, 2 sagas are."""
+    return f"{number:,} {what} is" if number == 1 else f"{number:,} {what}s are"
