@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models import Model
 
 from apps.inventory.models import Reservation, Stock, StockMovement
-from apps.notifications.models import CustomerMessage
+from apps.notifications.models import Contact, CustomerMessage, Dispatch
 from apps.orders.models import Cancellation, IdempotencyKey, Order, OrderEvent, OrderLine
 from apps.payments.models import Account, LedgerEntry, Payment
 from apps.pricing.models import ListPrice, PriceFreeze, Promotion
@@ -22,7 +22,8 @@ SCHEMA = "peer"
 STEPS_SCHEMA, SYSTEM_SCHEMA = "peer_steps", "peer_dbos"
 MODELS: tuple[type[Model], ...] = (
     Order, OrderLine, OrderEvent, IdempotencyKey, Cancellation, Stock, StockMovement, Reservation,
-    ListPrice, Promotion, PriceFreeze, Account, LedgerEntry, Payment, Shipment, CustomerMessage,
+    ListPrice, Promotion, PriceFreeze, Account, LedgerEntry, Payment, Shipment, Contact,
+    CustomerMessage, Dispatch,
 )  # fmt: skip
 
 # The same shop as the platform's: stock, prices and credit.
