@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.messaging.errors import MessagingError
+from apps.messaging.errors import MessagingError, sentence_of
 
 
 class InventoryError(Exception):
@@ -26,22 +26,22 @@ class EmptyBasket(InventoryError):
         super().__init__(f"{self.__doc__} (order {order_id})")
 
 
-class NothingReserved(InventoryError):
+class OfASaga(InventoryError):
+    """Something unexpected about the goods of one saga."""
+
+    def __init__(self, saga_id: UUID) -> None:
+        self.saga_id = saga_id
+        super().__init__(f"{sentence_of(self)} (saga {saga_id})")
+
+
+class NothingReserved(OfASaga):
     """This saga holds no stock, so there is none to release or ship. Look at its reservations:
     they were settled already, or never made."""
 
-    def __init__(self, saga_id: UUID) -> None:
-        self.saga_id = saga_id
-        super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")
 
-
-class NotShippedYet(InventoryError):
+class NotShippedYet(OfASaga):
     """Goods came back of which the hand-over is not booked out. Replay the ShipmentHandedOver that
     is parked; what came back follows when its saga asks again."""
-
-    def __init__(self, saga_id: UUID) -> None:
-        self.saga_id = saga_id
-        super().__init__(f"{' '.join((self.__doc__ or '').split())} (saga {saga_id})")
 
 
 class NoSuchArrival(MessagingError):

@@ -35,6 +35,11 @@ def money(cents: int, currency: str = "") -> str:
     return f"{sign}{cents // 100:,}.{cents % 100:02} {currency}".rstrip()
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 piece, 2 pieces."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def moment(at: datetime | None) -> SafeString | str:
     """Date and time to the second. The page's script turns UTC into the reader's own zone."""
     return _time(at, "%Y-%m-%d %H:%M:%S UTC", "moment") if at else ""

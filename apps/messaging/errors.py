@@ -8,13 +8,18 @@ import msgspec
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+def sentence_of(error: BaseException) -> str:
+    """What its docstring says to people, in one line; empty where it has none."""
+    return " ".join((error.__doc__ or "").split())
+
+
 class MessagingError(Exception):
     """Something is wrong with a message or the way it is sent."""
 
     def __init__(self, **facts: Any) -> None:
         for name, value in facts.items():
             setattr(self, name, value)
-        message = " ".join((self.__doc__ or "").split())
+        message = sentence_of(self)
         told = ", ".join(f"{name}={value!r}" for name, value in facts.items())
         super().__init__(f"{message} ({told})" if told else message)
 

@@ -17,7 +17,7 @@ from django.core.management import CommandError, CommandParser
 from django.core.management.base import OutputWrapper
 
 from apps.messaging.audit import Actor, checked_reason
-from apps.messaging.errors import MessagingError
+from apps.messaging.errors import MessagingError, sentence_of
 
 MOST = 1000  # of anything in one list
 MORE = f"There are more: see them with --limit, up to {MOST}."
@@ -69,7 +69,7 @@ def why_refused(refusal: Exception) -> str:
     """A refusal for people: its sentence, and behind it what else it tells, in words."""
     if not isinstance(refusal, MessagingError):
         return str(refusal)
-    sentence = " ".join((refusal.__doc__ or "").split())
+    sentence = sentence_of(refusal)
     told = {name: in_a_line(str(value)) for name, value in vars(refusal).items()}
     facts = [f"{name.replace('_', ' ')}: {value}" for name, value in told.items() if value]
     return f"{sentence} ({'; '.join(facts)})" if facts else sentence

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from apps.inventory import selectors as inventory
-from apps.messaging.display import link, money
-from apps.ops.story import Sentence, Speech, answered, beside, counted
+from apps.messaging.display import counted, link, money
+from apps.ops.story import Sentence, Speech, answered, beside
 from apps.orders import selectors as orders
 from apps.sagas.admin.history import History
 from apps.sagas.models import Saga

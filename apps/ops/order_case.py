@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from apps.inventory import selectors as inventory
 from apps.messaging.admin.pages import Page
-from apps.messaging.display import label, moment, money, words
+from apps.messaging.display import counted, label, moment, money, words
 from apps.notifications import selectors as notifications
 from apps.ops.goods_back import goods_back_of
 from apps.ops.story import (
@@ -26,12 +26,11 @@ from apps.ops.story import (
     answered,
     beside,
     by_hand,
-    counted,
     done_by_hand,
     next_of,
     verdict,
 )
-from apps.ops.traces import ACT, CALL, IN_VAIN, LETTER, Trace, traces_of
+from apps.ops.traces import ACT, Trace, traces_of
 from apps.ops.wishes import happened_of, lines_of, taking_back_of, verdict_of
 from apps.orders import selectors as orders
 from apps.orders.admin import OrderAdmin
@@ -212,7 +211,7 @@ def _next(order: Any, history: History | None, parcel: Any) -> Iterator[str]:
 def _parked(traces: Sequence[Trace]) -> Iterator[str]:
     """Messages that could not be handled hold the order up until somebody settles them."""
     for each in traces:
-        if each.table == LETTER and each.status == "parked":
+        if each.is_parked:
             yield (
                 f"{each.context} could not handle {each.type or 'a message'} ({each.error}):"
                 " operations has to correct or repeat it."
@@ -222,7 +221,7 @@ def _parked(traces: Sequence[Trace]) -> Iterator[str]:
 def _in_vain(traces: Sequence[Trace]) -> Iterator[str]:
     """Calls outside that are asked again and again."""
     for each in traces:
-        if each.table == CALL and each.status in IN_VAIN and each.error:
+        if each.in_vain:
             yield f"{each.context} has had no good answer from outside yet ({each.error})."
 
 

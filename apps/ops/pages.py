@@ -12,11 +12,9 @@ from django.utils.safestring import SafeString
 
 from apps.messaging.admin.pages import Section
 from apps.messaging.barrier import Decision
-from apps.messaging.display import label, link, moment, money, words
-from apps.messaging.models import ParkedStatus
+from apps.messaging.display import counted, label, link, moment, money, words
 from apps.ops.holdings import HEADERS, holdings_of
-from apps.ops.story import counted
-from apps.ops.traces import ACT, CALL, IN_VAIN, LETTER, LOG, NOTE, Trace, traces_of
+from apps.ops.traces import ACT, CALL, LETTER, LOG, NOTE, Trace, traces_of
 from apps.orders import selectors as orders
 from apps.processes import CANCEL_ORDER, RETURN_ORDER
 from apps.sagas.admin.history import Point
@@ -56,12 +54,12 @@ def addition_to(saga: Saga) -> Addition:
 def _warnings_of(traces: Sequence[Trace]) -> Iterator[SafeString]:
     """What is parked of a saga, or called outside in vain: it may wait for that alone."""
     for each in _of(traces, LETTER):
-        if each.status == ParkedStatus.PARKED:
+        if each.is_parked:
             letter = link(f"{each.context}_deadletter", each.id, each.type or "unreadable")
             told = "A message is parked in {}, because it could not be handled: {} of {}."
             yield format_html(told, each.context, letter, words(each.step) or "no step")
     for each in _of(traces, CALL):
-        if each.status in IN_VAIN and each.error:
+        if each.in_vain:
             call = link(f"{each.context}_intent", each.id, words(each.type))
             told = "A call of {} has had no good answer yet: {}, made {}. {}"
             yield format_html(

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.contracts.catalogue import Action
-from apps.messaging.display import moment, money, words
+from apps.messaging.display import counted, moment, money, words
 from apps.processes import Kind
 from apps.sagas.admin.graph import OF_OUTCOMES, Standing
 from apps.sagas.admin.history import History
@@ -112,11 +112,6 @@ class Sentence(NamedTuple):
     def time(self) -> SafeString | str:
         """As HTML."""
         return moment(self.at)
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """1 piece, 2 pieces."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 # --- answers

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from apps.messaging.context import contexts
-from apps.messaging.models import IntentStatus
+from apps.messaging.models import IntentStatus, ParkedStatus
 
 LOG, LETTER, NOTE, ACT, CALL = "log", "letter", "note", "act", "call"
 
@@ -33,8 +33,6 @@ FROM {context}_intent WHERE saga_id = %b
 """
 IN_ORDER = "ORDER BY 9"
 
-IN_VAIN = (IntentStatus.UNKNOWN, IntentStatus.REFUSED)  # calls that have had no good answer yet
-
 
 class Trace(NamedTuple):
     """One row of a saga log, the dead letters, the barrier's notes, the audit, or of the calls."""
@@ -50,6 +48,17 @@ class Trace(NamedTuple):
     error: str  # why it was parked; why it was done, and the outcome; what a call was told last
     since: datetime
     until: datetime | None  # changed or settled
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it is a message that waits for a person."""
+        return self.table == LETTER and self.status == ParkedStatus.PARKED
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether it is a call that was made, has had no good answer yet, and was told why."""
+        open_still = self.status in (IntentStatus.UNKNOWN, IntentStatus.REFUSED)
+        return self.table == CALL and open_still and bool(self.error)
 
 
 def traces_of(saga_id: UUID) -> Iterator[Trace]:

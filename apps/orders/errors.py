@@ -1,6 +1,6 @@
 """What can go wrong with an order. A docstring is the error's message."""
 
-from apps.messaging.errors import MessagingError
+from apps.messaging.errors import MessagingError, sentence_of
 
 
 class OrdersError(Exception):
@@ -8,7 +8,7 @@ class OrdersError(Exception):
 
     def __init__(self, **facts: object) -> None:
         self.facts = facts
-        message = " ".join((self.__doc__ or "").split())
+        message = sentence_of(self)
         told = ", ".join(f"{name}={value}" for name, value in facts.items())
         super().__init__(f"{message} ({told})" if told else message)
 

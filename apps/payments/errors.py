@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from apps.messaging.errors import AskedInVain
+from apps.messaging.errors import AskedInVain, sentence_of
 
 
 class PaymentsError(Exception):
@@ -10,7 +10,7 @@ class PaymentsError(Exception):
 
     def __init__(self, saga_id: UUID, detail: str) -> None:
         self.saga_id = saga_id
-        super().__init__(f"{_told(self)} Saga {saga_id}: {detail}.")
+        super().__init__(f"{sentence_of(self)} Saga {saga_id}: {detail}.")
 
 
 class NothingToRefund(PaymentsError):
@@ -48,12 +48,7 @@ class UnusableAmount(ValueError):
     def __init__(self, customer_id: int, cents: int) -> None:
         self.customer_id = customer_id
         self.cents = cents
-        super().__init__(f"{_told(self)} Customer {customer_id}: {cents}.")
-
-
-def _told(error: Exception) -> str:
-    """What its docstring says, in one line."""
-    return " ".join((error.__doc__ or "").split())
+        super().__init__(f"{sentence_of(self)} Customer {customer_id}: {cents}.")
 
 
 class NoCardPayment(LookupError):

@@ -18,6 +18,7 @@ from apps.payments.findings import NewFinding, order_in_words, tell
 from apps.payments.models import FindingKind
 
 LONGEST_CALL_SECONDS = 26.0  # connect 3 s and answer 10 s, twice
+DISPUTED = "charge_disputed"  # the code of a refund of what the cardholder's bank has taken back
 STRIPE = "apps.payments.stripe_gateway.StripeGateway"
 
 
@@ -91,7 +92,7 @@ def return_taken(call: Call) -> GatewayAnswer:
     answer = _known().give_back(call)
     if answer.ok:
         return answer
-    if answer.code == "charge_disputed":
+    if answer.code == DISPUTED:
         raise BankHasMoney(UUID(call.subject), answer.code)
     with Database("payments").transaction():
         tell(_refused(call, answer))

@@ -228,8 +228,8 @@ def customer_is_told(
     """What the customer will read on the order's timeline."""
     if isinstance(move, RecordOutcome):
         for name in (move.step, *following(course, move)):
-            cents = doubtful_cents(course, name, told)
             if sentence := course.legs[name].step.told:
+                cents = doubtful_cents(course, name, told)
                 yield sentence.format(money=money(cents) if cents else "the money")
     for each in undone:
         if each.money_cents:

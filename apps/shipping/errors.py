@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from apps.messaging.errors import sentence_of
+
 
 class ShippingError(Exception):
     """Something unexpected in shipping; the message is tried again, then parked."""
@@ -9,8 +11,7 @@ class ShippingError(Exception):
     def __init__(self, saga_id: UUID, status: str | None = None) -> None:
         self.saga_id = saga_id
         self.status = status  # of what was found; None: nothing was
-        told = " ".join((self.__doc__ or "").split())
-        super().__init__(f"{told} Saga {saga_id}: {status or 'nothing found'}.")
+        super().__init__(f"{sentence_of(self)} Saga {saga_id}: {status or 'nothing found'}.")
 
 
 class GiftNotWrapped(ShippingError):
@@ -31,8 +32,8 @@ class NoDefiniteAnswer(Exception):
 
     def __init__(self, status: int, code: str = "") -> None:
         self.status, self.code = status, code
-        told = " ".join((self.__doc__ or "").split())
-        super().__init__(f"{told} It answered {status}{f', {code}' if code else ''}.")
+        answer = f"{status}, {code}" if code else str(status)
+        super().__init__(f"{sentence_of(self)} It answered {answer}.")
 
 
 class CarrierNotConfigured(Exception):

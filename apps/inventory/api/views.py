@@ -22,6 +22,7 @@ from apps.inventory.errors import ArrivalBusy, ArrivalClosed, ArrivalMoved, NotW
 from apps.inventory.receiving import record_arrival
 from apps.inventory.selectors import arrival_of_return
 from apps.messaging.audit import Actor
+from apps.messaging.errors import sentence_of
 
 Pieces = Annotated[int, Meta(ge=0, le=10_000)]
 # One line with a letter in it. (PostgreSQL takes no NUL.)
@@ -70,11 +71,11 @@ class ReceiptsView(APIView):
                 reason=body.reason,
             )
         except NotWhatWasAnnounced as error:
-            raise ReceiptUnfit(_words(error)) from error
+            raise ReceiptUnfit(sentence_of(error)) from error
         except ArrivalClosed as error:
-            raise ReceiptRefused("return_closed", _words(error)) from error
+            raise ReceiptRefused("return_closed", sentence_of(error)) from error
         except (ArrivalBusy, ArrivalMoved) as error:
-            raise ReceiptRefused("return_busy", _words(error)) from error
+            raise ReceiptRefused("return_busy", sentence_of(error)) from error
         return Response({"return": str(return_id), "status": status}, status=202)
 
 
@@ -84,7 +85,3 @@ def read_receipt(data: Any) -> ReceiptBody:
         return msgspec.convert(data, ReceiptBody)
     except msgspec.ValidationError as error:
         raise ReceiptInvalid(str(error)) from error
-
-
-def _words(error: Exception) -> str:
-    return " ".join((error.__doc__ or "").split())

@@ -51,7 +51,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from apps.messaging.admin.step_up import confirm_address, confirmed_lately
 from apps.messaging.audit import Actor, checked_reason
 from apps.messaging.display import words
-from apps.messaging.errors import MessagingError, ReasonMissing
+from apps.messaging.errors import MessagingError, ReasonMissing, sentence_of
 
 COMPARED = frozenset({"id", "seen", "now"})  # of a refusal: what programs compare
 
@@ -373,7 +373,7 @@ def given_by(request: HttpRequest, form: ActForm) -> Given:
 def in_words(refusal: Exception) -> str:
     """Why something was refused, for people."""
     if isinstance(refusal, MessagingError):
-        return " ".join((refusal.__doc__ or "").split())
+        return sentence_of(refusal)
     return str(refusal)
 
 

@@ -25,7 +25,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.messaging.admin.step_up import confirm_address, confirmed_lately
 from apps.messaging.audit import Actor, checked_reason
-from apps.messaging.errors import MessagingError, ReasonMissing
+from apps.messaging.errors import MessagingError, ReasonMissing, sentence_of
 
 TEMPLATE = "admin/revealing.html"
 
@@ -77,11 +77,6 @@ def reveal(
     except MessagingError as refusal:
         return _page(request, form=form, refusal=sentence_of(refusal), status=409, **told)
     return _page(request, revealed=revealed, **told)
-
-
-def sentence_of(refusal: MessagingError) -> str:
-    """Why something was refused, for people."""
-    return " ".join((refusal.__doc__ or "").split())
 
 
 def _page(request: HttpRequest, *, status: int = 200, **told: Any) -> HttpResponse:

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from apps.messaging.display import counted
 from apps.ops.conservation.check import Proof
 from apps.ops.conservation.proof import EXAMPLES
 
@@ -47,4 +48,4 @@ def summary(proof: Proof) -> str:
 
 def _are(number: int, what: str) -> str:
     """1 saga is, 2 sagas are."""
-    return f"{number:,} {what} is" if number == 1 else f"{number:,} {what}s are"
+    return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
