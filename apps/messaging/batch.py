@@ -148,6 +148,8 @@ class Batch:
         for record in self.records:
             with blamed_on(record):
                 self._sort(record)
+        if not self.items and not self.overheard:  # all of it is for others
+            return
         with self.database.transaction(), self.database.pipeline():
             self._ask_handlers()
             self._tell_listeners()
