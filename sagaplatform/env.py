@@ -67,7 +67,7 @@ SETTINGS = (
     Setting("KAFKA_SASL_USERNAME", "str", "", "with SASL_SSL"),
     Setting("KAFKA_SASL_PASSWORD", "str", "", "with SASL_SSL"),
     Setting("KAFKA_TOPIC_PREFIX", "str", "", "before every topic and group, on a shared cluster"),
-    Setting("KAFKA_PARTITIONS", "int", 6, "of each topic that create_topics creates"),
+    Setting("KAFKA_PARTITIONS", "int", 2, "of each topic, at least; see create_topics"),
     Setting("KAFKA_REPLICATION", "int", 1, "copies of each partition; 3 in production"),
     Setting("KAFKA_MIN_INSYNC", "int", 1, "copies that must have a message; 2 in production"),
     Setting("KAFKA_TRANSACTIONS", "bool", False, "1: what is sent together is committed together"),

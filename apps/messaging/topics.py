@@ -1,7 +1,13 @@
 """The topics, created explicitly: the broker's auto-creation is off."""
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 from django.conf import settings
 
 from apps.contracts.saga_state import SAGA_STATE
@@ -37,6 +43,25 @@ def create_topics(client: AdminClient) -> list[str]:
     wanted = [_new_topic(each) for each in own_topics()]
     futures = client.create_topics(wanted, operation_timeout=TIMEOUT_SECONDS)
     return [name for name, future in futures.items() if _was_created(future)]
+
+
+def grow_topics(client: AdminClient) -> list[str]:
+    """Give the own topics as many partitions as the settings say, where they have fewer; the names.
+
+    What lies in them stays where it is, and consumers hear of new partitions within five minutes.
+    No consumer relies on order, so that it does not matter that a key may change its partition; but
+    for saga-state, where a saga's old state would outlive its deletion: that one stays as it is.
+    Raises KafkaException.
+    """
+    there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
+    names = [topic_name(each) for each in own_topics() if each != SAGA_STATE]
+    wanted = settings.KAFKA_PARTITIONS
+    few = [each for each in names if each in there and len(there[each].partitions) < wanted]
+    if few:
+        more = [NewPartitions(each, wanted) for each in few]
+        for future in client.create_partitions(more, request_timeout=TIMEOUT_SECONDS).values():
+            future.result(TIMEOUT_SECONDS)
+    return few
 
 
 def missing_topics(client: AdminClient, topics: list[str]) -> list[str]:

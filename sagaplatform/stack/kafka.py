@@ -54,7 +54,11 @@ IN_SYNC = (  # copies that must have a message before it counts as written
     "share.coordinator.state.topic.min.isr",
 )
 HEAP = {1: ("-Xms128m", "-Xmx512m"), 3: ("-Xms96m", "-Xmx384m")}  # of each node
-JVM = ("-XX:+UseG1GC", "-Djava.awt.headless=true")
+JVM = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",  # the optimising compiler takes a quarter of a core for minutes
+    "-Djava.awt.headless=true",
+)
 LOGGING = """\
 status = error
 rootLogger.level = INFO

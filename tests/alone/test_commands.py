@@ -101,6 +101,24 @@ def test_a_deployment_creates_the_topics_that_are_its_own(
     assert with_prefix(admin_client(), prefix) == [prefix + each for each in owned]
 
 
+def test_topics_get_more_partitions_when_the_setting_is_raised(prefix: str) -> None:
+    environ = environment("sagas", KAFKA_TOPIC_PREFIX=prefix, KAFKA_PARTITIONS="2")
+    manage(environ, "create_topics")
+
+    raised = environ | {"KAFKA_PARTITIONS": "3"}
+    assert manage(raised, "create_topics") == (
+        0, "0 of 7 topics created\n6 topics have 3 partitions now\n",
+    )  # fmt: skip
+    assert manage(environ, "create_topics") == (0, "0 of 7 topics created\n")
+
+    there = admin_client().list_topics(timeout=10).topics
+    assert {
+        name.removeprefix(prefix): len(topic.partitions)
+        for name, topic in there.items()
+        if name.startswith(prefix) and not name.endswith("_dlq")
+    } == {"saga-alerts": 3, "saga-events": 3, "sagas-commands": 3, "saga-state": 2}
+
+
 def test_who_reads_others_topics_is_told_to_have_them_created(prefix: str) -> None:
     environ = environment("inventory", KAFKA_TOPIC_PREFIX=prefix)
     manage(environ, "create_topics")
