@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 MOST_MESSAGES = 100  # in one batch
 IDLE_SECONDS = 0.1  # how long one poll waits for a first message
-COMMIT_OFFSETS_EVERY_SECONDS = 0.2
+COMMIT_OFFSETS_EVERY_SECONDS = 1
 BUSY_FROM = 4  # messages in a batch: others are on their way
 LONGEST_WAIT_SECONDS = 0.02  # of a busy consumer, for company
 

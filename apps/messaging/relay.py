@@ -41,8 +41,8 @@ SEND_OFF_SECONDS = 5
 SWEEP_LIMIT = 500
 SWEEP_EVERY_SECONDS = 1
 TELL_EVERY_SECONDS = 1
-TIDY_EVERY_SECONDS = 0.2
-POSTMAN_PAUSE_SECONDS = 0.05
+TIDY_EVERY_SECONDS = 1
+POSTMAN_PAUSE_SECONDS = 0.5
 
 # Only one sweeper works on a database: an advisory lock until the transaction's end.
 TAKE_SWEEPERS_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('outbox_sweeper'))"
