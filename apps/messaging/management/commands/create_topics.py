@@ -7,6 +7,9 @@ from django.core.management import BaseCommand, CommandError
 from apps.messaging.kafka import admin_client
 from apps.messaging.topics import create_topics, grow_topics, own_topics
 
+MOST_PARTITIONS = 1000  # a slip of the pen: Kafka could not take them away again
+ADVICE = "Are KAFKA_BOOTSTRAP_SERVERS and KAFKA_REPLICATION right? What is done stays done: run it again."
+
 
 class Command(BaseCommand):
     help = (
@@ -15,14 +18,19 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        partitions = settings.KAFKA_PARTITIONS
+        if not 1 <= partitions <= MOST_PARTITIONS:
+            raise CommandError(
+                f"KAFKA_PARTITIONS is {partitions}: give a number from 1 to {MOST_PARTITIONS}."
+            )
         try:
             client = admin_client()
             created = create_topics(client)
             grown = grow_topics(client)
+        except TimeoutError as error:
+            raise CommandError(f"Kafka does not answer. {ADVICE}") from error
         except KafkaException as error:
-            advice = "Is KAFKA_BOOTSTRAP_SERVERS right?"
-            raise CommandError(f"Kafka refused: {error}. {advice}") from error
+            raise CommandError(f"Kafka refused: {error.args[0].str()}. {ADVICE}") from error
         self.stdout.write(f"{len(created)} of {len(own_topics())} topics created")
         if grown:
-            partitions = settings.KAFKA_PARTITIONS
             self.stdout.write(f"{len(grown)} topics have {partitions} partitions now")
