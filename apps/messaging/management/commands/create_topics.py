@@ -8,7 +8,7 @@ from apps.messaging.kafka import admin_client
 from apps.messaging.topics import create_topics, grow_topics, own_topics
 
 MOST_PARTITIONS = 1000  # a slip of the pen: Kafka could not take them away again
-ADVICE = "Are KAFKA_BOOTSTRAP_SERVERS and KAFKA_REPLICATION right? What is done stays done: run it again."
+ADVICE = "Are KAFKA_BOOTSTRAP_SERVERS and KAFKA_REPLICATION right? It may be run again at any time."
 
 
 class Command(BaseCommand):
