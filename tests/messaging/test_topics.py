@@ -16,6 +16,15 @@ def test_a_number_of_partitions_that_cannot_be_meant_makes_nothing(
         call_command("create_topics")
 
 
+@pytest.mark.parametrize(("copies", "in_sync"), [(1, 2), (3, 0), (0, 1)])
+def test_topics_to_which_nothing_could_be_written_are_not_made(
+    settings: Settings, copies: int, in_sync: int
+) -> None:
+    settings.KAFKA_REPLICATION, settings.KAFKA_MIN_INSYNC = copies, in_sync
+    with pytest.raises(CommandError, match=f"KAFKA_MIN_INSYNC is {in_sync} and .* is {copies}:"):
+        call_command("create_topics")
+
+
 def test_a_cluster_that_does_not_answer_is_told_as_such(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,11 +18,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        partitions = settings.KAFKA_PARTITIONS
-        if not 1 <= partitions <= MOST_PARTITIONS:
-            raise CommandError(
-                f"KAFKA_PARTITIONS is {partitions}: give a number from 1 to {MOST_PARTITIONS}."
-            )
+        refuse_what_cannot_be_meant()
         try:
             client = admin_client()
             created = create_topics(client)
@@ -33,4 +29,19 @@ class Command(BaseCommand):
             raise CommandError(f"Kafka refused: {error.args[0].str()}. {ADVICE}") from error
         self.stdout.write(f"{len(created)} of {len(own_topics())} topics created")
         if grown:
+            partitions = settings.KAFKA_PARTITIONS
             self.stdout.write(f"{len(grown)} topics have {partitions} partitions now")
+
+
+def refuse_what_cannot_be_meant() -> None:
+    """Raises CommandError for settings that Kafka would take, to nobody's good."""
+    partitions, copies = settings.KAFKA_PARTITIONS, settings.KAFKA_REPLICATION
+    if not 1 <= partitions <= MOST_PARTITIONS:
+        raise CommandError(
+            f"KAFKA_PARTITIONS is {partitions}: give a number from 1 to {MOST_PARTITIONS}."
+        )
+    if not 1 <= (in_sync := settings.KAFKA_MIN_INSYNC) <= copies:
+        raise CommandError(
+            f"KAFKA_MIN_INSYNC is {in_sync} and KAFKA_REPLICATION is {copies}: give at least 1, and"
+            " no more than there are copies, or nothing could be written."
+        )
