@@ -48,10 +48,10 @@ def create_topics(client: AdminClient) -> list[str]:
 def grow_topics(client: AdminClient) -> list[str]:
     """Give the own topics as many partitions as the settings say, where they have fewer; the names.
 
-    What lies in them stays where it is, and consumers hear of new partitions within five minutes.
-    No consumer relies on order, so that it does not matter that a key may change its partition; but
-    for saga-state, where a saga's old state would outlive its deletion: that one stays as it is.
-    Raises KafkaException.
+    What lies in them stays where it is. Kafka gives new partitions to the consumers within seconds;
+    who sends hears of them within five minutes. No consumer relies on order, so that it does not
+    matter that a key may change its partition; but for saga-state, where a saga's old state would
+    outlive its deletion: that one stays as it is. Raises KafkaException.
     """
     there = client.list_topics(timeout=TIMEOUT_SECONDS).topics
     names = [topic_name(each) for each in own_topics() if each != SAGA_STATE]

@@ -1,8 +1,9 @@
 """What Kafka has of one saga: read when somebody asks, from where its messages can be.
 
-A saga's id is the key of all its messages, so that in each topic they are in one partition. It is
-read there from the saga's start until a while after its end, in bounded time and number, by a
-consumer that belongs to no group's members and commits nothing.
+A saga's id is the key of all its messages, so that in each topic they are in one partition; where
+the topic had fewer once, also in the one that the key had then. They are read there from the saga's
+start until a while after its end, in bounded time and number, by a consumer that belongs to no
+group's members and commits nothing.
 """
 
 import time
@@ -85,10 +86,14 @@ def message_at(topic: str, partition: int, offset: int) -> Record | None:
 
 
 def _starts(saga_id: UUID, topics: Collection[str], since: datetime) -> dict[Place, int]:
-    """The partition of the saga's key in each topic, and the first offset of that time."""
+    """The partitions of the saga's key in each topic, and the first offset of that time."""
     there = standing_client().list_topics(timeout=QUESTION_SECONDS).topics
     names = [name for name in map(topic_name, topics) if name in there]
-    places = [(name, partition_of(saga_id, len(there[name].partitions))) for name in names]
+    places = [
+        (name, partition)
+        for name in names
+        for partition in partitions_of(saga_id, len(there[name].partitions))
+    ]
     spec = OffsetSpec.for_timestamp(int(since.timestamp() * 1000))
     found = offsets_of(places, spec, timeout_seconds=QUESTION_SECONDS)
     return {place: offset for place, offset in found.items() if offset >= 0}
@@ -161,6 +166,12 @@ def _time_of(message: Message) -> datetime:
 
 
 # --- where a key is
+
+
+def partitions_of(saga_id: UUID, partitions: int) -> set[int]:
+    """Where a saga's messages can be in a topic that may have been given more partitions: they stay
+    where they are, and a producer hears of new ones within minutes."""
+    return {partition_of(saga_id, each) for each in range(1, partitions + 1)}
 
 
 def partition_of(saga_id: UUID, partitions: int) -> int:

@@ -6,6 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from msgspec.structs import replace
 
 from apps.contracts.saga_state import SagaSnapshot
 from apps.messaging.context import context
@@ -38,18 +39,26 @@ def _suspects() -> Iterator[tuple[UUID, SagaSnapshot | None]]:
     """Sagas of which the topic does not say what the database says, with what that is."""
     known = read_states().known
     for state in all_snapshots(context("sagas").database):
-        if known.pop(state.saga_id, None) != state:
+        if not is_so(known.pop(state.saga_id, None), state):
             yield state.saga_id, state
     yield from dict.fromkeys(known).items()
 
 
 def agrees(told: SagaSnapshot | None, then: SagaSnapshot | None, now: SagaSnapshot | None) -> bool:
     """Whether the topic has at least what was so then, and nothing that is not so now."""
+    if is_so(told, now):
+        return True
     if told is None or now is None:
-        return told is now
-    if told.revision == now.revision:
-        return told == now
+        return False
     return (then.revision if then else 0) <= told.revision < now.revision
+
+
+def is_so(told: SagaSnapshot | None, now: SagaSnapshot | None) -> bool:
+    """Whether the saga stands where the topic has it. What is heard of one after its end is in its
+    history, raises its revision, and is not told: it stands where it stood."""
+    if told and now and now.ended_at and told.revision < now.revision:
+        now = replace(now, revision=told.revision, changed_at=told.changed_at)
+    return told == now
 
 
 def in_words(told: SagaSnapshot | None, now: SagaSnapshot | None) -> str:

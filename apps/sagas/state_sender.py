@@ -26,7 +26,7 @@ LEASE_SECONDS = 15
 
 READ_MARK = "SELECT until FROM sagas_statemark WHERE topic = %b"
 
-# Everything that changed before this moment is on the topic.
+# Where sagas stood before this moment is on the topic.
 WRITE_MARK = """
 INSERT INTO sagas_statemark (topic, until) VALUES (%b, %b)
 ON CONFLICT (topic) DO UPDATE SET until = excluded.until

@@ -1,24 +1,26 @@
 """What Kafka has of a saga, on its page: with places, masked, and shown by right and reason."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from confluent_kafka import Message
+from confluent_kafka.admin import NewPartitions, NewTopic
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.inventory import ReserveStock, StockReserved
 from apps.contracts.values import Line
 from apps.messaging.admin import revealing
 from apps.messaging.envelope import Envelope
-from apps.messaging.kafka import new_producer, topic_name
+from apps.messaging.kafka import admin_client, new_producer, topic_name
 from apps.messaging.offsets import committed_by
 from apps.ops import saga_messages
 from apps.ops.saga_messages import messages_of, partition_of, topics_of
@@ -102,9 +104,11 @@ def page(saga: Saga, *place: object) -> str:
 
 
 def test_the_partition_of_a_key_is_the_producers(topics: None) -> None:
+    name = topic_name("inventory-events")
+    partitions = len(admin_client().list_topics(name, timeout=10).topics[name].partitions)
     for saga_id in [uuid7() for _ in range(20)]:
         [place] = send(envelope(StockReserved(lines=TEA), saga_id))
-        assert place.partition == partition_of(saga_id, 6)
+        assert place.partition == partition_of(saga_id, partitions)
 
 
 def test_keys_of_any_length_have_the_hash_that_kafkas_clients_compute() -> None:
@@ -132,6 +136,29 @@ def test_only_the_sagas_own_messages_are_found_in_the_order_of_time(saga: Saga) 
     assert places == [first, last]
     assert [each.record.type for each in found.messages] == ["ReserveStock", "StockReserved"]
     assert found.cut == ""
+
+
+@pytest.fixture
+def small(settings: Settings) -> Iterator[str]:
+    """A topic of its own, of one partition."""
+    settings.KAFKA_TOPIC_PREFIX = f"small-{uuid4().hex[:8]}."
+    client, name = admin_client(), topic_name("inventory-events")
+    client.create_topics([NewTopic(name, 1)], operation_timeout=30)[name].result(30)
+    yield name
+    client.delete_topics([name])[name].result(30)
+
+
+def test_messages_are_found_where_the_topic_has_more_partitions_since(small: str) -> None:
+    client, began = admin_client(), timezone.now()
+    moving = next(each for each in iter(uuid7, None) if partition_of(each, 6) != 0)
+    [before] = send(envelope(StockReserved(lines=TEA), moving))
+    client.create_partitions([NewPartitions(small, 6)])[small].result(30)
+    [after] = send(envelope(StockReserved(lines=TEA), moving))
+
+    found = messages_of(moving, ["inventory-events"], since=began, until=None)
+
+    assert before.partition != after.partition
+    assert [Place(*_place(each)) for each in found.messages] == [before, after]
 
 
 def _place(said: saga_messages.Said) -> tuple[str, int, int]:
@@ -185,7 +212,9 @@ def test_no_offset_is_ever_committed(saga: Saga) -> None:
     send(*said_of(saga.saga_id))
     messages_of(saga.saga_id, topics_of(["inventory"]), since=saga.started_at, until=None)
 
-    everywhere = [(topic_name("inventory-events"), each) for each in range(6)]
+    name = topic_name("inventory-events")
+    partitions = admin_client().list_topics(name, timeout=10).topics[name].partitions
+    everywhere = [(name, each) for each in partitions]
     committed = committed_by(saga_messages.GROUP, everywhere, timeout_seconds=10)
     assert {offset >= 0 for offset in committed.values()} == {False}
 

@@ -179,8 +179,8 @@ NO_KEY = problem(
     "idempotency_key_missing",
     "The Idempotency-Key is missing",
     400,
-    "Send a header Idempotency-Key with a new UUID for each order, and the same one with every "
-    "repetition of the request.",
+    "Send a header Idempotency-Key with a new UUID for each wish (an order, a cancellation, a "
+    "return), and the same one with every repetition of the request.",
 )
 LONG_KEY = problem(
     "idempotency_key_too_long",

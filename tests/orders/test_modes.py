@@ -86,6 +86,7 @@ def test_the_share_is_shown_and_changed_with_a_reason(databases: Databases) -> N
 @pytest.mark.parametrize(
     ("words", "why_not"),
     [
+        (["--process", "no_order"], "invalid choice: 'no_order'.*place_order"),
         (["30", "--yes"], "Say why"),
         (["101", "--reason", "all and more", "--yes"], "whole number from 0 to 100"),
         (["-1", "--reason", "less than none", "--yes"], "whole number from 0 to 100"),

@@ -28,7 +28,7 @@ from apps.sagas.state_sender import StateSender
 from apps.sagas.state_topic import SagaStates, read_states, tell
 from tests.kafka import Tap
 from tests.sagas.listening import created, hear, news
-from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE
+from tests.sagas.scenarios import BY_EVENTS, PLAIN, REFUSALS, SUCCESSES, UNDONE
 
 pytestmark = pytest.mark.usefixtures("quiet", "topics")
 PATIENCE_SECONDS = 30
@@ -338,6 +338,27 @@ def test_a_topic_that_is_only_a_moment_late_does_not_differ(
 
     monkeypatch.setattr(state_check, "time", Clock)
     assert command("--check") == {"differences": {}}
+
+
+def test_what_is_heard_of_a_saga_after_its_end_does_not_differ(
+    command: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    saga_id, plan = uuid7(), BY_EVENTS.to_header()
+    hear(created(saga_id, plan=plan))
+    hear(news(saga_id, "send_confirmation", SUCCESSES["send_confirmation"], plan=plan))
+    assert command("--republish") == {"sent": 1}
+
+    hear(news(saga_id, "confirm_order", SUCCESSES["confirm_order"], plan=plan))
+
+    assert [each.revision for each in snapshots(SAGAS, [saga_id])] == [3]
+    assert command("--check") == {"differences": {}}
+    producer = state_sender.new_producer()
+    told = read_states().known[saga_id]
+    tell(producer, saga_id, msgspec.structs.replace(told, status="undone"), ignore)
+    producer.flush(PATIENCE_SECONDS)
+    with pytest.raises(SystemExit, match="1"):
+        command("--check")
+    assert "the topic has undone at revision 2" in capsys.readouterr().out
 
 
 def test_a_database_that_was_restored_takes_the_topic_back(command: Callable[..., Any]) -> None:

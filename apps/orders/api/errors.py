@@ -37,8 +37,8 @@ class IdempotencyKeyMissing(Problem):
     title = "The Idempotency-Key is missing"
     default_code = "idempotency_key_missing"
     default_detail = (
-        "Send a header Idempotency-Key with a new UUID for each order, and the same one with every "
-        "repetition of the request."
+        "Send a header Idempotency-Key with a new UUID for each wish (an order, a cancellation, a "
+        "return), and the same one with every repetition of the request."
     )
 
 

@@ -8,8 +8,7 @@ from apps.messaging.errors import MessagingError
 from apps.messaging.terminal import add_acting, check_texts, confirm, signed, why_refused
 from apps.orders.errors import OrdersError
 from apps.orders.modes import set_share, share_of
-from apps.processes import PLACE_ORDER
-from apps.processes.errors import UnknownProcess
+from apps.processes import LIVE, PLACE_ORDER
 
 
 class Command(BaseCommand):
@@ -20,7 +19,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("percent", nargs="?", type=int, help="0 to 100; without it: only show")
-        parser.add_argument("--process", default=PLACE_ORDER.name, metavar="NAME")
+        names = sorted({each.name for each in LIVE})
+        parser.add_argument("--process", default=PLACE_ORDER.name, choices=names)
         add_acting(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,6 +35,6 @@ class Command(BaseCommand):
             words = f"Let events drive {percent} % of new sagas of {process} (now {before} %)?"
             confirm(words, yes=options["yes"], out=self.stdout)
             set_share(process=process, percent=percent, version=version, **signature)
-        except (OrdersError, MessagingError, UnknownProcess) as refusal:
+        except (OrdersError, MessagingError) as refusal:
             raise CommandError(why_refused(refusal)) from refusal
         self.stdout.write(f"{process}: events drive {percent} % of new sagas from now on.")
