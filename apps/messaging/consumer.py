@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
 
 import django.db
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 MOST_MESSAGES = 100  # in one batch
+MOST_RIVALS = 8  # that are said to have moved first, one after the other; then it is no rival
 IDLE_SECONDS = 0.1  # how long one poll waits for a first message
 COMMIT_OFFSETS_EVERY_SECONDS = 1
 BUSY_FROM = 4  # messages in a batch: others are on their way
@@ -56,12 +58,14 @@ class Failure(NamedTuple):
     error: Exception
 
 
-def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
+def carry_out(
+    context: str, records: Sequence[Record], *, rivals_pass: bool = True
+) -> list[Failure]:
     """Carry out what can be carried out; the messages that cannot be, each with its own error.
 
     A message that fails is left out and the rest applied again; on a database error the batch is
     halved until the bad message stands alone. Passing errors (connection lost, deadlock) are
-    raised: they say nothing about a message.
+    raised: they say nothing about a message. So is RivalMovedFirst, unless no more `rivals_pass`.
     """
     if not records:
         return []
@@ -70,18 +74,25 @@ def carry_out(context: str, records: Sequence[Record]) -> list[Failure]:
         with batch.spans:
             batch.carry_out()
     except HandlingFailed as failed:
-        if is_passing(failed.error):
+        if passes(failed.error, rivals=rivals_pass):
             raise failed.error from failed
         rest = [each for each in records if each is not failed.record]
-        return [Failure(failed.record, failed.error), *carry_out(context, rest)]
-    except (psycopg.Error, django.db.Error) as error:
-        if is_passing(error):
+        failure = Failure(failed.record, failed.error)
+        return [failure, *carry_out(context, rest, rivals_pass=rivals_pass)]
+    except (psycopg.Error, django.db.Error, RivalMovedFirst) as error:
+        if passes(error, rivals=rivals_pass):
             raise
         if len(records) == 1:
             return [Failure(records[0], error)]
         middle = len(records) // 2
-        return carry_out(context, records[:middle]) + carry_out(context, records[middle:])
+        halves = (records[:middle], records[middle:])
+        return [e for half in halves for e in carry_out(context, half, rivals_pass=rivals_pass)]
     return []
+
+
+def passes(error: BaseException, *, rivals: bool) -> bool:
+    """Whether an error says nothing about the message; with `rivals`, also that one was faster."""
+    return is_passing(error) and (rivals or not isinstance(error, RivalMovedFirst))
 
 
 def park(context: str, failures: Sequence[Failure]) -> None:
@@ -118,7 +129,8 @@ def _is_heard(context: str, record: Record) -> bool:
     """Whether those who only listen have heard what is parked for what it asks: a command may ask
     the same, which settles the parked copy, and they would never hear it.
 
-    What they cannot hear is parked alone, until it is replayed. Passing errors are raised.
+    What they cannot hear is parked alone, until it is replayed. Passing errors are raised, but for
+    a rival that was faster.
     """
     if record.envelope is None or key_of(record.envelope) not in wiring(context).listeners:
         return True
@@ -128,7 +140,7 @@ def _is_heard(context: str, record: Record) -> bool:
             batch.only_listen()
     except Exception as error:
         cause = error.error if isinstance(error, HandlingFailed) else error
-        if is_passing(cause):
+        if passes(cause, rivals=False):
             raise cause from error
         log.warning("not_heard", context=context, **named(cause))
         return False
@@ -232,15 +244,25 @@ class ContextConsumer:
 
     def _settle(self, records: Sequence[Record]) -> int:
         """Carry out all of them: at once, after repetitions, or by parking; how many these were."""
-        failures = self._persistently(partial(carry_out, self.context, records))
+        failures = self._carry_out(records)
         for attempt in range(2, ATTEMPTS + 1):
             if not failures:
                 return 0
             self._pause(pause_before(attempt))
             failed = [each.record for each in failures]
-            failures = self._persistently(partial(carry_out, self.context, failed))
+            failures = self._carry_out(failed)
         self._persistently(partial(park, self.context, failures))
         return len(failures)
+
+    def _carry_out(self, records: Sequence[Record]) -> list[Failure]:
+        """All that can be, however long a passing error lasts. A rival that is always faster is
+        none: what one decides does not fit to what is there, and holds nobody up for ever."""
+        rivals = chain([True] * MOST_RIVALS, repeat(False))
+
+        def work() -> list[Failure]:
+            return carry_out(self.context, records, rivals_pass=next(rivals))
+
+        return self._persistently(work)
 
     def _persistently(self, work: Callable[[], Result]) -> Result:
         """Do it again for as long as only passing errors stand in the way."""

@@ -13,6 +13,7 @@ from django.db import connections
 from apps.contracts.inventory import ReserveStock
 from apps.contracts.values import Line
 from apps.inventory import handlers
+from apps.messaging import retry
 from apps.messaging.consumer import (
     BUSY_FROM,
     LONGEST_WAIT_SECONDS,
@@ -20,7 +21,7 @@ from apps.messaging.consumer import (
     ContextConsumer,
     patience_after,
 )
-from apps.messaging.database import Database
+from apps.messaging.database import Database, touches
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import topic_name
 from apps.messaging.outbox import publish
@@ -174,6 +175,25 @@ def test_an_error_that_stays_is_parked_after_all_attempts_and_the_next_message_g
     turn_until(consumer, lambda: shelf.levels() == (9, 1, 0))
 
 
+def test_a_rival_that_is_always_faster_holds_up_its_message_alone(
+    consumer: ContextConsumer, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
+    sound = handlers.COMMANDS[handlers.ReserveStock]
+
+    def reserve_stock(command: Any, shelves: Any) -> Any:
+        if shelves.request.saga_id == sagas[1]:
+            shelves.database.send("SELECT 1 WHERE false", then=touches(1))
+        return sound.decide(command, shelves)
+
+    commands: Any = wiring("inventory").commands
+    monkeypatch.setitem(commands, ("ReserveStock", 1), Handler(reserve_stock, sound.workspace))
+    sagas = send(3)
+    turn_until(consumer, lambda: shelf.levels() == (8, 2, 0) and bool(shelf.letters()))
+    assert shelf.letters() == [("parked", "reserve_stock", "do", "RivalMovedFirst")]
+    assert shelf.log(sagas[1]) == {}
+
+
 def test_what_was_not_committed_is_read_again_and_done_once(shelf: Shelf, topics: None) -> None:
     """A consumer that dies between the database's commit and Kafka's."""
     forgetful = ContextConsumer("inventory")
@@ -198,7 +218,7 @@ def test_a_consumer_that_dies_before_the_commit_of_the_database_loses_no_message
     class Killed(BaseException):
         """The process ends here."""
 
-    def die(context: str, records: object) -> None:
+    def die(context: str, records: object, **how: object) -> None:
         raise Killed
 
     mortal = ContextConsumer("inventory")

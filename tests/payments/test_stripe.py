@@ -448,6 +448,7 @@ def test_more_than_was_taken_is_not_given_back(shop: Shop) -> None:
     assert shop.money() == (0, 1500, 0)
 
 
+@pytest.mark.usefixtures("quiet")
 def test_a_refund_that_is_owed_and_refused_is_told_to_a_person_once(shop: Shop) -> None:
     shop.before("refund")
     call = shop.call("refund", refund_cents=1501)

@@ -251,10 +251,14 @@ class Kit:
         )
         watch.look()
         if scenario.time is Time.WISHED and DECIDER in stage.dead():
-            # Else who is late may answer before the wish is heard again, or after: that is chance.
+            # Else who is late may answer before the wish is heard again and what it led to is sent,
+            # or after: that is chance.
             watch.until_dead(DECIDER)
             stage.start(DECIDER)
-            watch.until(lambda: stage.count(ENGINE, REVISION) > revision, "the wish to be heard")
+            watch.until(
+                lambda: stage.count(ENGINE, REVISION) > revision and stage.at_rest(),
+                "the wish to be heard",
+            )
         if case.role == absent and not spent.exists():
             self._arm(case.role, case.failpoint, case.asked, spent, scenario)
         else:
