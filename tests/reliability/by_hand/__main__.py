@@ -79,7 +79,7 @@ def outcome(mode: str, says: str, run: Callable[[], Counter[str]]) -> dict[str, 
     try:
         found = run()
     except (AssertionError, Broken) as error:
-        problem = str(error)
+        problem = f"{type(error).__name__}: {error}"
     cases = {"cases": found.total(), "ends": dict(sorted(found.items()))}
     Console().print(f"{mode}, {says}: {problem or cases}", highlight=False)
     seconds = round(time.monotonic() - began, 1)

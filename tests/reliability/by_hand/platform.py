@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -49,6 +49,7 @@ class Told:
     said: list[Said]
     hold: int = 0  # the number, from 1 on, of the message that is held back; 0: none
     held: Callable[[], None] | None = None
+    ids: list[str] = field(default_factory=list)  # of what was said; the relay may send one twice
 
 
 class PostOffice(Broker):
@@ -66,7 +67,11 @@ class PostOffice(Broker):
         names, write = dict(headers), super().write
         told = self.of(names[h.SAGA_ID])
         planned = names[h.STEP_ID] in Plan.from_header(names[h.PLAN]).steps
-        if planned and plain_topic(topic) not in NEWS:
+        again = names[h.MESSAGE_ID] in told.ids
+        if again and told.held and names[h.MESSAGE_ID] == told.ids[told.hold - 1]:
+            return
+        if planned and plain_topic(topic) not in NEWS and not again:
+            told.ids.append(names[h.MESSAGE_ID])
             told.said.append(Said(names[h.TYPE], names[h.STEP_ID], names[h.ACTION]))
             if len(told.said) == told.hold:
                 told.held = lambda: write(topic, key, headers, value)
