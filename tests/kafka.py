@@ -6,6 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
 from apps.contracts.saga_state import SAGA_STATE
@@ -25,10 +26,7 @@ class Tap:
         self.consumer = Consumer({**settings.KAFKA, **options})
 
     def __enter__(self) -> Self:
-        metadata = self.consumer.list_topics(self.topic, timeout=PATIENCE_SECONDS)
-        places = [
-            TopicPartition(self.topic, each) for each in metadata.topics[self.topic].partitions
-        ]
+        places = places_of(self.consumer, self.topic)
         for place in places:
             _, place.offset = self.consumer.get_watermark_offsets(place, timeout=PATIENCE_SECONDS)
         self.consumer.assign(places)
@@ -55,6 +53,20 @@ class Tap:
             message = self.consumer.poll(0.05)
             if message is not None and message.error() is None:
                 self.messages.append(message)
+
+
+def places_of(client: Consumer | AdminClient, name: str) -> list[TopicPartition]:
+    """The partitions that a topic has now, named as the cluster knows it."""
+    found = client.list_topics(name, timeout=PATIENCE_SECONDS).topics[name].partitions
+    return [TopicPartition(name, each) for each in found]
+
+
+def is_read_to_its_end(reader: Consumer, topic: str) -> bool:
+    """Whether the offsets of the reader's group stand at the end of each partition of a topic."""
+    places = places_of(reader, topic_name(topic))
+    ends = [reader.get_watermark_offsets(each, timeout=PATIENCE_SECONDS)[1] for each in places]
+    found = reader.committed(places, timeout=PATIENCE_SECONDS)
+    return [max(each.offset, 0) for each in found] == ends
 
 
 def empty(*topics: str) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain, repeat
+from itertools import count
 from typing import NamedTuple, TypeVar
 
 import django.db
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 MOST_MESSAGES = 100  # in one batch
-MOST_RIVALS = 8  # that are said to have moved first, one after the other; then it is no rival
+MOST_RIVALS = 8  # attempts after which no rival is believed in any more
 IDLE_SECONDS = 0.1  # how long one poll waits for a first message
 COMMIT_OFFSETS_EVERY_SECONDS = 1
 BUSY_FROM = 4  # messages in a batch: others are on their way
@@ -69,30 +69,24 @@ def carry_out(
     """
     if not records:
         return []
+    again = partial(carry_out, context, rivals_pass=rivals_pass)
     try:
         batch = Batch(context, records)
         with batch.spans:
             batch.carry_out()
     except HandlingFailed as failed:
-        if passes(failed.error, rivals=rivals_pass):
+        if is_passing(failed.error, rivals_pass=rivals_pass):
             raise failed.error from failed
         rest = [each for each in records if each is not failed.record]
-        failure = Failure(failed.record, failed.error)
-        return [failure, *carry_out(context, rest, rivals_pass=rivals_pass)]
+        return [Failure(failed.record, failed.error), *again(rest)]
     except (psycopg.Error, django.db.Error, RivalMovedFirst) as error:
-        if passes(error, rivals=rivals_pass):
+        if is_passing(error, rivals_pass=rivals_pass):
             raise
         if len(records) == 1:
             return [Failure(records[0], error)]
         middle = len(records) // 2
-        halves = (records[:middle], records[middle:])
-        return [e for half in halves for e in carry_out(context, half, rivals_pass=rivals_pass)]
+        return again(records[:middle]) + again(records[middle:])
     return []
-
-
-def passes(error: BaseException, *, rivals: bool) -> bool:
-    """Whether an error says nothing about the message; with `rivals`, also that one was faster."""
-    return is_passing(error) and (rivals or not isinstance(error, RivalMovedFirst))
 
 
 def park(context: str, failures: Sequence[Failure]) -> None:
@@ -140,7 +134,7 @@ def _is_heard(context: str, record: Record) -> bool:
             batch.only_listen()
     except Exception as error:
         cause = error.error if isinstance(error, HandlingFailed) else error
-        if passes(cause, rivals=False):
+        if is_passing(cause, rivals_pass=False):
             raise cause from error
         log.warning("not_heard", context=context, **named(cause))
         return False
@@ -257,12 +251,10 @@ class ContextConsumer:
     def _carry_out(self, records: Sequence[Record]) -> list[Failure]:
         """All that can be, however long a passing error lasts. A rival that is always faster is
         none: what one decides does not fit to what is there, and holds nobody up for ever."""
-        rivals = chain([True] * MOST_RIVALS, repeat(False))
-
-        def work() -> list[Failure]:
-            return carry_out(self.context, records, rivals_pass=next(rivals))
-
-        return self._persistently(work)
+        attempts = count(1)
+        return self._persistently(
+            lambda: carry_out(self.context, records, rivals_pass=next(attempts) <= MOST_RIVALS)
+        )
 
     def _persistently(self, work: Callable[[], Result]) -> Result:
         """Do it again for as long as only passing errors stand in the way."""

@@ -36,10 +36,11 @@ def pause_before_call(attempt: int, chance: Callable[[], float] = random.random)
     return longest * (0.5 + chance() / 2)
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether an error says nothing about the message: the whole batch is simply tried again."""
+def is_passing(error: BaseException, *, rivals_pass: bool = True) -> bool:
+    """Whether an error says nothing about the message: the whole batch is simply tried again. So it
+    is where a rival moved first, unless the caller believes in no rival any more."""
     if isinstance(error, RivalMovedFirst):
-        return True
+        return rivals_pass
     cause = error.__cause__ if isinstance(error, django.db.Error) else error
     if isinstance(cause, psycopg.Error) and cause.sqlstate:
         return cause.sqlstate.startswith(PASSING)

@@ -1,5 +1,6 @@
 """Handlers that fail, parked messages, and what was sent again."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,20 @@ from apps.messaging.wiring import wiring
 from tests.messaging.kit import Shelf, record
 
 
-class Breakable:
-    """A handler of inventory that fails for the sagas that are sick."""
+def have_a_bug(shelves: Any) -> None:
+    raise RuntimeError("the handler has a bug")
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, command: type) -> None:
+
+class Breakable:
+    """A handler of inventory that fails for the sagas that are sick, by a bug or as it is told."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        command: type,
+        fail: Callable[[Any], None] = have_a_bug,
+    ) -> None:
+        self.fail = fail
         self.sound = handlers.COMMANDS[command]
         self.sick: set[UUID] = set()
         broken = Handler(self._decide, self.sound.workspace)
@@ -28,7 +39,7 @@ class Breakable:
     def _decide(self, command: Any, shelves: Any) -> Any:
         answer = self.sound.decide(command, shelves)
         if shelves.request.saga_id in self.sick:
-            raise RuntimeError("the handler has a bug")  # what it did must not be kept
+            self.fail(shelves)  # what it did must not be kept
         return answer
 
     def break_for(self, *sagas: UUID) -> None:

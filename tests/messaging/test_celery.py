@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import celery
 import psycopg
 import pytest
-from confluent_kafka import TopicPartition
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.utils.module_loading import import_string
@@ -19,14 +18,14 @@ from pytest_django import Settings
 from apps.messaging.context import Job, contexts, contexts_with_intents
 from apps.messaging.database import Database
 from apps.messaging.jobs import run_job
-from apps.messaging.kafka import new_consumer, topic_name
+from apps.messaging.kafka import new_consumer
 from apps.messaging.topics import WAKE_UPS
 from apps.messaging.waking import WORK_INTENTS
 from sagaplatform.beat import Scheduler
 from sagaplatform.celery import app, options, schedule
 from sagaplatform.stack.processes import BEAT as BEAT_PROCESS
 from sagaplatform.stack.processes import WORKER as WORKER_PROCESS
-from tests.kafka import empty
+from tests.kafka import empty, is_read_to_its_end
 from tests.messaging.working import BEAT, WORKER, Works
 from tests.threads import at_once
 
@@ -76,12 +75,9 @@ def test_two_workers_share_and_when_one_is_killed_the_other_takes_all(works: Wor
 
 def all_read() -> bool:
     """Whether the workers have read each partition to its end."""
-    reader, name = new_consumer("workers"), topic_name(WAKE_UPS)
+    reader = new_consumer("workers")
     try:
-        partitions = reader.list_topics(name, timeout=10).topics[name].partitions
-        places = [TopicPartition(name, each) for each in partitions]
-        ends = [reader.get_watermark_offsets(each, timeout=10)[1] for each in places]
-        return [each.offset for each in reader.committed(places, timeout=10)] == ends
+        return is_read_to_its_end(reader, WAKE_UPS)
     finally:
         reader.close()
 

@@ -29,7 +29,9 @@ from apps.messaging.record import read_record
 from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS
 from apps.messaging.wiring import wiring
+from tests.kafka import is_read_to_its_end
 from tests.messaging.kit import Shelf, envelope, new_saga
+from tests.messaging.parking import Breakable
 from tests.messaging.turning import turn_until
 
 INVENTORY = Database("inventory")
@@ -50,12 +52,7 @@ def send(count: int = 1, product: str = "tea") -> list[Any]:
 
 def is_all_committed(consumer: ContextConsumer) -> bool:
     """Whether the group's offsets stand at the end of its commands."""
-    topic = topic_name("inventory-commands")
-    partitions = consumer.consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    places = [TopicPartition(topic, each) for each in partitions]
-    ends = [consumer.consumer.get_watermark_offsets(each, timeout=10)[1] for each in places]
-    found = consumer.consumer.committed(places, timeout=10)
-    return [max(each.offset, 0) for each in found] == ends
+    return is_read_to_its_end(consumer.consumer, "inventory-commands")
 
 
 def test_messages_are_carried_out_and_then_their_offsets_committed(
@@ -179,16 +176,12 @@ def test_a_rival_that_is_always_faster_holds_up_its_message_alone(
     consumer: ContextConsumer, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 0.001)
-    sound = handlers.COMMANDS[handlers.ReserveStock]
 
-    def reserve_stock(command: Any, shelves: Any) -> Any:
-        if shelves.request.saga_id == sagas[1]:
-            shelves.database.send("SELECT 1 WHERE false", then=touches(1))
-        return sound.decide(command, shelves)
+    def be_beaten(shelves: Any) -> None:
+        shelves.database.send("SELECT 1 WHERE false", then=touches(1))
 
-    commands: Any = wiring("inventory").commands
-    monkeypatch.setitem(commands, ("ReserveStock", 1), Handler(reserve_stock, sound.workspace))
-    sagas = send(3)
+    handler, sagas = Breakable(monkeypatch, ReserveStock, be_beaten), send(3)
+    handler.break_for(sagas[1])
     turn_until(consumer, lambda: shelf.levels() == (8, 2, 0) and bool(shelf.letters()))
     assert shelf.letters() == [("parked", "reserve_stock", "do", "RivalMovedFirst")]
     assert shelf.log(sagas[1]) == {}

@@ -67,13 +67,11 @@ class PostOffice(Broker):
         names, write = dict(headers), super().write
         told = self.of(names[h.SAGA_ID])
         planned = names[h.STEP_ID] in Plan.from_header(names[h.PLAN]).steps
-        again = names[h.MESSAGE_ID] in told.ids
-        if again and told.held and names[h.MESSAGE_ID] == told.ids[told.hold - 1]:
-            return
-        if planned and plain_topic(topic) not in NEWS and not again:
-            told.ids.append(names[h.MESSAGE_ID])
-            told.said.append(Said(names[h.TYPE], names[h.STEP_ID], names[h.ACTION]))
-            if len(told.said) == told.hold:
+        if planned and plain_topic(topic) not in NEWS:
+            if names[h.MESSAGE_ID] not in told.ids:
+                told.ids.append(names[h.MESSAGE_ID])
+                told.said.append(Said(names[h.TYPE], names[h.STEP_ID], names[h.ACTION]))
+            if told.ids.index(names[h.MESSAGE_ID]) + 1 == told.hold:
                 told.held = lambda: write(topic, key, headers, value)
                 return
         write(topic, key, headers, value)
