@@ -209,10 +209,12 @@ def wished(way: Way) -> Iterator[Case]:
 
 
 def engine_asking(way: Way, path: Sequence[Asked], late: Asked) -> Iterator[Case]:
-    """Whoever takes part, while the engine asks these since something was late or wished."""
+    """Whoever takes part, while the engine asks these since something was late or wished. A late
+    call that is not wanted any more is closed by its own worker: no other call undoes it."""
     yield from consuming(way.commanded(path), late)
     for asked in path:
-        yield from calling(way, asked, PASSED[Job.WORKER], late)
+        if asked != Asked(late.step, Action.UNDO):
+            yield from calling(way, asked, PASSED[Job.WORKER], late)
 
 
 def last_undone(way: Way) -> Asked:

@@ -187,7 +187,8 @@ STRIPE = (
     ("CARD_GATEWAY", ""), ("STRIPE_API_KEY", "sk_test_of_the_tests"),
     ("STRIPE_API_BASE", "{stripe}"),
 )  # fmt: skip
-OUTSIDE = (*STRIPE, ("CARRIER_URL", "{carrier}"), ("CARRIER_API_KEY", "test_key"))
+CARRIER = (("CARRIER_URL", "{carrier}"), ("CARRIER_API_KEY", "test_key"))
+OUTSIDE = (*STRIPE, *CARRIER)
 at_stripe = partial(place, basket(tea=1), CARD, card="pm_card_visa")
 two_at_stripe = partial(place, basket(tea=2), CARD, gift_wrap=False, card="pm_card_visa")
 
@@ -195,10 +196,12 @@ two_at_stripe = partial(place, basket(tea=2), CARD, gift_wrap=False, card="pm_ca
 def outside() -> tuple[Scenario, ...]:
     """The same with the adapters that are shipped; all but the workers are as above."""
     confirmed = Way(PLACE_ORDER, GIFT, inside=NO_ADDRESS)
+    undone = Way(PLACE_ORDER, GIFT, refused="capture_payment", inside=NO_ADDRESS)
     back = Way(CANCEL_ORDER, CANCEL_ORDER.wishes, inside=NO_ADDRESS)
     workers = partial(Scenario, settings=OUTSIDE, who_dies=frozenset({Job.WORKER}))
     return (
         workers("confirmed with Stripe and a carrier", confirmed, at_stripe),
+        workers("undone with a carrier", undone, by_card, calls=NOT_CAPTURED, settings=CARRIER),
         workers("cancelled under way with Stripe and a carrier", confirmed, at_stripe, Time.WISHED),
         workers("taken back with Stripe and a carrier", back, take_back, before=at_stripe),
     )

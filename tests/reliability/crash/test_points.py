@@ -148,6 +148,12 @@ def test_out_of_time_what_can_be_undone_is_turned_back_by_the_watchdog() -> None
     assert {each.late for each in calling if each.role == WORKER} == {CAPTURE}
 
 
+def test_a_call_that_is_late_is_closed_by_its_own_worker_not_undone_by_another() -> None:
+    [cancelled] = (e for e in SCENARIOS if e.time is Time.WISHED and e.settings == OUTSIDE)
+    undone = {e.asked.step for e in cancelled.cases() if e.asked.action is Action.UNDO}
+    assert undone == {"authorize_payment"}
+
+
 def test_by_events_a_context_dies_of_what_its_neighbour_tells() -> None:
     found = cases(mode=Mode.CHOREOGRAPHED)
     assert Counter(str(each.role) for each in found) == {
