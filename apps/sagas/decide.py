@@ -42,8 +42,8 @@ from apps.sagas.state import (
     Status,
     Wish,
 )
-from apps.sagas.taking_over import by_events, fence, intervene
-from apps.sagas.tracker import track
+from apps.sagas.taking_over import by_events, fence, intervene, is_past_pivot
+from apps.sagas.tracker import is_unheard, track, unheard
 from apps.sagas.waiting import desk_overdue, give_to_desk, overdue, wish
 from apps.sagas.wishes import answer_wish, told_again
 
@@ -97,12 +97,31 @@ def hear(course: Course, saga: SagaState, answer: Answer) -> Decision:
 
 def heard_late(course: Course, saga: SagaState, answer: Answer) -> Decision:
     """Nothing waits for this. What the services told one another before the saga was taken over is
-    its history all the same."""
-    if answer.request.mode is not Mode.CHOREOGRAPHED or not by_events(course):
-        return Decision(saga)
+    its history all the same, and that they have turned back counts."""
     leg = course.legs.get(answer.request.step)
-    outcome = outcome_of(leg, answer) if leg else None
-    return Decision(saga, None if outcome in STAYS_OPEN else outcome)
+    if answer.request.mode is not Mode.CHOREOGRAPHED or not by_events(course) or leg is None:
+        return Decision(saga)
+    outcome = outcome_of(leg, answer)
+    decision = Decision(saga)
+    if outcome is Outcome.REFUSED:
+        decision = turned_by_services(course, saga, cause_of(leg, answer.event))
+    elif answer.request.action is Action.UNDO and outcome is not Outcome.WAITS:
+        decision = turned_by_services(course, saga, unheard(leg.following))
+    return decision._replace(outcome=None if outcome in STAYS_OPEN else outcome)
+
+
+def turned_by_services(course: Course, saga: SagaState, cause: Cause) -> Decision:
+    """The services turn back, or did, while the engine asks forward: so does it, or it would ask
+    what is undone and gives no answer. What was only known to have turned back learns why."""
+    if saga.status is Status.RUNNING and not is_past_pivot(course, saga):
+        return fence(course, saga, cause)
+    if saga.ended or is_unheard(cause):
+        return Decision(saga)
+    if is_unheard(saga.detours.cause):
+        saga = replace(saga, detours=replace(saga.detours, cause=cause))
+    elif is_unheard(saga.cause):
+        saga = replace(saga, cause=cause)
+    return Decision(saga)
 
 
 def begin(course: Course, answer: Answer) -> SagaState:

@@ -31,7 +31,7 @@ from apps.sagas.state import (
 )
 from apps.sagas.taking_over import take_over
 
-UNHEARD = Cause("", "NotHeardYet", "{}", "A step was refused; its event was not heard yet")
+NOT_HEARD = "NotHeardYet"
 
 
 def track(course: Course, saga: SagaState | None, answer: Answer) -> Decision:
@@ -77,14 +77,19 @@ def undone(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decisio
     steps, known = course.plan.steps, saga.detours.undone_to
     lowest = min((each for each in (leg.step.name, known) if each), key=steps.index)
     saga = replace(saga, detours=replace(saga.detours, undone_to=lowest))
-    if not is_heard(saga.cause):
-        saga = replace(saga, cause=replace(UNHEARD, step=course.legs[lowest].following))
+    if saga.cause is None or is_unheard(saga.cause):
+        saga = replace(saga, cause=unheard(course.legs[lowest].following))
     return turned_back(course, saga, answer)
 
 
-def is_heard(cause: Cause | None) -> bool:
-    """Whether it is known what turned the saga back."""
-    return cause is not None and cause.type != UNHEARD.type
+def unheard(step: str) -> Cause:
+    """What was undone tells that a saga turned back: this step was refused, or one behind it."""
+    return Cause(step, NOT_HEARD, "{}", "A step was refused; its event was not heard yet")
+
+
+def is_unheard(cause: Cause | None) -> bool:
+    """Whether it is known that something turned the saga back, but not what."""
+    return cause is not None and cause.type == NOT_HEARD
 
 
 def turned_back(course: Course, saga: SagaState, answer: Answer) -> Decision:
@@ -93,7 +98,7 @@ def turned_back(course: Course, saga: SagaState, answer: Answer) -> Decision:
     cause, undone_to = saga.cause, saga.detours.undone_to
     assert cause
     first = course.plan.steps[0]
-    if undone_to == first and is_heard(cause):
+    if undone_to == first and not is_unheard(cause):
         last = _awaited(answer.request, first, Action.UNDO)  # whatever was heard last
         return end(course, saga, Status.UNDONE, Ending.UNDONE, last)
     awaited = course.legs[undone_to or cause.step].previous or first
@@ -113,7 +118,7 @@ def waits(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision
 def undo_refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:
     """Nobody would undo the steps before it: the engine takes over, and brings it onto the desk
     when it is refused again."""
-    cause = saga.cause or replace(UNHEARD, step=leg.following)
+    cause = saga.cause or unheard(leg.following)
     return take_over(course, saga, cause)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from apps.contracts.base import Event
 from apps.contracts.catalogue import Action
 from apps.contracts.inventory import ReserveStock
 from apps.contracts.payments import CapturePayment
@@ -121,6 +122,47 @@ def test_a_refusal_that_the_engine_meets_is_final_and_begins_with_a_fence(step: 
     assert (scenario.saga.cause.step, scenario.saga.cause.type) == (
         step, type(REFUSALS[step]).__name__,
     )  # fmt: skip
+
+
+def test_a_refusal_that_is_heard_out_of_turn_turns_the_engine_back_as_well() -> None:
+    """It would ask a step that is undone, and what is undone gives no answer."""
+    scenario = tracked(["create_order"]).is_overdue().expects(COMMANDS["reserve_stock"])
+    scenario.happens("freeze_price", SUCCESSES["freeze_price"]).expects()
+
+    scenario.happens("authorize_payment", REFUSALS["authorize_payment"]).expects(Fence())
+
+    assert scenario.outcome is Outcome.REFUSED
+    scenario.is_fenced().expects_undo_of("create_shipment")
+    assert scenario.saga
+    assert scenario.saga.cause
+    assert scenario.saga.cause.type == "PaymentDeclined"
+
+
+@pytest.mark.parametrize("answer", [UNDONE["freeze_price"], UndoRefused(reason="Not now")])
+def test_an_undoing_that_is_heard_out_of_turn_does_too_and_why_is_learned_later(
+    answer: Event,
+) -> None:
+    scenario = tracked(["create_order"]).is_overdue().expects(COMMANDS["reserve_stock"])
+
+    scenario.happens("freeze_price", answer, Action.UNDO).expects(Fence())
+    scenario.happens("authorize_payment", REFUSALS["authorize_payment"]).expects()
+
+    scenario.is_fenced().expects_undo_of("create_shipment")
+    assert scenario.saga
+    assert scenario.saga.cause
+    assert scenario.saga.cause.type == "PaymentDeclined"
+
+
+def test_why_is_learned_while_it_is_being_undone() -> None:
+    scenario = tracked(["create_order"]).is_overdue()
+    scenario.happens("freeze_price", UNDONE["freeze_price"], Action.UNDO).is_fenced()
+
+    scenario.happens("authorize_payment", REFUSALS["authorize_payment"]).expects()
+    scenario.happens("freeze_price", UNDONE["freeze_price"], Action.UNDO).expects()
+
+    assert scenario.saga
+    assert scenario.saga.cause
+    assert scenario.saga.cause.type == "PaymentDeclined"
 
 
 # --- back
