@@ -8,7 +8,7 @@ answer may still be waiting in Kafka, unheard by the engine; and while too large
 sagas is late at once, requests are sent again and none is turned back.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -96,7 +96,8 @@ class Watchdog:
         if not self.lease.take():
             return 0
         TURNED.labels("sagas").set_to_current_time()
-        self._hear_early()
+        early = {saga_id for (saga_id,) in self.database.fetch(FIND_EARLY, [MOST_SAGAS])}
+        self._each(early, self._hear_early, self._leave_early)
         found = [Due(*row) for row in self.database.fetch(FIND_DUE, [MOST_SAGAS])]
         ready = self._heard(found) if found else set()
         deferred = [each.saga_id for each in found if each.saga_id not in ready]
@@ -104,23 +105,51 @@ class Watchdog:
             log.warning("answers_may_be_waiting", sagas=len(deferred))
             DEFERRED.inc(len(deferred))
             self.database.execute(DEFER, (float(DEFER_SECONDS), deferred))
-        return self._tell(ready, restrained=self._too_many_are_late())
+        tell = partial(self._tell, restrained=self._too_many_are_late())
+        return self._each(ready, tell, self._set_aside)
 
     def close(self) -> None:
         """Let another one watch."""
         self.lease.release()
 
-    def _hear_early(self) -> None:
-        """What was kept for a start that another process was writing at that very moment."""
-        found = {saga_id for (saga_id,) in self.database.fetch(FIND_EARLY, [MOST_SAGAS])}
-        if not found:
-            return
+    def _each(
+        self,
+        saga_ids: Collection[UUID],
+        work: Callable[[Collection[UUID]], int],
+        aside: Callable[[UUID, Exception], None],
+    ) -> int:
+        """Work on all of them; where that fails one by one, and what fails alone is put aside. What
+        says nothing of a saga (a lost connection) is raised."""
+        if not saga_ids:
+            return 0
+        try:
+            return work(saga_ids)
+        except Exception as error:  # whatever one saga makes of this code
+            if is_passing(error):
+                raise
+            if len(saga_ids) == 1:
+                [saga_id] = saga_ids
+                aside(saga_id, error)
+                return 0
+        return sum(self._each([each], work, aside) for each in saga_ids)
+
+    # --- what came early
+
+    def _hear_early(self, saga_ids: Collection[UUID]) -> int:
+        """What was kept for a start that another process was writing at that very moment; of how
+        many sagas."""
         with self.database.transaction():
-            sagas = Sagas.lock(self.database, found)
-            sagas.lock_early(found & sagas.known.keys())
+            sagas = Sagas.lock(self.database, set(saga_ids))
+            sagas.lock_early(set(sagas.known))
             sent = [out for saga_id in sorted(sagas.known) for out in hear_early(sagas, saga_id)]
             sagas.save()
             publish(self.database, [sagas.envelope(each) for each in sent])
+        return len(sagas.known)
+
+    def _leave_early(self, saga_id: UUID, error: Exception) -> None:
+        """For code that can take it; the saga itself is due in time, and comes onto the desk."""
+        told = {"saga_id": str(saga_id), "error": describe(error)}
+        log.error("early_news_left", **told, exc_info=None if is_unknown(error) else error)
 
     # --- the first brake
 
@@ -159,26 +188,10 @@ class Watchdog:
 
     # --- telling
 
-    def _tell(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
-        """All of them; where that fails one by one, and what fails alone is set aside."""
-        if not saga_ids:
-            return 0
-        try:
-            return self._tell_together(saga_ids, restrained=restrained)
-        except Exception as error:  # whatever one saga makes of this code
-            if is_passing(error):
-                raise
-            if len(saga_ids) == 1:
-                [saga_id] = saga_ids
-                self._set_aside(saga_id, error)
-                return 0
-        return sum(self._tell([each], restrained=restrained) for each in saga_ids)
-
     def _set_aside(self, saga_id: UUID, error: Exception) -> None:
         """Put it onto the desk, and try again later."""
-        known = isinstance(error, NoDefinition)
         told = {"saga_id": str(saga_id), "error": describe(error)}
-        log.error("saga_set_aside", **told, exc_info=None if known else error)
+        log.error("saga_set_aside", **told, exc_info=None if is_unknown(error) else error)
         SET_ASIDE_TOTAL.inc()
         with self.database.transaction():
             rows = self.database.fetch(SET_ASIDE, (float(ASIDE_SECONDS), saga_id))
@@ -188,7 +201,8 @@ class Watchdog:
                 desk.opened.append(NewCase(UNTOLD, "sagas", *of))
             desk.save()
 
-    def _tell_together(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
+    def _tell(self, saga_ids: Collection[UUID], *, restrained: bool) -> int:
+        """That something is due; how many it was said to."""
         with self.database.transaction():
             due = [DueNow(*row) for row in self.database.fetch(LOCK_DUE, [sorted(saga_ids)])]
             self.database.execute(CLOSE_UNTOLD, [UNTOLD, [each.saga_id for each in due]])
@@ -232,6 +246,11 @@ def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Ite
 
 
 WATCHES = (Watchdog, StateSender)  # what run_watchdog runs of this context
+
+
+def is_unknown(error: Exception) -> bool:
+    """Whether this code lacks a definition, which is no mistake of its own."""
+    return isinstance(error, NoDefinition)
 
 
 def alert(event: Event) -> Envelope:

@@ -74,6 +74,13 @@ def early(owner: psycopg.Connection) -> int:
     return int(row[0])
 
 
+def keep_early(owner: psycopg.Connection, message_id: UUID, saga_id: UUID, heard: str) -> None:
+    owner.execute(
+        "INSERT INTO sagas_earlyfact (message_id, saga_id, heard, at) VALUES (%s, %s, %s, now())",
+        [message_id, saga_id, heard],
+    )
+
+
 def messages(sent: list[Outgoing]) -> list[Any]:
     return [each.message for each in sent]
 
@@ -209,10 +216,7 @@ def test_what_was_kept_while_the_start_was_written_is_heard_by_the_watchdog(
     assert kept
     hear(created(saga_id, plan=EVENTS))
     assert msgspec.json.decode(kept[1])["type"] == "StockReserved"
-    owner.execute(
-        "INSERT INTO sagas_earlyfact (message_id, saga_id, heard, at) VALUES (%s, %s, %s, now())",
-        [kept[0], saga_id, kept[1]],
-    )
+    keep_early(owner, kept[0], saga_id, kept[1])
 
     Watchdog(Ears()).turn()
 
@@ -223,8 +227,36 @@ def test_what_was_kept_while_the_start_was_written_is_heard_by_the_watchdog(
 # --- taking over
 
 
-def overdue(owner: psycopg.Connection) -> None:
-    owner.execute("UPDATE sagas_saga SET due_at = now() - interval '1 second'")
+def test_what_was_kept_and_cannot_be_taken_holds_up_nobody(
+    owner: psycopg.Connection, saga_id: UUID
+) -> None:
+    hear(done(saga_id, "reserve_stock"))
+    [kept] = owner.execute("DELETE FROM sagas_earlyfact RETURNING message_id, heard").fetchall()
+    unknown, late, behind = saga_id, uuid7(), uuid7()
+    for each in (unknown, late, behind):
+        hear(created(each, plan=EVENTS))
+    hear(done(behind, "freeze_price"))
+    overdue(owner, late)
+    for message_id, of in ((kept[0], unknown), (uuid7(), behind)):
+        heard = kept[1].replace(str(saga_id), str(of))
+        keep_early(owner, message_id, of, heard)
+    owner.execute(
+        "UPDATE sagas_saga SET plan = replace(plan, 'place_order/1/', 'place_order/99/')"
+        " WHERE saga_id = %s", [unknown],
+    )  # fmt: skip
+
+    Watchdog(Ears()).turn()
+
+    assert known(owner, behind)[2] == "authorize_payment"
+    assert known(owner, late)[1] == "engine"
+    assert early(owner) == 1
+
+
+def overdue(owner: psycopg.Connection, saga_id: UUID | None = None) -> None:
+    owner.execute(
+        "UPDATE sagas_saga SET due_at = now() - interval '1 second'"
+        " WHERE coalesce(saga_id = %s, true)", [saga_id],
+    )  # fmt: skip
 
 
 def sent(owner: psycopg.Connection) -> list[tuple[str, str, str]]:
