@@ -31,7 +31,7 @@ class StepWaits(Event, frozen=True, kw_only=True):
     """The answer takes longer, for a reason that is no fault; asking earlier changes nothing."""
 
     reason: str
-    until: datetime
+    until: datetime  # when the step asks anew by itself; the answer comes after that
 
 
 class UndoRefused(Event, frozen=True, kw_only=True):

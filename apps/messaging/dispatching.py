@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -179,10 +178,8 @@ class Dispatcher:
             reason = f"{provider.name}{SILENT}; asked again at {until:%H:%M:%S} UTC"
             table, operations = IntentTable(database), self.operations[provider]
             held = table.hold_back(operations, until, reason, MOST_HELD_BACK)
-            # They wait a call longer, to hear how that one ends before they ask again themselves.
-            patience = until + timedelta(seconds=self.lease)
             waiting = [each.who_waits(self.context) for each in held]
-            publish(database, [told_to_wait(self.context, e, reason, patience) for e in waiting])
+            publish(database, [told_to_wait(self.context, each, reason, until) for each in waiting])
         return len(held)
 
     # --- by the threads that call

@@ -25,7 +25,7 @@ from apps.processes.course import Course, Leg
 from apps.sagas.asking import ask, end, go_past, turn_back, undo_from
 from apps.sagas.errors import UnexpectedAnswer, UnknownSaga
 from apps.sagas.moves import MOVES
-from apps.sagas.outcomes import cause_of, matches, outcome_of
+from apps.sagas.outcomes import cause_of, matches, outcome_of, overdue_after
 from apps.sagas.state import (
     STAYS_OPEN,
     Answer,
@@ -209,7 +209,7 @@ def waits(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision
     assert isinstance(told, StepWaits)
     note = Note("waits", answer.request, told.reason)
     saga = replace(saga, attempt=min(saga.attempt, 1))
-    return Decision(saga, wait=told.until, notes=(note,))
+    return Decision(saga, wait=overdue_after(leg, told), notes=(note,))
 
 
 def undo_refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:

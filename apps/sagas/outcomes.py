@@ -1,6 +1,7 @@
 """What an answer says, and which request it answers. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -53,6 +54,12 @@ OF_ANY_STEP: Mapping[tuple[type[Event], Action], Outcome] = {
     (UndoRefused, Action.UNDO): Outcome.UNDO_REFUSED,
     (UndoneByHand, Action.UNDO): Outcome.UNDONE,
 }
+
+
+def overdue_after(leg: Leg, told: StepWaits) -> datetime:
+    """Until when to wait for a step that needs more time: then it asks anew by itself, and has the
+    time that an answer may take."""
+    return told.until + timedelta(seconds=leg.step.patience.wait(1))
 
 
 def cause_of(leg: Leg, event: Event) -> Cause:

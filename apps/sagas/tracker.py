@@ -17,7 +17,7 @@ from apps.messaging.request import Request
 from apps.processes.course import Course, Leg
 from apps.processes.inputs import inputs_behind
 from apps.sagas.asking import end
-from apps.sagas.outcomes import cause_of, expected_outcome, matches
+from apps.sagas.outcomes import cause_of, expected_outcome, matches, overdue_after
 from apps.sagas.state import (
     FIRST_GENERATION,
     Answer,
@@ -112,7 +112,8 @@ def waits(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision
     assert isinstance(told, StepWaits)
     if not matches(saga.pending, answer.request):
         return Decision(saga)
-    return Decision(saga, wait=told.until, notes=(Note("waits", answer.request, told.reason),))
+    note = Note("waits", answer.request, told.reason)
+    return Decision(saga, wait=overdue_after(leg, told), notes=(note,))
 
 
 def undo_refused(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decision:

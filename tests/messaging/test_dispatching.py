@@ -194,7 +194,7 @@ def test_after_so_many_failures_it_is_not_called_and_whoever_waits_is_told_once(
     assert isinstance(first, StepWaits)
     assert first == second
     assert first.reason == f"bank does not answer; asked again at {retry_at:%H:%M:%S} UTC"
-    assert first.until == retry_at + timedelta(seconds=dispatcher.lease)
+    assert first.until == retry_at
     assert waiting == [("due", 0, False, first.reason)] * 2  # never called: it can be withdrawn
     assert len(exchange.bank.calls) == 3
 

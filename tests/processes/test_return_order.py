@@ -1,6 +1,6 @@
 """The saga by which goods come back, as the business knows it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -69,7 +69,7 @@ def test_what_is_accepted_is_what_is_paid_back() -> None:
 def test_it_sleeps_until_the_day_that_it_is_told_and_no_deadline_turns_it_back() -> None:
     begun = said(None, "begin_return", Action.DO, BEGUN)
     waits = said(begun.saga, "receive_goods", Action.DO, StepWaits(reason="x", until=TOMORROW))
-    assert (waits.wait, waits.sends) == (TOMORROW, ())
+    assert (waits.wait, waits.sends) == (TOMORROW + timedelta(minutes=10), ())
     pending = waits.saga.pending
     assert pending
     late = decide(COURSE, waits.saga, Overdue(pending, past_deadline=True))
