@@ -51,6 +51,11 @@ def patience_after(messages: int, seconds: float) -> float:
     return min(seconds, LONGEST_WAIT_SECONDS) if busy else 0.0
 
 
+def place_of(message: Message) -> Place:
+    """Where a message was read."""
+    return message.topic() or "", message.partition() or 0
+
+
 class Failure(NamedTuple):
     """A message that could not be carried out, and why."""
 
@@ -159,6 +164,7 @@ class ContextConsumer:
         self.office.attended = True
         self.consumer = new_consumer(context, self._on_committed)
         self.stopping = False
+        self._hand: list[Message] = []  # what is carried out now, of partitions that are still ours
         self._positions: dict[Place, int] = {}  # carried out, not yet committed
         self._ends: dict[Place, int] = {}  # of what is taken and has nothing behind it
         self._noted: dict[Place, int] = {}  # the last position of each, committed or not
@@ -190,7 +196,7 @@ class ContextConsumer:
         if messages:
             records = [read_record(each) for each in messages]
             self._settle_and_tell(records)
-            self._note_positions(messages)
+            self._note_positions()
             reach("consumer.before_offsets", (e.envelope.request for e in records if e.envelope))
         else:
             self._patience = 0.0
@@ -208,11 +214,16 @@ class ContextConsumer:
     def _take(self) -> list[Message]:
         """What is there: wait for a first message, and if busy a moment for others."""
         self.rest.resume()
-        held, self.rest.held = self.rest.held, []
-        first = self._poll(0 if held else IDLE_SECONDS)
+        self._hand, self.rest.held = self.rest.held, []
+        first = self._poll(0 if self._hand else IDLE_SECONDS)
         if first is not None:
-            held += [first, *self.consumer.consume(MOST_MESSAGES - 1, self._patience)]
-        return [each for each in held if not (self._is_end(each) or is_error(each, self.context))]
+            self._hand.append(first)
+            company = self.consumer.consume(MOST_MESSAGES - 1, self._patience)
+            self._hand += company  # which may be less than before: partitions are lost meanwhile
+        self._hand = [
+            each for each in self._hand if not (self._is_end(each) or is_error(each, self.context))
+        ]
+        return list(self._hand)
 
     def _poll(self, seconds: float) -> Message | None:
         """What comes first within that time; that there is no more in a partition is nothing."""
@@ -278,9 +289,11 @@ class ContextConsumer:
 
     # --- offsets
 
-    def _note_positions(self, messages: Sequence[Message]) -> None:
-        for each in messages:
-            place = (each.topic() or "", each.partition() or 0)
+    def _note_positions(self) -> None:
+        """Not of partitions that were taken from us meanwhile: our offsets would set those back who
+        have them now."""
+        for each in self._hand:
+            place = place_of(each)
             self._positions[place] = self._noted[place] = (each.offset() or 0) + 1
 
     def _note_ends(self) -> None:
@@ -304,14 +317,12 @@ class ContextConsumer:
         return offsets
 
     def _on_committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        """Commit again what Kafka did not take, unless there is later news of it. Otherwise a
-        partition to which nothing more comes would seem unread for ever, and the watchdog would
-        wait for it."""
-        refused = [each for each in partitions if error or each.error]
-        ours = {(e.topic, e.partition) for e in self.consumer.assignment()} if refused else set()
-        for each in refused:
-            if (place := (each.topic, each.partition)) in ours:
-                self._positions.setdefault(place, each.offset)
+        """Commit again what Kafka did not take, or what is known since. Otherwise a partition to
+        which nothing more comes would seem unread for ever, and the watchdog would wait for it."""
+        for each in partitions:
+            place = (each.topic, each.partition)
+            if (error or each.error) and place in self._noted:  # so it is ours still
+                self._positions[place] = self._noted[place]
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Revoked between two batches: what is carried out is committed before others take over."""
@@ -332,9 +343,13 @@ class ContextConsumer:
         self._forget(partitions)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
-        for each in partitions:
+        """What of them is held, and is in hand, others read again."""
+        gone = {(each.topic, each.partition) for each in partitions}
+        for place in gone:
             for known in (self._positions, self._ends, self._noted):
-                known.pop((each.topic, each.partition), None)
+                known.pop(place, None)
+        self._hand = [each for each in self._hand if place_of(each) not in gone]
+        self.rest.held = [each for each in self.rest.held if place_of(each) not in gone]
 
     # --- the end
 

@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from apps.messaging.database import Database, touches
 from apps.messaging.handling import Handler
 from apps.messaging.kafka import topic_name
 from apps.messaging.outbox import publish
-from apps.messaging.record import read_record
+from apps.messaging.record import Record, read_record
 from apps.messaging.resting import Rest
 from apps.messaging.retry import ATTEMPTS
 from apps.messaging.wiring import wiring
@@ -285,6 +285,39 @@ def test_offsets_that_kafka_took_are_left_alone(consumer: ContextConsumer) -> No
     consumer._on_committed(None, [TopicPartition(topic_name("inventory-commands"), 0, 1)])
 
     assert consumer._positions == {}
+
+
+def test_a_commit_that_fails_late_sets_no_later_one_back(consumer: ContextConsumer) -> None:
+    turn_until(consumer, lambda: bool(consumer.consumer.assignment()))
+    [taken, *_] = consumer.consumer.assignment()
+    place = (taken.topic, taken.partition)
+    consumer._noted[place] = 20
+    for offset in (10, 20):
+        refused = TopicPartition(*place, offset)
+        consumer._on_committed(KafkaError(KafkaError._TIMED_OUT), [refused])
+
+    assert consumer._positions == {place: 20}
+    consumer._positions.clear()
+
+
+def test_what_was_in_hand_when_its_partition_went_to_another_is_not_committed(
+    consumer: ContextConsumer, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn_until(consumer, lambda: is_all_committed(consumer))
+    before = [each.offset for each in committed(consumer)]
+    carry_out, ours = consumer._settle, consumer.consumer.assignment
+
+    def revoked_meanwhile(records: Sequence[Record]) -> int:
+        parked = carry_out(records)
+        consumer._on_revoke(consumer.consumer, ours())
+        return parked
+
+    monkeypatch.setattr(consumer, "_settle", revoked_meanwhile)
+    [saga] = send()
+    turn_until(consumer, lambda: shelf.log(saga) == {"reserve_stock": ("done", 1)})
+
+    assert consumer._positions == {}
+    assert [each.offset for each in committed(consumer)] == before
 
 
 def committed(consumer: ContextConsumer) -> list[TopicPartition]:

@@ -276,7 +276,7 @@ def offsets_before_the_database() -> AbstractContextManager[object]:
     def turn(self: ContextConsumer) -> int:
         messages: Sequence[Message] = self._take()
         if messages:
-            self._note_positions(messages)
+            self._note_positions()
             self._commit_offsets_at_once()
             self._settle([read_record(each) for each in messages])
         self.office.attend()
