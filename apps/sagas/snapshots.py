@@ -10,19 +10,21 @@ from apps.contracts.saga_state import SagaSnapshot
 from apps.messaging.database import Database
 
 AT_A_TIME = 1000
-MOST_CHANGES = 50_000  # in one pass
 
 COLUMNS = """
 saga_id, order_id, process, version, mode, status, revision, pending_step, started_at, changed_at,
 ended_at
 """
 
-# Whatever commits after this was begun no earlier: transactions that are under way, or now. What a
-# transaction changes is dated by its begin.
-HORIZON = """
-SELECT least(min(xact_start), clock_timestamp()) FROM pg_stat_activity
+# A transaction is dated before others can see that it is under way, by less than this.
+UNSEEN = "interval '1 second'"
+
+# Whatever commits after this was begun no earlier: transactions that are under way, or begin now.
+# What a transaction changes is dated by its begin.
+HORIZON = f"""
+SELECT least(min(xact_start), statement_timestamp() - {UNSEEN}) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
+"""  # noqa: S608  a constant
 
 # Which sagas have changed since a moment (none: ever), the longest ago first. By the indexes of
 # live and of ended ones: when a saga changed is in no index, so that its updates touch none.
@@ -30,7 +32,7 @@ CHANGED = """
 SELECT saga_id, revision, changed_at FROM sagas_saga
 WHERE (ended_at IS NULL OR ended_at >= coalesce(%(since)b, '-infinity'::timestamptz))
   AND changed_at >= coalesce(%(since)b, '-infinity'::timestamptz)
-ORDER BY changed_at FETCH FIRST (%(most)b) ROWS WITH TIES
+ORDER BY changed_at FETCH FIRST (coalesce(%(most)b, 9223372036854775807)) ROWS WITH TIES
 """
 
 # Sagas as they are now.
@@ -59,9 +61,9 @@ def horizon(database: Database) -> datetime:
     return moment
 
 
-def changes(database: Database, since: datetime | None) -> list[Change]:
-    """What has changed since then: MOST_CHANGES, and more only of the very last moment of them."""
-    found = database.fetch(CHANGED, {"since": since, "most": MOST_CHANGES})
+def changes(database: Database, since: datetime | None, most: int | None = None) -> list[Change]:
+    """What has changed since then: all, or so many and the rest of the very last moment of them."""
+    found = database.fetch(CHANGED, {"since": since, "most": most})
     return [Change(*row) for row in found]
 
 

@@ -1,7 +1,8 @@
 """Whether the topic saga-state says what the database says, and making it say so."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -11,12 +12,14 @@ from msgspec.structs import replace
 from apps.contracts.saga_state import SagaSnapshot
 from apps.messaging.context import context
 from apps.messaging.kafka import new_producer
-from apps.sagas.snapshots import all_snapshots, snapshots
+from apps.sagas.snapshots import all_snapshots, changes, horizon, snapshots
 from apps.sagas.state_topic import read_states, tell
 
 PAUSE_SECONDS = 3.0  # longer than the sender takes from one turn to the next
 PATIENCE_SECONDS = 60
 QUEUE_SECONDS = 0.1
+
+News = Iterable[tuple[UUID, SagaSnapshot | None]]
 
 
 def differences() -> dict[UUID, str]:
@@ -55,7 +58,7 @@ def agrees(told: SagaSnapshot | None, then: SagaSnapshot | None, now: SagaSnapsh
 
 def is_so(told: SagaSnapshot | None, now: SagaSnapshot | None) -> bool:
     """Whether the saga stands where the topic has it. What is heard of one after its end is in its
-    history, raises its revision, and is not told: it stands where it stood."""
+    history, raises its revision, and need not be told: it stands where it stood."""
     if told and now and now.ended_at and told.revision < now.revision:
         now = replace(now, revision=told.revision, changed_at=told.changed_at)
     return told == now
@@ -72,21 +75,46 @@ def _in_words(state: SagaSnapshot | None) -> str:
 
 def republish() -> int:
     """Tell all sagas of the database anew, and of those that are only on the topic that they are
-    gone; how many messages were sent. Raises KafkaException where not all of them arrived."""
-    producer, failures, sent = new_producer(), list[KafkaError](), 0
+    gone; how many messages were sent. The sender may work beside it: the last word on a saga is
+    never less than what was told before. Raises KafkaException where not all of them arrived."""
+    database, producer = context("sagas").database, new_producer()
+    since = horizon(database)  # before reading
+    sent, told = _tell_all(producer, _news(), since)
+    stale = _stale(told, since)
+    while stale:
+        news = ((state.saga_id, state) for state in snapshots(database, stale))
+        more, told = _tell_all(producer, news, since)
+        sent += more
+        stale &= _stale(told, since)
+    return sent
+
+
+def _tell_all(producer: Producer, news: News, since: datetime) -> tuple[int, dict[UUID, int]]:
+    """Send these, and wait for Kafka to have them: how many they are, and the revisions that were
+    told of those that have changed since then. Raises KafkaException."""
+    failures, sent, told = list[KafkaError](), 0, dict[UUID, int]()
 
     def report(error: KafkaError | None, message: Message) -> None:
         if error is not None:
             failures.append(error)
 
-    for saga_id, state in _news():
+    for saga_id, state in news:
         _patiently(producer, partial(tell, producer, saga_id, state, report))
         sent += 1
+        if state and state.changed_at >= since:
+            told[saga_id] = state.revision
     if producer.flush(PATIENCE_SECONDS):
         failures.append(KafkaError(KafkaError._TIMED_OUT, "Not all messages have arrived"))
     if failures:
         raise KafkaException(failures[0])
-    return sent
+    return sent, told
+
+
+def _stale(told: dict[UUID, int], since: datetime) -> set[UUID]:
+    """Sagas that have changed since then and are not as they were told: the sender may have said
+    more of them before that arrived."""
+    found = changes(context("sagas").database, since)
+    return {each.saga_id for each in found if told.get(each.saga_id) != each.revision}
 
 
 def _news() -> Iterator[tuple[UUID, SagaSnapshot | None]]:

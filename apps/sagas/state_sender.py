@@ -17,12 +17,13 @@ from apps.contracts.saga_state import SAGA_STATE, SagaSnapshot
 from apps.messaging.context import context
 from apps.messaging.kafka import new_producer
 from apps.messaging.leases import HeldLease
-from apps.sagas.snapshots import MOST_CHANGES, Change, changes, horizon, snapshots
+from apps.sagas.snapshots import Change, changes, horizon, snapshots
 from apps.sagas.state_topic import Report, tell
 
 log = structlog.get_logger()
 
 LEASE_SECONDS = 15
+MOST_CHANGES = 50_000  # in one pass
 
 READ_MARK = "SELECT until FROM sagas_statemark WHERE topic = %b"
 
@@ -73,12 +74,12 @@ class StateSender:
 
     def _pass(self) -> int:
         until = horizon(self.database)  # before reading
-        found = changes(self.database, self._mark())
+        found = changes(self.database, self._mark(), MOST_CHANGES)
         new = [each.saga_id for each in found if self._told.get(each.saga_id) != each.revision]
         known = {each.saga_id: each.revision for each in found}
         self._told = {saga_id: known[saga_id] for saga_id in known.keys() - set(new)}
         self._send(snapshots(self.database, new))
-        if new and not self._lost:
+        if (new or len(found) >= MOST_CHANGES) and not self._lost:
             self._passed = mark_after(found, until)
         return len(new)
 

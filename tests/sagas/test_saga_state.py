@@ -3,8 +3,10 @@
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +25,9 @@ from apps.contracts.saga_state import SAGA_STATE, SagaSnapshot
 from apps.messaging.database import Database
 from apps.messaging.kafka import PRODUCER, admin_client, topic_name
 from apps.sagas import state_check, state_sender
-from apps.sagas.snapshots import all_snapshots, snapshots
+from apps.sagas.snapshots import all_snapshots, horizon, snapshots
 from apps.sagas.state_sender import StateSender
-from apps.sagas.state_topic import SagaStates, read_states, tell
+from apps.sagas.state_topic import Report, SagaStates, read_states, tell
 from tests.kafka import Tap
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import BY_EVENTS, PLAIN, REFUSALS, SUCCESSES, UNDONE
@@ -65,6 +67,36 @@ def new_saga() -> UUID:
 def go_on(saga_id: UUID, *steps: str) -> None:
     for step in steps:
         hear(news(saga_id, step, SUCCESSES[step]))
+
+
+def long_ago(owner: psycopg.Connection) -> None:
+    """All that has changed did so before the moment that a sender looks at again."""
+    owner.execute("""
+        UPDATE sagas_saga SET changed_at = changed_at - interval '1 minute',
+            ended_at = ended_at - interval '1 minute'
+    """)
+
+
+@contextmanager
+def transaction(statement: str, *parameters: object) -> Iterator[None]:
+    """In here another connection has a transaction open in which it has done this."""
+    begun, commit = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with SAGAS.transaction():
+            SAGAS.execute(statement, parameters)
+            begun.set()
+            commit.wait(PATIENCE_SECONDS)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert begun.wait(PATIENCE_SECONDS)
+        yield
+    finally:
+        commit.set()
+        holder.join()
 
 
 def sent_by(sender: StateSender) -> int:
@@ -126,6 +158,7 @@ def test_what_has_not_changed_is_not_told_again(owner: psycopg.Connection, tap: 
 
 def test_of_two_senders_one_works(owner: psycopg.Connection) -> None:
     new_saga()
+    long_ago(owner)
     first, second = StateSender(), StateSender()
     assert (sent_by(first), sent_by(second)) == (1, 0)
     first.close()
@@ -186,6 +219,7 @@ def test_a_pass_that_the_database_interrupts_moves_no_mark(
 def test_who_goes_on_begins_where_all_had_arrived(owner: psycopg.Connection, tap: Tap) -> None:
     before = new_saga()
     go_on(before, *PLAIN.steps[1:])
+    long_ago(owner)
     first = StateSender()
     assert sent_by(first) == 1
     first.close()
@@ -199,40 +233,50 @@ def test_a_change_that_commits_late_is_not_lost(owner: psycopg.Connection, tap: 
     """It is dated by its transaction's begin, before changes that were told already."""
     late, sender = new_saga(), StateSender()
     assert sent_by(sender) == 1
-    begun, commit = threading.Event(), threading.Event()
-
-    def change_slowly() -> None:
-        with SAGAS.transaction():
-            SAGAS.execute(
-                "UPDATE sagas_saga SET revision = 2, changed_at = now() WHERE saga_id = %b", [late]
-            )
-            begun.set()
-            commit.wait(PATIENCE_SECONDS)
-        connections.close_all()
-
-    slow = threading.Thread(target=change_slowly)
-    slow.start()
-    begun.wait(PATIENCE_SECONDS)
-    soon = new_saga()
-    assert sent_by(sender) == 1
-    assert len(told(tap, soon)) == 1
-    assert sent_by(sender) == 0
-    commit.set()
-    slow.join()
+    change = "UPDATE sagas_saga SET revision = 2, changed_at = now() WHERE saga_id = %b"
+    with transaction(change, late):
+        soon = new_saga()
+        assert sent_by(sender) == 1
+        assert len(told(tap, soon)) == 1
+        assert sent_by(sender) == 0
     assert sent_by(sender) == 1
     assert [each.revision for each in told(tap, late, 2)] == [1, 2]
+
+
+def test_a_transaction_that_is_not_seen_yet_lies_behind_the_horizon(
+    owner: psycopg.Connection,
+) -> None:
+    """It is dated before others can see it."""
+    found = horizon(SAGAS)
+    [(asked,)] = SAGAS.fetch("SELECT clock_timestamp()")
+    assert found <= asked - timedelta(seconds=1)
+
+
+def test_more_than_a_pass_finds_beside_a_long_transaction_is_told_after_its_end(
+    owner: psycopg.Connection, tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_sender, "MOST_CHANGES", 2)
+    sender = StateSender()
+    with transaction("SELECT 1"):
+        saga_ids = [new_saga() for _ in range(3)]
+        assert [sent_by(sender) for _ in range(3)] == [2, 0, 0]
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not sent_by(sender):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert [len(told(tap, each)) for each in saga_ids] == [1, 1, 1]
 
 
 def test_a_pass_that_finds_too_much_goes_on_in_the_next(
     owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("snapshots", "state_sender"):
-        monkeypatch.setattr(f"apps.sagas.{module}.MOST_CHANGES", 2)
+    monkeypatch.setattr(state_sender, "MOST_CHANGES", 2)
     for _ in range(2):
         new_saga()
     hear(*(created(uuid7()) for _ in range(3)))  # at one moment, which no pass divides
     for _ in range(3):
         new_saga()
+    long_ago(owner)
     sender = StateSender()
     assert [sent_by(sender) for _ in range(5)] == [2, 3, 2, 1, 0]
 
@@ -370,6 +414,25 @@ def test_a_database_that_was_restored_takes_the_topic_back(command: Callable[...
     assert command("--republish") == {"sent": 2}
     assert command("--saga", str(saga_id))["revision"] == 1
     assert command("--check") == {"differences": {}}
+
+
+def test_what_the_sender_tells_meanwhile_is_the_last_word(
+    command: Callable[..., Any], tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before it may arrive behind it."""
+    saga_id, sender, steps = new_saga(), StateSender(), iter(PLAIN.steps[1:3])
+
+    def overtaken(
+        producer: Producer, told: UUID, state: SagaSnapshot | None, report: Report
+    ) -> None:
+        for step in itertools.islice(steps, 1):
+            go_on(saga_id, step)
+            assert sent_by(sender) == 1
+        tell(producer, told, state, report)
+
+    monkeypatch.setattr(state_check, "tell", overtaken)
+    assert command("--republish") == {"sent": 3}
+    assert [each.revision for each in told(tap, saga_id, 5)] == [2, 1, 3, 2, 3]
 
 
 def test_a_kafka_that_is_away_is_told_in_a_sentence(
