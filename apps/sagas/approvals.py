@@ -155,7 +155,10 @@ def request_approval(
     reason: str,
 ) -> Asked:
     """Write down that an operation is asked for; nothing is done to the saga. It can be approved
-    for 24 hours. Raises SagaMoved, MoveNotAllowed, AskedAlready, ReasonMissing, UnknownSagaId."""
+    for 24 hours. Raises SagaMoved, MoveNotAllowed, AskedAlready, ReasonMissing, EvidenceMissing,
+    UnknownSagaId."""
+    if "evidence" in parameters:
+        parameters = {**parameters, "evidence": operations.proven(parameters["evidence"])}
     seen = look(saga_id)
     foreseen = seen.foresee(move_of(operation, parameters, reason))
     _check_version(seen, version)

@@ -133,7 +133,7 @@ def foresee(
         why_not = ""
     except MoveNotAllowed as refusal:
         decision, why_not = None, str(refusal)
-    undone = tuple(undoings(course, decision, told)) if decision else ()
+    undone = tuple(undoings(course, move, decision, told)) if decision else ()
     return Preview(
         saga_id=saga.saga_id,
         version=version,
@@ -161,10 +161,12 @@ def asks_for_money(course: Course, decision: Decision) -> bool:
     return any(context_of(course.legs[each].step.success) in MOVE_MONEY for each in steps)
 
 
-def undoings(course: Course, decision: Decision, told: Mapping[str, Facts]) -> Iterator[Undoing]:
+def undoings(
+    course: Course, move: Move, decision: Decision, told: Mapping[str, Facts]
+) -> Iterator[Undoing]:
     """The steps that would be undone, in order, with what they had done."""
     first = course.plan.steps[0]
-    for step, by in undone_after(course, decision):
+    for step, by in undone_after(course, move, decision):
         facts = told.get(step, {})
         lines = () if step == first else facts.get("lines", ())
         pieces = sum(int(line.get("quantity", 0)) for line in lines)
@@ -194,11 +196,12 @@ def following(course: Course, move: Move) -> Iterator[str]:
             step = course.legs[step].following
 
 
-def undone_after(course: Course, decision: Decision) -> Iterator[tuple[str, str]]:
+def undone_after(course: Course, move: Move, decision: Decision) -> Iterator[tuple[str, str]]:
     """The steps that would be undone and by what, in order, if every compensation succeeds: what
-    is asked for on the desk, then step by step; after a Fence, if the pivot had not happened."""
+    is asked for on the desk, then step by step; after a Fence, if the pivot had not happened. Of
+    what is paused, all that follows when its pause is over."""
     saga = decision.saga
-    if saga.paused:
+    if isinstance(move, Pause):
         return
     for told in decision.sends:
         if told.request.action is Action.UNDO and told.request != saga.pending:
@@ -249,6 +252,8 @@ def cannot_be_undone(
         yield "The engine takes the saga over for good. What is known of it is as last heard."
     if decision.saga.status is Status.FENCING:
         yield "If the pivot has happened already, nothing is undone and the saga goes forward."
+    if saga.paused and decision.saga.paused:
+        yield "It is paused: nothing of this is asked before the pause is over."
     if isinstance(move, Pause) and by_events(course):
         yield "Services may go on by what they had told one another before the engine took over."
     doubtful = [each.step for each in undone if not each.known]

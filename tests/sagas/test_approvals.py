@@ -1,5 +1,6 @@
 """Four eyes: above the limit one person asks and another one decides, in the database too."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from apps.sagas.approvals import (
 )
 from apps.sagas.errors import (
     AskedAlready,
+    EvidenceMissing,
     MoveNotAllowed,
     NotOpen,
     NotYours,
@@ -32,7 +34,7 @@ from apps.sagas.errors import (
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import hear, news
 from tests.sagas.scenarios import REFUSALS, SUCCESSES, UNDONE
-from tests.sagas.test_operations import audit, stuck_undo, version
+from tests.sagas.test_operations import audit, seen, stuck_undo, version
 from tests.sagas.test_watchdog import Desk, Ears
 from tests.threads import at_once
 
@@ -91,6 +93,30 @@ def test_above_the_limit_it_is_asked_for_and_nothing_is_done(desk: Desk) -> None
         ("request", 42, "opal", "approval", "", "The customer called",
          "asked for, 15.00 GBP; waits for another person")
     ]  # fmt: skip
+
+
+def test_a_pause_is_no_way_past_the_second_person(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    until = datetime.now(UTC) + timedelta(minutes=30)
+    operations.pause_saga(until=until, **seen(desk, saga_id))
+    before = desk.saga(saga_id)
+
+    assert act_or_ask(**asked(desk, saga_id))
+
+    assert desk.saga(saga_id) == before
+    assert requests(desk) == [WAITS]
+
+
+def test_evidence_that_says_nothing_is_not_even_asked_for(desk: Desk, settings: Settings) -> None:
+    settings.APPROVAL_LIMIT_CENTS = 0
+    saga_id = stuck_undo(desk)
+    given = {"step": "authorize_payment", "evidence": " - "}
+    before = audit(desk)
+
+    with pytest.raises(EvidenceMissing):
+        act_or_ask(**asked(desk, saga_id, operation="resolve", parameters=given))
+
+    assert (requests(desk), audit(desk)) == ([], before)
 
 
 def test_up_to_the_limit_it_is_done_at_once(desk: Desk, settings: Settings) -> None:

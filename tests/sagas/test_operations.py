@@ -500,6 +500,21 @@ def test_a_preview_of_a_pause_undoes_nothing(desk: Desk) -> None:
     assert (found.allowed, found.asked_now, found.undone) == (True, (), ())
 
 
+def test_a_preview_of_what_is_paused_tells_what_follows_when_the_pause_is_over(desk: Desk) -> None:
+    saga_id = desk.saga_at("create_shipment")
+    before = preview(saga_id=saga_id, move=Compensate("x"))
+    until = datetime.now(UTC) + timedelta(hours=1)
+    operations.pause_saga(until=until, **seen(desk, saga_id))
+
+    found = preview(saga_id=saga_id, move=Compensate("x"))
+
+    assert (found.allowed, found.asked_now) == (True, ())
+    assert (found.undone, found.money_cents) == (before.undone, 1500)
+    assert "It is paused: nothing of this is asked before the pause is over." in (
+        found.cannot_be_undone
+    )
+
+
 def test_a_preview_of_a_recorded_pivot_tells_what_follows(desk: Desk) -> None:
     saga_id = desk.saga_at("capture_payment")
     desk.owner.execute("UPDATE sagas_saga SET status = 'stuck'")
