@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 
 from apps.contracts.base import context_of
@@ -66,8 +66,9 @@ def live_sagas() -> Iterator[SagaFacts]:
 
 def awake_sagas() -> int:
     """How many have not ended and do not sleep (sleeping.py)."""
-    soon = Now() + timedelta(seconds=ASLEEP_SECONDS)
-    return Saga.objects.filter(Q(due_at=None) | Q(due_at__lte=soon), ended_at=None).count()
+    soon = F("changed_at") + timedelta(seconds=ASLEEP_SECONDS)
+    awake = Q(due_at=None) | Q(due_at__lte=Now()) | Q(due_at__lte=soon)
+    return Saga.objects.filter(awake, ended_at=None).count()
 
 
 def ended_sagas(*, since: datetime, before: datetime) -> Iterator[SagaFacts]:

@@ -19,10 +19,11 @@ def desk(databases: dict[str, psycopg.Connection]) -> Desk:
 
 
 def sleep(desk: Desk, saga_id: object) -> None:
-    """What it waits for has named a later day, and that ten days ago."""
+    """What it waits for has named a later day, and that ten days ago. In half an hour it is due."""
     desk.owner.execute(
-        "UPDATE sagas_saga SET due_at = now() + interval '1 day',"
-        " started_at = now() - interval '10 days' WHERE saga_id = %s",
+        "UPDATE sagas_saga SET due_at = now() + interval '30 minutes',"
+        " started_at = now() - interval '10 days', changed_at = now() - interval '10 days'"
+        " WHERE saga_id = %s",
         [saga_id],
     )
 

@@ -272,7 +272,7 @@ class Acting:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined]
         if request.method != "POST":
             return self._show(request, act, subject)
-        choice = request.POST.get("choice", "")
+        choice = choice_of(act, subject, request)
         if not confirmed_lately(request) and steps_up(act, subject, choice):
             return redirect(confirm_address(request))
         return self._act(request, act, subject, unquote(object_id))
@@ -332,6 +332,14 @@ class Acting:
             **told,
         }
         return TemplateResponse(request, self.act_template, context, status=status)
+
+
+def choice_of(act: Act, subject: Any, request: HttpRequest) -> str:
+    """What was chosen, as the act would be carried out with it: the form takes blanks away."""
+    form = act.form(request.POST, subject=subject, user=request.user)
+    form.full_clean()
+    choice: str = form.cleaned_data.get("choice", "")
+    return choice
 
 
 def steps_up(act: Act, subject: Any, choice: str) -> bool:
