@@ -1,6 +1,7 @@
 """What the engine cannot make sense of. Such a message is parked alone; its saga goes on."""
 
 from apps.messaging.errors import MessagingError
+from apps.processes.errors import NoDefinition
 
 
 class UnknownSaga(MessagingError):
@@ -60,3 +61,7 @@ class OwnRequest(MessagingError):
 
 class NotYours(MessagingError):
     """Only who asked for it withdraws it. Others decline it."""
+
+
+# Why a person's move, or its preview, is refused.
+REFUSALS: tuple[type[Exception], ...] = (MessagingError, MoveNotAllowed, NoDefinition)

@@ -21,13 +21,13 @@ from apps.sagas import operations
 from apps.sagas.admin import operating
 from apps.sagas.admin.operating import ACTS
 from apps.sagas.errors import UnknownSagaId
-from apps.sagas.models import Saga
+from apps.sagas.models import Case, Saga
 from apps.sagas.watchdog import Watchdog
 from tests.admin.sagas_world import act, audit, everything, messages_of, person, saga_page
 from tests.sagas.listening import hear, news, order
 from tests.sagas.scenarios import BY_EVENTS, REFUSALS, SUCCESSES, UNDONE, WRAPPED
 from tests.sagas.test_operations import seen, stuck_undo
-from tests.sagas.test_watchdog import Desk, Ears
+from tests.sagas.test_watchdog import Desk, Ears, loses_its_definition
 from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -253,6 +253,17 @@ def test_who_asks_a_step_of_payments_says_first_who_they_are(
         assert len(desk.sent()) == 1
 
 
+def test_a_blank_before_the_step_is_no_way_past_it(desk: Desk) -> None:
+    saga_id = two_on_desk(desk)
+    opal = person("opal", VIEW, BY_NAME["retry"].permission, confirmed=False)
+    before = everything(desk)
+
+    answer = act(opal, saga_page(saga_id, "retry"), choice=" authorize_payment")
+
+    assert answer["Location"] == f"/confirm?{saga_page(saga_id, 'retry')}"
+    assert everything(desk) == before
+
+
 @each_act
 def test_a_look_changes_nothing(desk: Desk, name: str) -> None:
     saga_id, _ = allowed(desk, name)
@@ -273,10 +284,30 @@ def test_an_act_on_no_saga_leads_home(desk: Desk) -> None:
         assert (answer.status_code, answer["Location"]) == (302, "/admin/")
 
 
+def test_a_saga_whose_definition_is_not_in_this_code_is_shown_and_nothing_can_be_done(
+    desk: Desk,
+) -> None:
+    saga_id = running(desk)
+    loses_its_definition(desk, saga_id)
+    desk.time_passes()
+    Watchdog(Ears()).turn()
+    [case] = Case.objects.all()
+    opal = person("opal", VIEW, "retry_saga", "view_case")
+    before = everything(desk)
+
+    case_page = f"/admin/sagas/case/{case.id}/change/"
+    for address in (saga_page(saga_id), saga_page(saga_id, "live"), case_page):
+        assert opal.get(address).status_code == 200
+    assert buttons(opal, saga_id) == {}
+    answer = opal.post(saga_page(saga_id, "retry"), {"version": 1, "reason": "why"})
+    assert answer["Location"] == saga_page(saga_id)
+    assert messages_of(answer)[0].startswith("No definition that this code has fits")
+    assert everything(desk) == before
+
+
 def test_of_what_cannot_be_foreseen_the_page_shows_no_button(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where a saga's definition is not in this code any more."""
     saga_id = running(desk)
     opal = person("opal", VIEW, "retry_saga")
     before = everything(desk)

@@ -14,7 +14,6 @@ from unfold.decorators import display
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.acting import Act, Acting, Foreseen, Given, Outcome, Part
 from apps.messaging.display import label, link, moment, with_evidence, words
-from apps.messaging.errors import MessagingError
 from apps.sagas.admin.desk import acted
 from apps.sagas.admin.operating import observed, parts_of, plain
 from apps.sagas.admin.standing import Standing, StandingFilter
@@ -25,7 +24,7 @@ from apps.sagas.approvals import (
     position_of,
     withdraw_request,
 )
-from apps.sagas.errors import MoveNotAllowed
+from apps.sagas.errors import REFUSALS
 from apps.sagas.models import Approval, ApprovalStatus
 from apps.sagas.preview import Looked, look
 
@@ -156,7 +155,7 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
 
     acts = ACTS
     when_empty = "Nothing waits for a second person."
-    refusals = (MessagingError, MoveNotAllowed)
+    refusals = REFUSALS
     change_form_outer_after_template = "admin/sagas/case/history.html"
     list_display = (
         "requested_at", "order", "stands", "wanted", "money_cents", "requester", "why",

@@ -28,10 +28,9 @@ from apps.messaging.admin.acting import (
     button_of,
 )
 from apps.messaging.display import clock, link, moment, money, words
-from apps.messaging.errors import MessagingError
 from apps.sagas import operations
 from apps.sagas.approvals import OPERATIONS, act_or_ask, needs_approval, position_of
-from apps.sagas.errors import MoveNotAllowed
+from apps.sagas.errors import REFUSALS
 from apps.sagas.models import Approval, ApprovalStatus, OperatorAction, Saga
 from apps.sagas.preview import Looked, Preview, Undoing, look
 from apps.sagas.selectors import stands_at, timeline_of
@@ -365,7 +364,7 @@ class SagaOperating(Acting):
     """Mixin of the saga's admin: what people do to a saga."""
 
     acts = ACTS
-    refusals = (MessagingError, MoveNotAllowed)
+    refusals = REFUSALS
 
     def subject_of(self, request: HttpRequest, key: str) -> Subject | None:
         saga = super().subject_of(request, key)

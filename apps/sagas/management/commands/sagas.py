@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.messaging.display import money
-from apps.messaging.errors import MessagingError
 from apps.messaging.failpoints import arm
 from apps.messaging.relay import relay
 from apps.messaging.terminal import (
@@ -29,7 +28,7 @@ from apps.messaging.terminal import (
     why_refused,
 )
 from apps.sagas import operations, selectors
-from apps.sagas.errors import MoveNotAllowed
+from apps.sagas.errors import REFUSALS
 from apps.sagas.preview import Preview, preview
 from apps.sagas.state import (
     Compensate,
@@ -110,7 +109,7 @@ class Command(BaseCommand):
         given = Namespace(**options)
         try:
             self._do(given)
-        except (MoveNotAllowed, MessagingError) as refusal:
+        except REFUSALS as refusal:
             raise CommandError(why_refused(refusal)) from refusal
 
     def _do(self, given: Namespace) -> None:
