@@ -330,13 +330,17 @@ class ContextConsumer:
         self._forget(partitions)
 
     def _commit_offsets_at_once(self) -> None:
-        """If Kafka refuses, others repeat some messages, which the barrier absorbs."""
+        """If Kafka refuses, others repeat some messages, which the barrier absorbs; what stays ours
+        is committed again later."""
         if not self._positions:
             return
         try:
-            self.consumer.commit(offsets=self._take_positions(), asynchronous=False)
+            done = self.consumer.commit(offsets=self._take_positions(), asynchronous=False)
         except KafkaException as error:
             log.warning("offsets_not_committed", context=self.context, error=str(error))
+            self._positions.update(self._noted)
+        else:
+            self._on_committed(None, done or [])
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Others have these partitions already; they may repeat what the barrier absorbs."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from django.conf import settings
 from django.db import connections
 
@@ -297,6 +297,27 @@ def test_a_commit_that_fails_late_sets_no_later_one_back(consumer: ContextConsum
         consumer._on_committed(KafkaError(KafkaError._TIMED_OUT), [refused])
 
     assert consumer._positions == {place: 20}
+    consumer._positions.clear()
+
+
+def test_a_commit_that_fails_at_a_revoke_is_repeated_for_what_stays(
+    consumer: ContextConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(Waits):
+        def commit(self, **given: Any) -> None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    turn_until(consumer, lambda: len(consumer.consumer.assignment()) > 1)
+    leaves, stays, *_ = consumer.consumer.assignment()
+    places = [(each.topic, each.partition) for each in (leaves, stays)]
+    consumer._noted.update(dict.fromkeys(places, 20))
+    consumer._positions.update(dict.fromkeys(places, 20))
+    monkeypatch.setattr(consumer, "consumer", Refusing(consumer.consumer))
+
+    consumer._on_revoke(consumer.consumer, [leaves])
+
+    assert places[0] not in consumer._positions
+    assert consumer._positions[places[1]] == 20
     consumer._positions.clear()
 
 
