@@ -145,6 +145,13 @@ class StateMark(models.Model):
     until = models.DateTimeField()
 
 
+class Brake(models.Model):
+    """That something is held back, while it is: who watches next has to tell when it is over."""
+
+    name = models.TextField(primary_key=True)
+    since = models.DateTimeField()
+
+
 class SagaStep(models.Model):
     """One request and its answer, told once and for good (append-only)."""
 

@@ -219,6 +219,10 @@ SELECT count(*), count(*) FILTER (WHERE paused_until IS NULL AND (due_at <= now(
 FROM sagas_saga WHERE ended_at IS NULL AND status <> 'stuck' AND {AWAKE}
 """  # noqa: S608  only constants are put together
 
+# Note that something is held back, or is no more; no row where that was so already.
+HOLD_BACK = "INSERT INTO sagas_brake (name, since) VALUES (%b, now()) ON CONFLICT DO NOTHING"
+LET_GO = "DELETE FROM sagas_brake WHERE name = %b"
+
 # Put off all that is due of a saga that cannot be told so.
 SET_ASIDE = """
 UPDATE sagas_saga SET

@@ -49,6 +49,8 @@ from apps.sagas.statements import (
     DEFER,
     FIND_DUE,
     FIND_EARLY,
+    HOLD_BACK,
+    LET_GO,
     LOCK_DUE,
     SET_ASIDE,
 )
@@ -59,6 +61,7 @@ MOST_SAGAS = 200  # in one turn
 LEASE_SECONDS = 15
 DEFER_SECONDS = 2
 ASIDE_SECONDS = 300  # until a saga that could not be told is tried again
+COMPENSATION = "compensation"  # the name of the brake
 UNTOLD = "watchdog"  # the kind of its case
 OF_NO_PLAN = "watchdog/1/orchestrated/watchdog"
 
@@ -89,11 +92,13 @@ class Watchdog:
         self.database = context("sagas").database
         self.lease = HeldLease("sagas", "watchdog", LEASE_SECONDS)
         self.ears = ears or Hearing("sagas", wiring("sagas").topics)
-        self.holding_back = False
+        self.holding_back: bool | None = None  # as it was told last; None: perhaps by another
 
     def turn(self) -> int:
         """Look once; how many sagas were told that something is due."""
         if not self.lease.take():
+            self.holding_back = None
+            HELD.set(0)
             return 0
         TURNED.labels("sagas").set_to_current_time()
         early = {saga_id for (saga_id,) in self.database.fetch(FIND_EARLY, [MOST_SAGAS])}
@@ -177,13 +182,15 @@ class Watchdog:
         """Whether automatic compensation is held back; a change is told on the alerts."""
         [(live, late)] = self.database.fetch(COUNT_LATE)
         hold = late >= settings.WATCHDOG_FEWEST_LATE and late > live * settings.WATCHDOG_LATE_SHARE
+        HELD.set(hold)
         if hold != self.holding_back:
-            self.holding_back = hold
-            HELD.set(hold)
-            log.warning("compensation_held" if hold else "compensation_free", live=live, late=late)
             event = (CompensationHeld if hold else CompensationFree)(live=live, late=late)
             with self.database.transaction():
-                publish(self.database, [alert(event)])
+                if self.database.execute(HOLD_BACK if hold else LET_GO, [COMPENSATION]):
+                    told = "compensation_held" if hold else "compensation_free"
+                    log.warning(told, live=live, late=late)
+                    publish(self.database, [alert(event)])
+            self.holding_back = hold
         return hold
 
     # --- telling

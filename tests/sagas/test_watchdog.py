@@ -14,6 +14,7 @@ from apps.contracts.steps import PersonNeeded
 from apps.sagas.watchdog import Watchdog
 from tests.sagas.listening import created, hear, news
 from tests.sagas.scenarios import PLAIN, REFUSALS, SUCCESSES, UNDONE
+from tests.scraping import scraped
 from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -213,6 +214,30 @@ def test_while_too_many_are_late_none_is_turned_back(
     desk.sent()
     dog.turn()
     assert desk.sent() == [("CompensationFree", "watchdog")]
+
+
+def test_who_watches_next_tells_that_the_brake_is_off(desk: Desk, settings: Any) -> None:
+    settings.WATCHDOG_FEWEST_LATE = 3
+    sagas = [desk.saga_at("freeze_price") for _ in range(3)]
+    first, second = Watchdog(Ears()), Watchdog(Ears())
+    desk.time_passes()
+    desk.sent()
+    first.turn()
+    assert alerts(desk) == ["CompensationHeld"]
+    first.close()
+    second.turn()
+    assert alerts(desk) == []  # that is known already
+    hear(*[news(each, "freeze_price", SUCCESSES["freeze_price"]) for each in sagas])
+
+    second.turn()
+    first.turn()
+
+    assert alerts(desk) == ["CompensationFree"]
+    assert scraped("watchdog_compensation_held") == 0
+
+
+def alerts(desk: Desk) -> list[str]:
+    return [kind for kind, step in desk.sent() if step == "watchdog"]
 
 
 # --- several watchdogs
