@@ -19,7 +19,7 @@ from apps.inventory import selectors as inventory
 from apps.messaging.admin.pages import Page
 from apps.messaging.display import counted, label, moment, money, words
 from apps.notifications import selectors as notifications
-from apps.ops.goods_back import goods_back_of
+from apps.ops.goods_back import GoodsBack, goods_back_of
 from apps.ops.story import (
     Sentence,
     Speech,
@@ -36,7 +36,7 @@ from apps.orders import selectors as orders
 from apps.orders.admin import OrderAdmin
 from apps.payments import selectors as payments
 from apps.sagas.admin.history import History
-from apps.sagas.models import Saga
+from apps.sagas.models import OperatorAction, Saga
 from apps.sagas.selectors import told_by_others
 from apps.shipping import selectors as shipping
 from apps.shipping.carriers import IN_HOUSE
@@ -116,13 +116,19 @@ def case_of(order: Any) -> Case:
     saga = Saga.objects.filter(saga_id=order.saga_id).first()
     history = History.read(saga) if saga else None
     wish, back = orders.cancellation_of(order), goods_back_of(order, speech)
-    sagas = [order.saga_id, *([wish.saga_id] if wish and wish.saga_id else ()), *back.sagas]
-    traces = [trace for each in sagas for trace in traces_of(each)]
+    sagas = _sagas(order, wish, back)
+    by_saga = {each: [*traces_of(each)] for each in sagas}
+    traces = [trace for found in by_saga.values() for trace in found]
     parcel = shipping.shipment_of_saga(order.saga_id)
     sent = [message for each in sagas for message in notifications.sent_for(each)]
     taking_back = taking_back_of(wish)
     needs = told_by_others(sagas)
-    hands = [*_by_hand(history, traces)]
+    moves = _moves(history, taking_back, *back.histories)
+    hands = sorted(
+        hand
+        for saga_id, part in sagas.items()
+        for hand in _by_hand(part, moves.get(saga_id, ()), by_saga[saga_id])
+    )
     happened = [
         *_happened(order, history, speech),
         *_outside(parcel, sent),
@@ -247,12 +253,27 @@ def _outside(parcel: Any, sent: Sequence[notifications.Sent]) -> Iterator[Senten
             yield Sentence(each.read_at, f"The customer read “{each.subject}”.", "beside")
 
 
-def _by_hand(history: History | None, traces: Sequence[Trace]) -> Iterator[Sentence]:
-    """What people did, in whatever context."""
-    yield from (by_hand(move) for move in (history.moves if history else ()))
+def _sagas(order: Any, wish: Any, back: GoodsBack) -> dict[UUID, str]:
+    """The order's sagas, each with what it carries out; empty for the one that places the order."""
+    cancellation = {wish.saga_id: "cancellation"} if wish and wish.saga_id else {}
+    return {order.saga_id: "", **cancellation, **dict.fromkeys(back.sagas, "return")}
+
+
+def _moves(*histories: History | None) -> dict[UUID, Sequence[OperatorAction]]:
+    """What people did in the engine, by saga."""
+    return {each.saga.saga_id: each.moves for each in histories if each}
+
+
+def _by_hand(
+    part: str, moves: Sequence[OperatorAction], traces: Sequence[Trace]
+) -> Iterator[Sentence]:
+    """What people did to one saga, in whatever context, each once: a move is a trace, too."""
+    yield from (by_hand(move, part) for move in moves)
+    told = {move.id for move in moves}
     for each in traces:
-        if each.table == ACT and not (history and each.context == "sagas"):
-            yield done_by_hand(each.since, each.type, each.status, each.step, *_split(each.error))
+        if each.table == ACT and each.id not in told:
+            did = (each.type, each.status, each.step, *_split(each.error))
+            yield done_by_hand(each.since, *did, part)
 
 
 def _split(told_of: str) -> tuple[str, str]:

@@ -351,17 +351,19 @@ BESIDE: dict[str, Callable[[str, str], str]] = {
 }
 
 
-def by_hand(move: OperatorAction) -> Sentence:
-    """What a person did."""
-    return done_by_hand(move.at, move.actor, move.operation, move.step, move.why, move.outcome)
+def by_hand(move: OperatorAction, part: str) -> Sentence:
+    """What a person did; see done_by_hand."""
+    did = (move.actor, move.operation, move.step, move.why, move.outcome)
+    return done_by_hand(move.at, *did, part)
 
 
 def done_by_hand(
-    at: datetime, actor: str, operation: str, step: str, reason: str, outcome: str
+    at: datetime, actor: str, operation: str, step: str, reason: str, outcome: str, part: str
 ) -> Sentence:
-    """What a person did, and why."""
+    """What a person did, and why; to which part of the order, where not to the order itself."""
     of = f" of “{words(step)}”" if step else ""
-    return Sentence(at, f"{actor}: {words(operation)}{of}. {reason} ({outcome})", "hand")
+    to = f", of the {part}" if part else ""
+    return Sentence(at, f"{actor}: {words(operation)}{of}{to}. {reason} ({outcome})", "hand")
 
 
 # --- what turned it back

@@ -6,11 +6,14 @@ import psycopg
 import pytest
 from django.test import Client
 
-from apps.orders.models import Order
+from apps.messaging.audit import Actor
+from apps.orders.models import Order, Return
+from apps.sagas import operations
+from apps.sagas.models import Case, Saga
 from apps.shipping.watchdog import Watchdog
 from tests.admin.test_order_case import case_of, page, texts
-from tests.admin.world import client_of
-from tests.ops.world import buy, cancel, deliver
+from tests.admin.world import CASE, act_on, client_of
+from tests.ops.world import buy, cancel, deliver, send_back
 from tests.orders.wishes import returning_saga
 
 Databases = dict[str, psycopg.Connection]
@@ -133,3 +136,52 @@ def test_a_wish_to_be_taken_back_that_is_under_way_tells_what_is_next(
     case = case_of(support, order)
     assert texts(case.next)[0].startswith("It waits for the parcel to be kept back")
     assert case.verdict.endswith("Its customer wishes to cancel it, and it is being taken back.")
+
+
+def test_what_was_done_by_hand_to_its_cancellation_is_told_once(
+    support: Client, shop: Databases
+) -> None:
+    order = confirmed(shop)
+    cancel(order.id)
+    deliver(shop, rounds=1)
+    saga, olga = returning_saga(shop["orders"], order.id), Actor(1, "olga")
+    shop["sagas"].execute(CASE, [saga])
+    operations.retry_step(
+        saga_id=saga, step="recall_shipment", version=Saga.objects.get(saga_id=saga).revision,
+        actor=olga, reason="The carrier was away",
+    )  # fmt: skip
+    operations.add_note(case_id=Case.objects.get().id, actor=olga, reason="I called them")
+    act_on(saga, "payments")
+    act_on(order.saga_id, "payments")
+
+    case = case_of(support, order)
+
+    told = texts(case.hands)
+    assert told[0].startswith(
+        "olga: retry of “recall shipment”, of the cancellation. The carrier was away (running -> "
+    )
+    assert told[1:] == [
+        "olga: note of “authorize payment”, of the cancellation. I called them (noted)",
+        "terminal:ada: discard of “authorize payment”, of the cancellation. it was a test"
+        " (discarded)",
+        "terminal:ada: discard of “authorize payment”. it was a test (discarded)",
+    ]
+    happened = texts(case.happened)
+    assert [happened.count(each) for each in told] == [1, 1, 1, 1]
+
+
+def test_what_was_done_by_hand_to_its_return_is_told_once(support: Client, shop: Databases) -> None:
+    order = confirmed(shop)
+    shop["shipping"].execute("UPDATE shipping_pickup SET due_at = now()")
+    Watchdog().turn()
+    deliver(shop)
+    parcel = Return.objects.get(id=send_back(order.id, tea=1))
+    deliver(shop)
+    for context in ("inventory", "sagas"):
+        act_on(parcel.saga_id, context)
+
+    case = case_of(support, order)
+
+    told = "terminal:ada: discard of “authorize payment”, of the return. it was a test (discarded)"
+    assert texts(case.hands) == [told, told]
+    assert texts(case.happened).count(told) == 2
