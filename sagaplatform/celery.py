@@ -65,8 +65,9 @@ def options() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "worker_pool": "threads",  # calls wait for others; a thread takes 1 MB, a process 50
-        # One dispatches for each context, one more takes the wake-ups that come meanwhile.
-        "worker_concurrency": len(contexts_with_intents()) + 1,
+        # One dispatches for each context, one is for each job, and one more takes the wake-ups that
+        # come while all of these wait for somebody outside.
+        "worker_concurrency": len(schedule()) + 1,
         "worker_enable_remote_control": False,
         "beat_scheduler": f"sagaplatform.beat:{'' if settings.WITH_USERS else 'Plain'}Scheduler",
         "enable_utc": True,

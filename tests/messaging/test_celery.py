@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import celery
 import psycopg
@@ -26,6 +28,7 @@ from sagaplatform.celery import app, options, schedule
 from sagaplatform.stack.processes import BEAT as BEAT_PROCESS
 from sagaplatform.stack.processes import WORKER as WORKER_PROCESS
 from tests.kafka import empty, is_read_to_its_end
+from tests.messaging.calling import PATIENCE_SECONDS, until
 from tests.messaging.working import BEAT, WORKER, Works
 from tests.threads import at_once
 
@@ -195,6 +198,46 @@ def test_a_job_is_carried_out_by_its_name_and_others_are_passed_over(
     assert not run_job("pricing", "count_grains")
     assert not run_job("elsewhere", "count_stars")
     assert done == ["counted"]
+
+
+def test_of_a_job_one_runs_at_a_time_and_looks_again_for_whoever_asked_meanwhile(
+    counting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    free = threading.Event()
+
+    def look() -> None:
+        looks.append("looked")
+        assert free.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr("tests.messaging.working.do_nothing", look)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(run_job, "pricing", "count_stars")
+        until(lambda: looks, "the job did not begin")
+        try:
+            for _ in range(3):
+                assert pool.submit(run_job, "pricing", "count_stars").result(1)
+        finally:
+            free.set()
+        assert first.result(PATIENCE_SECONDS)
+    assert looks == ["looked"] * 2
+
+    assert run_job("pricing", "count_stars")
+    assert looks == ["looked"] * 3
+
+
+def test_a_job_that_fails_can_be_run_again(counting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.messaging.working.do_nothing", lambda: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            run_job("pricing", "count_stars")
+
+
+def test_a_worker_has_a_thread_for_each_context_and_each_job_and_one_for_wake_ups(
+    counting: None,
+) -> None:
+    jobs = [job for each in contexts() for job in each.jobs]
+    assert options()["worker_concurrency"] == len(contexts_with_intents()) + len(jobs) + 1
 
 
 def test_every_declared_job_can_be_found() -> None:
