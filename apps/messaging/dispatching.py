@@ -125,8 +125,8 @@ class Dispatcher:
     def _turn(self) -> int:
         """Begin what may begin now, and hold back what may not; how many calls were begun."""
         database, self._spent = Database(self.context), []
+        states = self._look(database)
         with database.transaction():
-            states = Outages(database).look()
             jobs = [
                 job
                 for each in self.budgets
@@ -141,6 +141,16 @@ class Dispatcher:
             if provider.name in states and states[provider.name].is_waited_for:
                 self._hold_back(database, provider)
         return len(jobs)
+
+    def _look(self, database: Database) -> dict[str, State]:
+        """The providers that are not well. One that is always called has no breaker: what another
+        setting has left of it is closed."""
+        states = Outages(database).look()
+        for provider in self.operations:
+            if provider.name in states and not provider.failures:
+                self._close(provider, "provider_always_called", probe=True)
+                del states[provider.name]
+        return states
 
     def _claim(self, database: Database, budget: Budget, state: State | None) -> list[Job]:
         """As many calls as its provider may be asked now."""
@@ -214,10 +224,13 @@ class Dispatcher:
         elif heard is Heard.NOTHING and job.probe:
             outages.leave(provider)
         elif heard is Heard.ANSWER and (job.probe or provider.name in self._unwell):
-            self._answers(provider, probe=job.probe)
+            self._close(provider, "provider_answers", probe=job.probe)
 
-    def _answers(self, provider: Provider, *, probe: bool) -> None:
-        """It is well; what was held back is due at once, for the workers of all processes."""
+    # --- by both
+
+    def _close(self, provider: Provider, why: str, *, probe: bool) -> None:
+        """It is called as ever, and `why` is logged; what was held back is due at once, for the
+        workers of all processes."""
         database = Database(self.context)
         with database.transaction():
             seconds = Outages(database).close(provider, probe=probe)
@@ -227,7 +240,7 @@ class Dispatcher:
             calls = held.let_go(self.operations[provider], f"{provider.name}{SILENT}")
             transaction.on_commit(partial(wake, self.context), using=self.context)
         told = {"context": self.context, "provider": provider.name}
-        log.info("provider_answers", **told, silent_for=round(seconds), let_go=calls)
+        log.info(why, **told, silent_for=round(seconds), let_go=calls)
 
 
 _dispatchers: dict[str, Dispatcher] = {}

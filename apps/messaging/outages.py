@@ -67,7 +67,8 @@ UPDATE {context}_providerstate SET probing = false, retry_at = now(), changed_at
 WHERE name = %b AND probing
 """
 
-# -> closed: it has answered. An open breaker is closed by the call that found out, and by no other.
+# -> closed: it has answered. An open breaker is closed by the call that found out, and by no other
+# call; and where it is to have none.
 CLOSE = """
 DELETE FROM {context}_providerstate WHERE name = %b AND (opened_at IS NULL OR %b)
 RETURNING opened_at, now() - opened_at

@@ -1,6 +1,7 @@
 """Outside calls beside each other: as many as a provider bears, none to one that is silent."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -169,6 +170,13 @@ def test_no_more_calls_begin_in_a_second_than_the_provider_bears(exchange: Excha
 # --- a provider that does not answer
 
 
+# The bank is not to be called for an hour.
+OPEN = """
+INSERT INTO payments_providerstate (name, failures, opened_at, retry_at, changed_at)
+VALUES ('bank', 3, now(), now() + interval '1 hour', now())
+"""
+
+
 def break_down(exchange: Exchange) -> None:
     """Three calls have had no outcome."""
     exchange.bank.answer = silent
@@ -323,14 +331,26 @@ def test_a_call_that_began_before_does_not_close_it(exchange: Exchange) -> None:
         exchange.authorize()
         slow = exchange.in_hand(dispatcher)
         until(lambda: exchange.bank.now == 1, "no call was made")
-        Database("payments").execute(
-            "INSERT INTO payments_providerstate (name, failures, opened_at, retry_at, changed_at)"
-            " VALUES ('bank', 3, now(), now() + interval '1 hour', now())"
-        )
+        exchange.owner.execute(OPEN)
         exchange.in_hand(dispatcher).result()
         exchange.bank.free.set()
         assert slow.result() == 1
     assert exchange.breaker() == [("bank", 3, True, False)]
+
+
+def test_a_breaker_that_is_done_away_with_while_it_is_open_holds_nothing_back(
+    exchange: Exchange,
+) -> None:
+    exchange.authorize(3)
+    exchange.owner.execute(OPEN)
+    exchange.owner.execute(
+        "UPDATE payments_intent SET due_at = now() + interval '1 hour',"
+        " reason = 'bank does not answer; asked again at 12:00:30 UTC'"
+        " WHERE id = (SELECT min(id::text)::uuid FROM payments_intent)"
+    )
+    with exchange.providing(replace(BANK, failures=0)) as dispatcher:
+        assert exchange.in_hand(dispatcher).result() == 3
+    assert (exchange.count("settled"), exchange.breaker()) == (3, [])
 
 
 def test_who_does_not_answer_is_measured_with_all_that_waits_for_it(exchange: Exchange) -> None:
