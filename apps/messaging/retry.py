@@ -15,8 +15,9 @@ FIRST_CALL_PAUSE_SECONDS = 1.0
 LONGEST_CALL_PAUSE_SECONDS = 60.0
 
 # SQLSTATE classes and codes after which the same batch may well succeed: connection lost or
-# refused, server shutting down or starting, resources exhausted, serialization, deadlock.
-PASSING = ("08", "53", "57P", "40001", "40P01")
+# refused, server shutting down or starting, resources exhausted, serialization, deadlock, a lock
+# that somebody else has held for too long.
+PASSING = ("08", "53", "57P", "40001", "40P01", "55P03")
 
 
 def pause_before(attempt: int, chance: Callable[[], float] = random.random) -> float:

@@ -1,10 +1,12 @@
 """The consumer of a context on a real Kafka: read, carry out, commit; retry, park, go on."""
 
+import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from django.conf import settings
@@ -131,6 +133,38 @@ def in_a_thread_of_its_own(work: Callable[[], object]) -> None:
     """With its own connections, and without leaving them open."""
     work()
     connections.close_all()
+
+
+@pytest.fixture
+def impatient(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Who waits for a row is turned away soon, also on the next connection."""
+    options = connections["inventory"].settings_dict["OPTIONS"]
+    with monkeypatch.context() as patch:
+        patch.setitem(options, "options", "-c lock_timeout=50ms")
+        INVENTORY.reconnect()
+        yield
+    INVENTORY.reconnect()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_row_that_is_held_for_longer_than_all_attempts_parks_nothing(
+    consumer: ContextConsumer, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process does that is frozen in mid-batch, or a migration."""
+    pauses: list[float] = []
+    with psycopg.connect(os.environ["DATABASE_OWNER_URL_INVENTORY"]) as frozen:
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == ATTEMPTS + 1:
+                frozen.rollback()
+
+        monkeypatch.setattr(consumer, "_pause", pause)
+        frozen.execute("SELECT FROM inventory_stock WHERE product_id = 'tea' FOR UPDATE")
+        send(1)
+        turn_until(consumer, lambda: shelf.levels() == (9, 1, 0) or bool(shelf.letters()))
+    assert shelf.letters() == []
+    assert len(pauses) == ATTEMPTS + 1
 
 
 @pytest.fixture

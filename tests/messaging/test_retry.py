@@ -28,6 +28,7 @@ def test_the_pause_doubles_up_to_ten_seconds(attempt: int, shortest: float, long
         (psycopg.errors.SerializationFailure(), True),
         (psycopg.errors.AdminShutdown(), True),
         (psycopg.errors.TooManyConnections(), True),
+        (psycopg.errors.LockNotAvailable(), True),
         (RivalMovedFirst(), True),
         (psycopg.errors.UniqueViolation(), False),
         (psycopg.errors.QueryCanceled(), False),  # it may be this very message that takes so long
