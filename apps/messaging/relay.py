@@ -1,10 +1,11 @@
 """The relay: sends what the outbox holds, from memory right after the commit, else by sweeping.
 
 Dispatch is best effort and never fails a request: a queue that is full, a broker that is away and
-a process that dies leave the row in the outbox, and a sweeper sends it some seconds later. There
-is no cursor over ids (it would lose rows that commit late), and no NOTIFY (it takes a lock across
-the whole server). A row leaves the table when the broker has acknowledged it. A resend is a
-duplicate, never a loss; the barrier absorbs it.
+a process that dies leave the row in the outbox, and a sweeper sends it some seconds later. It goes
+through the table in rounds: rows that cannot be sent hold up none behind them, and one that commits
+late is found in the next round. There is no NOTIFY (it takes a lock across the whole server). A row
+leaves the table when the broker has acknowledged it. A resend is a duplicate, never a loss; the
+barrier absorbs it.
 """
 
 import os
@@ -43,14 +44,16 @@ SWEEP_EVERY_SECONDS = 1
 TELL_EVERY_SECONDS = 1
 TIDY_EVERY_SECONDS = 1
 POSTMAN_PAUSE_SECONDS = 0.5
+START = UUID(int=0)  # every row lies behind it
 
 # Only one sweeper works on a database: an advisory lock until the transaction's end.
 TAKE_SWEEPERS_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('outbox_sweeper'))"
 
-# What should have been acknowledged by now, oldest first.
+# What should have been acknowledged by now and lies behind a row, oldest first.
 OVERDUE = """
 SELECT id, topic, saga_id, headers, payload FROM {context}_outboxmessage
-WHERE created_at < clock_timestamp() - make_interval(secs => %b) AND id <> ALL(%b::uuid[])
+WHERE created_at < clock_timestamp() - make_interval(secs => %b) AND id > %b
+  AND id <> ALL(%b::uuid[])
 ORDER BY id LIMIT %b
 """
 
@@ -87,6 +90,7 @@ class Relay:
         self._acknowledged: set[UUID] = set()
         self.attended = False  # somebody calls `tidy` and polls; else a postman is started
         self._swept_at = self._tidied_at = time.monotonic()
+        self._swept_to = START  # the last row that was found in this round
         self._undelivered, self._told_at = 0, 0.0
 
     def attend(self) -> None:
@@ -149,7 +153,8 @@ class Relay:
         return len(ids)
 
     def sweep(self, overdue_seconds: float = OVERDUE_SECONDS) -> int:
-        """Send what is overdue, if no other sweeper does; how many were sent."""
+        """Send what is overdue, if no other sweeper does, so many rows at most; how many these
+        were. The next time goes on behind them; a round that has come to its end begins anew."""
         with self.database.transaction():
             if not self.database.fetch(TAKE_SWEEPERS_LOCK)[0][0]:
                 return 0
@@ -165,7 +170,9 @@ class Relay:
     def _overdue(self, seconds: float) -> list[Letter]:
         with self._lock:
             under_way = list(self._under_way | self._acknowledged)
-        rows = self.database.fetch(OVERDUE, (float(seconds), under_way, SWEEP_LIMIT))
+        given = (float(seconds), self._swept_to, under_way, SWEEP_LIMIT)
+        rows = self.database.fetch(OVERDUE, given)
+        self._swept_to = rows[-1][0] if len(rows) == SWEEP_LIMIT else START
         return [
             Letter(id, topic, saga_id, msgspec.json.decode(headers), bytes(payload))
             for id, topic, saga_id, headers, payload in rows

@@ -6,15 +6,16 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from django.conf import settings
 from django.db import connections, transaction
 
 from apps.contracts.catalogue import Action
 from apps.contracts.inventory import ReleaseStock
+from apps.messaging import relay
 from apps.messaging.database import Database
 from apps.messaging.errors import OutsideTransaction
-from apps.messaging.kafka import PRODUCER
+from apps.messaging.kafka import PRODUCER, topic_name
 from apps.messaging.outbox import letter_of, post, publish
 from apps.messaging.relay import Relay
 from tests.kafka import Tap
@@ -148,6 +149,33 @@ def test_a_message_that_commits_late_is_not_lost(shelf: Shelf, tap: Tap) -> None
     slow.join()
     assert sweeper.sweep(overdue_seconds=0) == 1
     assert len(tap.take(early, 1)) == 1
+
+
+@pytest.mark.usefixtures("quiet_dispatch")
+def test_what_cannot_be_sent_keeps_the_sweeper_from_nothing_behind_it(
+    shelf: Shelf, tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "SWEEP_LIMIT", 2)
+    sweeper = new_relay(**{"topic.metadata.propagation.max.ms": 100})  # soon believed to be missing
+    lost = letter_of(envelope(ReleaseStock(), new_saga()))
+    with INVENTORY.transaction():
+        post(INVENTORY, [lost._replace(id=new_saga(), topic="never-created") for _ in range(2)])
+    until_refused(sweeper, "never-created")
+    good = write()
+    found = [sweeper.sweep(overdue_seconds=0) for _ in range(3)]
+    assert found == [2, 1, 2]  # those that cannot be sent have their turn again
+    assert len(tap.take(good, 1)) == 1
+
+
+def until_refused(sweeper: Relay, topic: str) -> None:
+    """Until the client knows that there is no such topic: from then on it takes nothing for it."""
+    for _ in range(1000):
+        try:
+            sweeper.producer.produce(topic_name(topic), b"")
+        except KafkaException:
+            return
+        sweeper.producer.poll(0.05)
+    raise AssertionError("the client takes messages for a topic that is not there")
 
 
 @pytest.mark.usefixtures("quiet_dispatch")
