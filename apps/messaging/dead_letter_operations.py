@@ -155,13 +155,17 @@ def discard_letter(
 ) -> Outcome:
     """Give a parked message up. What waited behind it goes on, unless another is parked before it.
 
+    All that is parked of its saga is locked first, in the order in which batches do: of two that
+    are given up at once, the second knows of the first, and lets go what waited behind both.
     Raises ReasonMissing, NothingToReplay and LetterMoved, and changes nothing then.
     """
     checked_reason(reason)
     database = Database(context)
     with database.transaction():
+        letters = DeadLetters(database)
+        letters.parked_of(_saga_of(database, letter_id))
         letter = _take(database, letter_id, version)
-        DeadLetters(database).settle([(letter.id, letter.saga_id, ParkedStatus.DISCARDED)])
+        letters.settle([(letter.id, letter.saga_id, ParkedStatus.DISCARDED)])
         outcome = Outcome(letter_id, True, "discarded; it is not sent again by itself")
         _audit(database, letter, DISCARD, actor, reason, outcome)
     return outcome
@@ -207,6 +211,12 @@ def _take(database: Database, letter_id: UUID, version: int | None) -> ParkedLet
     after = partial(reach, "letter.after_commit", _asked_in(letter))
     transaction.on_commit(after, using=database.alias)
     return letter
+
+
+def _saga_of(database: Database, letter_id: UUID) -> list[UUID]:
+    """The saga of a parked letter, if it can be read. Raises NothingToReplay."""
+    saga_id = find_open(database, letter_id).saga_id
+    return [saga_id] if saga_id else []
 
 
 def _asked_in(letter: ParkedLetter) -> Iterator[Request]:

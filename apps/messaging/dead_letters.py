@@ -28,7 +28,8 @@ from apps.messaging.relay import Letter
 from apps.messaging.request import Request
 
 # What of these sagas is parked and asked of this context. Held until the end of the transaction:
-# what one batch lets wait behind a parked action is there when another lets go what waited.
+# what one batch lets wait behind a parked action is there when another, or a person who gives a
+# parked one up, lets go what waited.
 PARKED = """
 SELECT id, saga_id, step, action, generation FROM {context}_deadletter
 WHERE saga_id = ANY(%b::uuid[]) AND status = 'parked' AND (blocks_saga OR closes_step)

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -505,6 +506,27 @@ def test_what_a_batch_lets_wait_while_the_action_is_discarded_is_not_forgotten(
         letters.wait(late, request)
     operator.join()
     assert [each[0] for each in shelf.letters()] == ["discarded", "released"]
+
+
+def test_what_waits_behind_two_that_are_discarded_at_once_goes_on(
+    shelf: Shelf, letter: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each must know of the other: who sees it still parked lets nothing go."""
+    saga = saga_of(shelf, letter)
+    park("inventory", [Failure(reserve(saga, step="reserve_more"), RuntimeError("no"))])
+    other = shelf.one("SELECT id FROM inventory_deadletter WHERE id <> %s", letter)[0]
+    carry_out("inventory", [handed_over(saga)])
+    both = threading.Barrier(2)
+
+    def meet(point: str, requests: object) -> None:
+        if point == "letter.before_commit":
+            with suppress(threading.BrokenBarrierError):  # one waits for the other's commit
+                both.wait(1)
+
+    monkeypatch.setattr(operations, "reach", meet)
+    came = at_once(lambda: discard(letter), lambda: discard(other))
+    assert [isinstance(each, Outcome) and each.done for each in came] == [True, True]
+    assert [each[0] for each in shelf.letters()] == ["discarded", "discarded", "released"]
 
 
 def wait_until_somebody_is_locked_out(shelf: Shelf) -> None:
