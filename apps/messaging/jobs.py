@@ -15,9 +15,8 @@ from apps.messaging.context import contexts
 
 Key = tuple[str, str]  # a context and the name of its job
 
-_running: dict[
-    Key, bool
-] = {}  # in this process, and whether somebody has asked since its last look
+# What runs in this process, and whether somebody has asked since its last look.
+_running: dict[Key, bool] = {}
 _guard = threading.Lock()
 
 
