@@ -48,14 +48,16 @@ FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::int[], %b::text[
 
 # due or refused -> withdrawn: never called, or called in vain. The caller holds the rows' locks.
 WITHDRAW = """
-UPDATE {context}_intent SET status = 'withdrawn', changed_at = now()
+UPDATE {context}_intent
+SET status = 'withdrawn', changed_at = now(), request = (request::jsonb - 'inputs')::text
 WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'refused')
 """
 
 # due, claimed, unknown, waiting -> settled: recorded by hand. The caller holds the rows' locks.
 SETTLE_BY_HAND = """
 UPDATE {context}_intent
-SET status = 'settled', lease = NULL, leased_until = NULL, reason = 'by hand', changed_at = now()
+SET status = 'settled', lease = NULL, leased_until = NULL, reason = 'by hand', changed_at = now(),
+    request = (request::jsonb - 'inputs')::text
 WHERE id = ANY(%b::uuid[]) AND status IN ('due', 'claimed', 'unknown', 'waiting', 'refused')
 """
 

@@ -49,6 +49,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 AUTHORIZED = PaymentAuthorized(amount_cents=1500, payment_method=PaymentMethod.CARD)
 CAPTURED = PaymentCaptured(amount_cents=1500)
 REFUNDED = PaymentRefunded(amount_cents=1500)
+INPUTS = '{"address": {"name": "Ada Lovelace"}}'  # for a step behind
 OPERATIONS = ("authorize", "capture", "give_back", "return")
 
 
@@ -58,10 +59,18 @@ class Till:
     def __init__(self, owner: psycopg.Connection, gateway: StandInGateway) -> None:
         self.owner, self.gateway, self.saga_id = owner, gateway, uuid7()
 
-    def ask(self, message: Command, step: str, action: Action = Action.DO, **request: Any) -> None:
+    def ask(
+        self,
+        message: Command,
+        step: str,
+        action: Action = Action.DO,
+        *,
+        inputs: str = "",
+        **request: Any,
+    ) -> None:
         topic = "payments-commands"
         asked = envelope(message, self.saga_id, step=step, action=action, topic=topic, **request)
-        Batch("payments", [record(asked)]).carry_out()
+        Batch("payments", [record(msgspec.structs.replace(asked, inputs=inputs))]).carry_out()
 
     def authorize(self, **request: Any) -> None:
         command = AuthorizePayment(
@@ -102,6 +111,13 @@ class Till:
             "SELECT operation, status, generation FROM payments_intent ORDER BY id"
         )
         return [tuple(row) for row in rows.fetchall()]  # type: ignore[misc]
+
+    def carry_inputs(self) -> list[str]:
+        """The calls whose requests have inputs for others."""
+        rows = self.owner.execute(
+            "SELECT operation FROM payments_intent WHERE request::jsonb ? 'inputs' ORDER BY id"
+        )
+        return [operation for (operation,) in rows.fetchall()]
 
     def payment(self) -> tuple[str, int, int] | None:
         row = self.owner.execute(
@@ -444,6 +460,23 @@ def test_a_person_records_that_a_capture_happened(till: Till) -> None:
     assert till.payment() == ("captured", 1500, 0)
     till.time_passes()
     assert work("payments") == 0
+
+
+def test_an_address_is_kept_in_no_call_that_is_withdrawn_or_settled_by_hand(till: Till) -> None:
+    till.authorize(inputs=INPUTS)
+    assert till.carry_inputs() == ["authorize"]
+    till.undo()
+    assert (till.intents(), till.carry_inputs()) == ([("authorize", "withdrawn", 1)], [])
+
+    till.saga_id = uuid7()
+    till.authorize()
+    work("payments")
+    till.gateway.will("capture", "lost")
+    till.ask(CapturePayment(), "capture_payment", inputs=INPUTS)
+    work("payments")
+    assert till.carry_inputs() == ["capture"]
+    till.ask(RecordHappened(evidence="seen in the gateway's ledger"), "capture_payment")
+    assert (till.intents()[-1], till.carry_inputs()) == (("capture", "settled", 1), [])
 
 
 def test_what_is_done_already_is_told_again_to_who_records_it(till: Till) -> None:
