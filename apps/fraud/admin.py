@@ -36,7 +36,7 @@ class AssessmentAdmin(ReadOnlyAdmin):
         "assessed_at", "status", "total_cents", "country", "customer_id", "decided_by",
         "order_id", "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "currency")
+    list_filter = ("status",)
     search_fields = ("=order_id", "=saga_id", "=customer_id")
     search_help_text = "Order number or id, saga id, customer number or name"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
@@ -52,7 +52,7 @@ class ReviewAdmin(Acting, ReadOnlyAdmin):
         "asked_at", "status", "total_cents", "country", "customer_id", "decided_by",
         "order_id", "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "currency")
+    list_filter = ("status",)
     search_fields = ("=order_id", "=saga_id", "=customer_id")
     search_help_text = "Order number or id, saga id, customer number or name"
     ordering = ("-asked_at", "-id")

@@ -28,6 +28,7 @@ class ContextConfig(AppConfig):
     """
 
     jobs: tuple[Job, ...] = ()  # beside its outside calls, see jobs.py
+    operations: tuple[str, ...] = ()  # in its audit, beside those on parked messages
 
     @property
     def database(self) -> Database:

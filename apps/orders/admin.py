@@ -1,5 +1,6 @@
 """Orders to find and read. Nothing here changes one."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 
+from apps.contracts.values import RefundTo
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
@@ -23,7 +25,7 @@ from apps.messaging.admin import (
     uuid_of,
 )
 from apps.messaging.admin.acting import Acting
-from apps.messaging.admin.filters import LatelyFilter
+from apps.messaging.admin.filters import KnownFilter, LatelyFilter
 from apps.messaging.admin.pages import Page, Pages, Section
 from apps.messaging.admin.revealing import Revealed, reveal
 from apps.messaging.audit import Actor
@@ -188,6 +190,14 @@ class OrderAdmin(Pages, ReadOnlyAdmin):
         return f"{order.address_name[:1]}***, {order.address_city}, {order.address_country}"
 
 
+class RefundToFilter(KnownFilter):
+    title = "refund to"
+    parameter_name = "refund_to"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return RefundTo
+
+
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     """Goods that customers send back, and what they get for them."""
@@ -196,7 +206,7 @@ class ReturnAdmin(ReadOnlyAdmin):
         "requested_at", "status", "order", "refunded_cents", "refund_to", "awaited_until",
         "decided_at", "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "refund_to")
+    list_filter = ("status", RefundToFilter)
     list_select_related = ("order",)
     search_fields = ("=order__number", "=saga_id", "=order__customer_id")
     search_help_text = "Order number, saga id, customer number or name"

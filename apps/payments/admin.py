@@ -1,11 +1,14 @@
 """Lists that help to find a payment or a customer's credit. Nothing is changed here."""
 
+from collections.abc import Iterable
+
 from django.contrib import admin
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.contracts.numbers import number_of
+from apps.contracts.values import PaymentMethod, RefundTo
 from apps.messaging.admin import (
     BarrierNoteAdmin,
     DeadLetterAdmin,
@@ -15,6 +18,7 @@ from apps.messaging.admin import (
     ReadOnlyAdmin,
     SagaLogAdmin,
 )
+from apps.messaging.admin.filters import KnownFilter
 from apps.messaging.display import in_one_line, label, link
 from apps.payments.models import (
     Account,
@@ -39,7 +43,6 @@ class AccountAdmin(ReadOnlyAdmin):
     """How much credit a customer has."""
 
     list_display = ("customer_id", "available_cents", "held_cents", "opened_at")
-    list_filter = ("currency",)
     search_fields = ("=customer_id",)
     search_help_text = "Customer number or user name"
     ordering = ("customer_id", "currency")
@@ -61,6 +64,14 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     currency = "account.currency"
 
 
+class MethodFilter(KnownFilter):
+    title = "method"
+    parameter_name = "method"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return PaymentMethod
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     """What each order pays."""
@@ -69,10 +80,18 @@ class PaymentAdmin(ReadOnlyAdmin):
         "authorized_at", "status", "method", "amount_cents", "captured_cents", "refunded_cents",
         "customer_id", "order_id", "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "method", "currency")
+    list_filter = ("status", MethodFilter)
     search_fields = ("=order_id", "=saga_id", "=customer_id", "=reference")
     search_help_text = "Order number or id, saga id, customer number or name, reference"
     ordering = ("-saga_id",)  # UUIDv7: the newest first
+
+
+class ToFilter(KnownFilter):
+    title = "to"
+    parameter_name = "to"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return RefundTo
 
 
 @admin.register(Refund)
@@ -86,7 +105,7 @@ class RefundAdmin(ReadOnlyAdmin):
         ("order", "asked_by"),
         ("asked_at", "changed_at"),
     )
-    list_filter = ("state", "to")
+    list_filter = ("state", ToFilter)
     list_select_related = ("payment",)
     search_fields = ("=asked_by", "=payment__order_id", "=payment__customer_id", "=reference")
     search_help_text = "Saga id of the return, order id, customer number or name, reference"

@@ -1,7 +1,10 @@
+from typing import get_args
+
 from django.core.checks import register
 
 from apps.messaging.context import ContextConfig
 from apps.messaging.database import Database
+from apps.sagas.state import Move
 from apps.sagas.versions import lacking
 
 
@@ -9,6 +12,10 @@ class SagasConfig(ContextConfig):
     name = "apps.sagas"
     label = "sagas"
     default = True  # Django sees the imported base beside it and would take neither
+    operations = (
+        *(each.__name__.lower() for each in get_args(Move)),
+        "reveal", "assign", "note", "close", "request", "approve", "decline", "withdraw",
+    )  # fmt: skip
 
     def ready(self) -> None:
         from apps.sagas.checks import waits_fit  # noqa: PLC0415  the handlers need the models

@@ -43,7 +43,7 @@ class ShipmentAdmin(ReadOnlyAdmin):
         "booked_at", "reference", "status", "city", "country", "pieces", "handed_over_at",
         "order_id", "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "carrier", "country")
+    list_filter = ("status",)
     search_fields = ("=reference", "=tracking_number", "=order_id", "=saga_id")
     search_help_text = "Parcel's reference or tracking number, order number or id, saga id"
     ordering = ("-saga_id",)  # UUIDv7: the newest first

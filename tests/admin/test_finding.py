@@ -7,11 +7,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib import admin
+from django.contrib.admin import AllValuesFieldListFilter
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.db import connections, router
 from django.db.models import Model
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.orders.models import Order
@@ -33,6 +36,10 @@ SHORT = {
     "sagas.Case", "payments.Intent", "shipping.Intent", "notifications.Intent", "fraud.Intent",
     "inventory.Intent", "ops.ConservationCheck",
 }  # fmt: skip
+# Lists that offer the values of what is open, each by an index that has no other rows and whose
+# name begins so.
+OFFERING = {f"{context}.DeadLetter": f"{context}_open_letters" for context in CONTEXTS}
+OFFERING["sagas.Case"] = "case_open"
 WITH_SAGA = [name for name, each in LISTS.items() if "=saga_id" in each.search_fields]
 WITH_CUSTOMER = [
     name
@@ -118,6 +125,50 @@ def test_what_is_searched_in_full_has_an_index(databases: Databases, name: str) 
         rows = listing.model._default_manager.filter(**{path: value.get(kind, 1)}).order_by()
         kinds = [each["Node Type"] for each in nodes(plan(listing.model, rows))]
         assert "Seq Scan" not in kinds, (path, kinds)
+
+
+def test_no_list_asks_its_table_what_there_is_to_choose_from(databases: Databases) -> None:
+    """One test for all lists: to reach them takes longer than to read them."""
+    client = client_of("support", codenames="view_")
+    asked = {name for name in set(LISTS) - set(OFFERING) if asks_for_choices(client, name)}
+
+    assert asked == set()
+
+
+def asks_for_choices(client: Client, name: str) -> bool:
+    """Whether the page of a list reads a table for what its filters offer."""
+    model = LISTS[name].model
+    list_page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    with CaptureQueriesContext(connections[router.db_for_read(model)]) as seen:
+        assert client.get(list_page).status_code == 200
+    return any("SELECT DISTINCT" in each["sql"] for each in seen)
+
+
+@pytest.mark.parametrize("name", sorted(OFFERING))
+def test_what_is_open_is_offered_by_an_index_of_its_own(databases: Databases, name: str) -> None:
+    listing = LISTS[name]
+    request = RequestFactory().get("/")
+    request.user = User.objects.create_superuser("agent")
+    filters = listing.get_changelist_instance(request).filter_specs
+    offers = [each.lookup_choices for each in filters if isinstance(each, AllValuesFieldListFilter)]
+
+    for rows in offers:
+        found = [each.get("Index Name", "") for each in nodes(plan(listing.model, rows))]
+        assert any(each.startswith(OFFERING[name]) for each in found), found
+    assert offers
+
+
+def test_what_the_code_knows_is_offered_and_chosen_by(support: Client) -> None:
+    """In the words in which Django offers a field's choices."""
+    page = support.get("/admin/payments/intent/", {"operation": "authorize"})
+    [_, offered] = page.context["cl"].filter_specs
+
+    assert [text for _, text in offered.lookup_choices] == [
+        "Authorize", "Capture", "Give Back", "Refund", "Return",
+    ]  # fmt: skip
+    assert {each.operation for each in page.context["cl"].result_list} == {"authorize"}
+    page = support.get("/admin/payments/intent/", {"operation": "capture"})
+    assert list(page.context["cl"].result_list) == []
 
 
 def field_of(model: type[Model], path: str) -> Any:

@@ -1,5 +1,8 @@
 """The audit: written with the action or not at all, with a reason, and never changed again."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -8,6 +11,7 @@ from django.db import connections
 from psycopg import errors
 
 from apps.messaging.audit import Actor, write_down
+from apps.messaging.context import context as context_named
 from apps.messaging.database import Database
 from apps.messaging.errors import OutsideTransaction, ReasonMissing
 from apps.messaging.models import SubjectKind
@@ -128,3 +132,39 @@ def test_somebody_at_a_terminal_has_a_name_only(databases: Databases) -> None:
     commit("payments", actor=Actor(None, "terminal:root"))
     found = rows(databases["payments"], "payments", "actor_id, actor")
     assert found == [(None, "terminal:root")]
+
+
+@EACH_CONTEXT
+def test_every_operation_that_a_context_writes_down_is_declared(context: str) -> None:
+    """What its list offers to choose from. Moves are declared by the type that all of them are."""
+    config = context_named(context)
+    sources = [each.read_text() for each in Path(config.path).rglob("*.py")]
+    written = {each for source in sources for each in operations_in(ast.parse(source))}
+
+    assert written <= set(config.operations)
+    assert written or context in ("pricing", "payments", "shipping")  # where nobody does anything
+
+
+def operations_in(module: ast.Module) -> Iterator[str]:
+    """The operations that a module's calls of write_down and its like name: by keyword, or as the
+    first text."""
+    constants = {
+        target.id: each.value
+        for each in module.body if isinstance(each, ast.Assign)
+        for target in each.targets if isinstance(target, ast.Name)
+    }  # fmt: skip
+    for call in ast.walk(module):
+        if isinstance(call, ast.Call) and "write_down" in ast.unparse(call.func):
+            named = [each.value for each in call.keywords if each.arg == "operation"]
+            named = [constants.get(ast.unparse(each), each) for each in named]
+            yield from next(filter(None, map(texts_of, named or call.args)), ())
+
+
+def texts_of(value: ast.expr) -> list[str]:
+    """The texts that an expression may be; none of one that is worked out."""
+    ways = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+    return [
+        each.value
+        for each in ways
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]

@@ -1,6 +1,6 @@
-"""Filters of a list as fields of one form, so that every choice is in the address.
+"""Filters of lists that ask no table for all that there is to choose from, as some of Django's do.
 
-Unlike Django's they ask no table for what there is to choose from.
+Those of a form are its fields, so that every choice is in the address.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NamedTuple
 
-from django.contrib.admin import ListFilter, SimpleListFilter
+from django.contrib.admin import AllValuesFieldListFilter, ListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+
+from apps.messaging.display import words
 
 LARGEST = Decimal(10**15)  # more in cents fits no bigint
 
@@ -137,6 +139,32 @@ class LatelyFilter(SimpleListFilter):
         if chosen not in SPANS:
             raise IncorrectLookupParameters(chosen)
         return queryset.filter(**{f"{self.field}__gte": timezone.now() - SPANS[chosen][1]})
+
+
+class KnownFilter(SimpleListFilter):
+    """One of the values that the code knows of the field `parameter_name`."""
+
+    def known(self, context_name: str) -> Iterable[str]:
+        """The values in one context."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Worded as Django words a field's choices."""
+        return [(each, words(each).title()) for each in self.known(model_admin.opts.app_label)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(**{str(self.parameter_name): chosen}) if chosen else queryset
+
+
+class OpenValuesFilter(AllValuesFieldListFilter):
+    """The values of the rows that are open, which an index finds however many are settled."""
+
+    is_open: ClassVar[Q]
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.lookup_choices = self.lookup_choices.filter(self.is_open)
 
 
 def moment_of(text: str) -> datetime:

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -14,7 +13,7 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
-from apps.messaging.admin.filters import LatelyFilter
+from apps.messaging.admin.filters import LatelyFilter, OpenValuesFilter
 from apps.messaging.admin.finding import rows_named
 from apps.messaging.admin.letter_words import ago, gist
 from apps.messaging.admin.read_only import ReadOnlyAdmin
@@ -36,6 +35,10 @@ class ParkedFilter(LatelyFilter):
     field = "parked_at"
 
 
+class OfOpenLetters(OpenValuesFilter):
+    is_open = Q(status__in=[ParkedStatus.PARKED, ParkedStatus.WAITING])
+
+
 class LetterListing(ReadOnlyAdmin):
     """The list of one context's parked messages."""
 
@@ -43,10 +46,10 @@ class LetterListing(ReadOnlyAdmin):
         "old", "status", "asked_step", "type", "cause", "tries", "behind", "saga_id",
     )  # fmt: skip
     list_filter = (
-        ("step", admin.AllValuesFieldListFilter),
-        ("type", admin.AllValuesFieldListFilter),
-        ("error_type", admin.AllValuesFieldListFilter),
-        ("action", admin.AllValuesFieldListFilter),
+        ("step", OfOpenLetters),
+        ("type", OfOpenLetters),
+        ("error_type", OfOpenLetters),
+        ("action", OfOpenLetters),
         ParkedFilter,
     )
     search_fields = ("=saga_id",)  # and what named_by says

@@ -1,15 +1,19 @@
 """Lists of what messaging keeps in every context beside the parked messages."""
 
 import json
+from collections.abc import Iterable
 
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from apps.messaging.admin.filters import LatelyFilter
+from apps.messaging.admin.filters import KnownFilter, LatelyFilter
+from apps.messaging.admin.letter_words import DID
 from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
+from apps.messaging.context import context
 from apps.messaging.dead_letter_edits import masked_headers
 from apps.messaging.display import document
 from apps.messaging.models import OutboxMessage
+from apps.messaging.wiring import wiring
 
 
 class OutboxMessageAdmin(ReadOnlyAdmin):
@@ -40,6 +44,14 @@ class SagaLogAdmin(KeyedByTwo):
     second = "step"
 
 
+class CallFilter(KnownFilter):
+    title = "operation"
+    parameter_name = "operation"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return sorted(wiring(context_name).calls)
+
+
 class IntentAdmin(ReadOnlyAdmin):
     """Calls to the outside world: those to be made, under way, and made."""
 
@@ -47,7 +59,7 @@ class IntentAdmin(ReadOnlyAdmin):
         "created_at", "status", "operation", "step", "action", "attempt", "due_at", "reason",
         "saga_id",
     )  # fmt: skip
-    list_filter = ("status", "operation")
+    list_filter = ("status", CallFilter)
     search_fields = ("=saga_id", "=subject", "=key")
     search_help_text = "Order number, order id, saga id, subject or key"
     ordering = ("-id",)  # UUIDv7: the newest first
@@ -65,6 +77,14 @@ class BarrierNoteAdmin(ReadOnlyAdmin):
     sorted_by = {"noted_at": "id"}
 
 
+class DeedFilter(KnownFilter):
+    title = "operation"
+    parameter_name = "operation"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return sorted({*DID, *context(context_name).operations})
+
+
 class DoneFilter(LatelyFilter):
     title = "done"
     parameter_name = "done_within"
@@ -77,7 +97,7 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     list_display = (
         "at", "actor", "operation", "subject_kind", "saga_id", "step", "reason", "outcome",
     )  # fmt: skip
-    list_filter = ("operation", "subject_kind", DoneFilter)
+    list_filter = (DeedFilter, "subject_kind", DoneFilter)
     search_fields = ("=saga_id", "=subject_id", "=actor")
     search_help_text = "Order number, order id, saga id, subject's id or actor"
     ordering = ("-id",)  # UUIDv7: the newest first

@@ -1,6 +1,6 @@
 """Four eyes in the admin: what one person asks for, and another one decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,11 +13,13 @@ from unfold.decorators import display
 
 from apps.messaging.admin import ReadOnlyAdmin
 from apps.messaging.admin.acting import Act, Acting, Foreseen, Given, Outcome, Part
+from apps.messaging.admin.filters import KnownFilter
 from apps.messaging.display import label, link, moment, with_evidence, words
 from apps.sagas.admin.desk import acted
 from apps.sagas.admin.operating import observed, parts_of, plain
 from apps.sagas.admin.standing import Standing, StandingFilter
 from apps.sagas.approvals import (
+    OPERATIONS,
     approve_request,
     decline_request,
     move_of,
@@ -45,6 +47,14 @@ class Subject(NamedTuple):
 class OpenFilter(StandingFilter):
     def is_open(self) -> Q:
         return Q(status=ApprovalStatus.OPEN, expires_at__gt=timezone.now())
+
+
+class MoveFilter(KnownFilter):
+    title = "operation"
+    parameter_name = "operation"
+
+    def known(self, context_name: str) -> Iterable[str]:
+        return sorted(OPERATIONS)
 
 
 def standing(request: Approval) -> str:
@@ -161,7 +171,7 @@ class ApprovalAdmin(Standing, Acting, ReadOnlyAdmin):
         "requested_at", "order", "stands", "wanted", "money_cents", "requester", "why",
         "expires_at", "decided_by",
     )  # fmt: skip
-    list_filter = (OpenFilter, "operation")
+    list_filter = (OpenFilter, MoveFilter)
     search_fields = ("=saga_id", "=requester")
     search_help_text = "Saga id or requester, in full"
     fields = (

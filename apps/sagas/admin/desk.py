@@ -28,6 +28,7 @@ from apps.messaging.admin.acting import (
     Part,
     in_words,
 )
+from apps.messaging.admin.filters import OpenValuesFilter
 from apps.messaging.audit import Actor
 from apps.messaging.display import clock, in_one_line, moment, took, words
 from apps.sagas import operations
@@ -51,6 +52,10 @@ class Subject(NamedTuple):
 class OpenFilter(StandingFilter):
     def is_open(self) -> Q:
         return Q(closed_at=None)
+
+
+class KindFilter(OpenValuesFilter):
+    is_open = Q(closed_at=None)
 
 
 class OwnerFilter(admin.SimpleListFilter):
@@ -228,7 +233,7 @@ class CaseAdmin(Standing, Acting, ReadOnlyAdmin):
         ("context", "closed_by"),
         ("order", "saga_id"),
     )
-    list_filter = (OpenFilter, OwnerFilter, "kind")
+    list_filter = (OpenFilter, OwnerFilter, ("kind", KindFilter))
     search_fields = ("=saga_id", "=owner")
     search_help_text = "Order number, order id, saga id or owner"
     ordering = ("-id",)  # UUIDv7: the newest first
