@@ -23,7 +23,8 @@ from apps.notifications.models import DispatchStatus
 
 TIMEOUT_SECONDS = 8  # of each answer
 SECONDS_IN_ALL = 18.0
-ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
+# RFC 3463; and no part of an IP address.
+ENHANCED = re.compile(r"(?<![\w.])[245]\.\d{1,3}\.\d{1,3}(?!\w|\.\d)")
 NO_SUCH_MAILBOX = {550, 551, 553}  # where no enhanced code says more
 
 

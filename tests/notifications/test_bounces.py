@@ -57,6 +57,9 @@ def test_a_mail_that_came_back_is_recorded_once_and_its_address_given_up(post: P
     ("changes", "code", "given_up"),
     [
         ({"reason": "smtp; 452 4.2.2 <anna@mail.example> mailbox full"}, "bounced 4.2.2", False),
+        ({"reason": "mx.x.example[5.9.12.7] said: 452 4.2.2 mailbox full"}, "bounced 4.2.2", False),
+        ({"reason": "mx[4.31.198.44] said: 550 5.1.1"}, "bounced 5.1.1", True),
+        ({"reason": "mx[10.4.2.2], Exim 4.98: 550-5.1.1."}, "bounced 5.1.1", True),
         ({"kind": "complained", "reason": ""}, "complained", True),
         ({"reason": "anna@mail.example is not here"}, "bounced", True),
     ],
