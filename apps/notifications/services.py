@@ -39,10 +39,13 @@ WHERE id = %b AND status NOT IN ('queued', 'sending')
 
 ADDRESS = "SELECT email, push_url FROM notifications_contact WHERE customer_id = %b"
 
-# The mail that came back, locked; it was named as models.name_of says.
+# The mail that came back, locked; it was named as models.name_of says. And when its message was
+# written: no copy was sent before that.
 LOCK_MAIL = """
-SELECT id, customer_id, status, changed_at FROM notifications_dispatch
-WHERE {named_by} = %b AND kind = %b AND channel = 'email' FOR UPDATE
+SELECT dispatch.id, dispatch.customer_id, status, message.sent_at
+FROM notifications_dispatch AS dispatch
+JOIN notifications_customermessage AS message ON message.id = message_id
+WHERE dispatch.{named_by} = %b AND dispatch.kind = %b AND channel = 'email' FOR UPDATE OF dispatch
 """
 
 # sent, sending, unknown or refused -> bounced. The caller holds the row's lock.
@@ -53,7 +56,8 @@ SET status = 'bounced', code = %b, lease = NULL, leased_until = NULL, version = 
 WHERE id = %b AND status NOT IN ('bounced', 'queued')
 """
 
-# The address takes nothing, unless the customer has changed it since the mail was sent.
+# The address takes nothing, unless the customer has changed it since the message was written: its
+# copies have one name, so which of them came back, and from which address, nobody can tell then.
 GIVE_ADDRESS_UP = """
 UPDATE notifications_contact SET undeliverable_since = now()
 WHERE customer_id = %b AND email <> '' AND undeliverable_since IS NULL AND changed_at <= %b
@@ -146,11 +150,11 @@ def record_bounce(*, name: UUID, kind: str, code: str, for_good: bool) -> Bounce
         rows = database.fetch(LOCK_MAIL.format(named_by=named_by(kind)), (name, kind))
         if not rows:
             return Bounced.UNKNOWN_MESSAGE
-        [(id, customer_id, status, sent_at)] = rows
+        [(id, customer_id, status, written_at)] = rows
         if status == DispatchStatus.BOUNCED or not database.execute(BOUNCE, (code, id)):
             return Bounced.KNOWN
         if for_good:
-            database.execute(GIVE_ADDRESS_UP, (customer_id, sent_at))
+            database.execute(GIVE_ADDRESS_UP, (customer_id, written_at))
     return Bounced.RECORDED
 
 

@@ -13,7 +13,11 @@ from django.test import Client
 from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
+from apps.messaging.audit import Actor
 from apps.messaging.signatures import sign
+from apps.notifications import post as sending
+from apps.notifications.models import Channel
+from apps.notifications.services import send_again
 from tests.notifications.post import Post, Way
 from tools.mailcatcher.client import Server
 
@@ -30,9 +34,12 @@ def post(post: Post) -> Post:
 
 def told(post: Post, **changes: Any) -> dict[str, Any]:
     [mail] = post.mails()
+    return told_of(mail) | changes
+
+
+def told_of(mail: dict[str, Any]) -> dict[str, Any]:
     at = "2026-11-27T08:00:00Z"
-    bounce = {"message_id": mail["message_id"], "kind": "bounced", "at": at, "reason": "550 5.1.1"}
-    return bounce | changes
+    return {"message_id": mail["message_id"], "kind": "bounced", "at": at, "reason": "550 5.1.1"}
 
 
 def tell(body: object, *, secret: str = "of bounces", age: float = 0, **headers: str) -> Any:
@@ -87,6 +94,36 @@ def test_of_several_returns_the_notice_that_came_back_is_recorded(post: Post) ->
 def test_an_address_that_is_another_by_now_is_not_given_up(post: Post) -> None:
     post.contact(email="anna@new.example")
     assert tell(told(post)).json() == {"status": "recorded"}
+    assert not post.undeliverable()
+
+
+def test_a_copy_to_another_address_does_not_answer_for_the_first(post: Post) -> None:
+    bounce = told(post)
+    post.contact(email="anna@new.example")
+    again = {"actor": Actor(1, "support"), "reason": "She says that nothing came"}
+    send_again(dispatch_id=post.dispatch_id(), version=2, **again)
+    post.work()
+    assert [each["recipient"] for each in post.mails()] == ["anna@mail.example", "anna@new.example"]
+
+    assert tell(bounce).json() == {"status": "recorded"}
+    assert not post.undeliverable()
+
+
+def test_an_address_that_was_changed_during_the_call_is_not_given_up(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_mail = sending.WAYS[Channel.EMAIL]
+
+    def change_and_send(mail: Any) -> Any:
+        post.contact(email="anna@new.example")
+        return by_mail.send(mail)
+
+    monkeypatch.setitem(sending.WAYS, Channel.EMAIL, by_mail._replace(send=change_and_send))
+    post.cancel()
+    post.work()
+    mail = post.mails()[-1]
+    assert mail["recipient"] == "anna@mail.example"
+    assert tell(told_of(mail)).json() == {"status": "recorded"}
     assert not post.undeliverable()
 
 
