@@ -6,12 +6,14 @@ very address that was looked at: a name can change in between.
 
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST_URL = 2000
+LOOK_UP_SECONDS = 5.0
 # Ways by which an address of IPv6 stands for one of IPv4, which may be of our network: NAT64, 6to4.
 DISGUISES = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
 
@@ -26,6 +28,13 @@ class NotOutward(ValueError):
         return self.why
 
 
+class NotLookedUp(Exception):
+    """Where a name leads cannot be told now; later it may be."""
+
+    def __str__(self) -> str:
+        return "The host could not be looked up. Try again later."
+
+
 class Place(NamedTuple):
     """Where a call is made to."""
 
@@ -38,7 +47,7 @@ class Place(NamedTuple):
 
 def place_of(url: str, *, on_this_machine: bool) -> Place:
     """Where an address leads to; of this machine only where that is allowed, as it is to
-    developers, and then without TLS too. Raises NotOutward."""
+    developers, and then without TLS too. Raises NotOutward and NotLookedUp."""
     parts = _split(url)
     host, tls = parts.hostname or "", parts.scheme == "https"
     port = _port(parts) or (443 if tls else 80)
@@ -84,8 +93,14 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def _look_up(host: str, port: int) -> list[IPAddress]:
+    pool = ThreadPoolExecutor(1)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NotOutward("Must lead to a host that can be found.") from None
+        asked = pool.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = asked.result(LOOK_UP_SECONDS)
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, UnicodeError) or error.errno == socket.EAI_NONAME:
+            raise NotOutward("Must lead to a host that can be found.") from None
+        raise NotLookedUp from None
+    finally:
+        pool.shutdown(wait=False)  # a look-up cannot be cut off
     return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]

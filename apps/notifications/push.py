@@ -12,10 +12,10 @@ from django.conf import settings
 from apps.messaging.signatures import HEADER, sign
 from apps.notifications.letters import Letter, Outcome, cut_off_after
 from apps.notifications.models import DispatchStatus
-from apps.notifications.outward import NotOutward, Place, place_of
+from apps.notifications.outward import NotLookedUp, NotOutward, Place, place_of
 
 TIMEOUT_SECONDS = 5  # to connect, and for each read
-SECONDS_IN_ALL = 15.0
+SECONDS_IN_ALL = 15.0  # when the name is looked up
 NOT_NOW = {408, 425, 429, 503}  # the answers of who has done nothing, and will take it later
 
 
@@ -69,6 +69,8 @@ def send_push(post: Post) -> Outcome:
         place = place_of(post.url, on_this_machine=settings.DEBUG)
     except NotOutward as refused:
         return Outcome(DispatchStatus.REFUSED, str(refused))
+    except NotLookedUp as unknown:
+        return Outcome(DispatchStatus.QUEUED, str(unknown))
     connection = Pinned(place)
     with cut_off_after(SECONDS_IN_ALL, lambda: connection.sock):
         try:

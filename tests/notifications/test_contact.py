@@ -1,6 +1,7 @@
 """The door where customers say how they wish to be told."""
 
 import json
+import socket
 from typing import Any
 
 import psycopg
@@ -96,6 +97,20 @@ def test_what_is_no_contact_is_refused_with_its_place(
     assert problem["type"] == "urn:sagaplatform:problem:invalid_contact"
     assert problem["errors"] == [{"pointer": pointer, "detail": detail}]
     assert contacts(databases) == []
+
+
+def test_a_host_that_cannot_be_looked_up_now_is_said_to_be_so(
+    ada: Customer, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(*asked: Any, **options: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.notifications.outward.socket.getaddrinfo", look_up)
+        answer = put(ada, {"push_url": "https://ada.example/hook"})
+    detail = "The host could not be looked up. Try again later."
+    assert (answer.status_code, contacts(databases)) == (400, [])
+    assert answer.json()["errors"] == [{"pointer": "#/push_url", "detail": detail}]
 
 
 def test_all_that_is_wrong_is_named_at_once(ada: Customer) -> None:

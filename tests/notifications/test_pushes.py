@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,8 @@ from apps.contracts.notifications import ConfirmationSent, Delivery
 from apps.messaging.signatures import is_signed
 from apps.notifications.outward import NotOutward, Place, is_outward, place_of
 from tests.notifications.post import Post, Way
+
+NOT_NOW = "The host could not be looked up. Try again later."
 
 
 def test_a_push_is_signed_and_has_a_key(post: Post) -> None:
@@ -103,6 +106,32 @@ def test_a_call_goes_to_the_address_that_was_looked_at(
     assert post.ways() == [Way("push", "sent", "HTTP 200", 1)]
     [push] = post.server.pushes()
     assert push["headers"]["Host"].startswith("localhost:")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_moment_without_dns_tells_nothing_of_an_address(
+    post: Post, monkeypatch: pytest.MonkeyPatch, *, silent: bool
+) -> None:
+    post.pushed_to()
+    post.confirm()
+    answered = threading.Event()
+
+    def look_up(*asked: Any, **options: Any) -> list[Any]:
+        if silent:
+            answered.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("apps.notifications.outward.LOOK_UP_SECONDS", 0.1)
+        patched.setattr("apps.notifications.outward.socket.getaddrinfo", look_up)
+        post.work()
+        answered.set()
+    assert post.ways() == [Way("push", "queued", NOT_NOW, 1)]
+
+    post.time_passes()
+    post.work()
+    assert post.ways() == [Way("push", "sent", "HTTP 200", 2)]
+    assert len(post.server.pushes()) == 1
 
 
 def test_without_a_secret_nothing_is_pushed(post: Post, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from apps.notifications.api.errors import InvalidContact
-from apps.notifications.outward import NotOutward, place_of
+from apps.notifications.outward import NotLookedUp, NotOutward, place_of
 
 FIELDS = ("email", "push_url")
 LONGEST_EMAIL = 254
@@ -58,6 +58,6 @@ def _of_push_url(value: Any) -> str:
         return "Must be null: this shop tells nobody by push."
     try:
         place_of(value, on_this_machine=settings.DEBUG)
-    except NotOutward as refused:
+    except (NotOutward, NotLookedUp) as refused:
         return str(refused)
     return ""
