@@ -45,6 +45,11 @@ def stop() -> None:
     _stopping.set()
 
 
+def stopping() -> bool:
+    """Whether the process is to stop: ask before each claim."""
+    return _stopping.is_set()
+
+
 class Job(NamedTuple):
     """A call that is claimed, for a thread to make."""
 

@@ -15,6 +15,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from apps.messaging.database import Database
+from apps.messaging.dispatching import stopping
 from apps.messaging.retry import pause_before_call
 from apps.notifications.letters import Letter, Outcome
 from apps.notifications.mail import mail_of, send_mail
@@ -102,10 +103,11 @@ class Claimed(NamedTuple):
 
 
 def deliver_due() -> int:
-    """Send what is queued and due, until nothing is; how many calls were made."""
+    """Send what is queued and due, until nothing is or the process is to stop; how many calls were
+    made."""
     database, made = Database("notifications"), 0
     give_lost_up(database)
-    while claimed := claim(database):
+    while not stopping() and (claimed := claim(database)):
         letter = letter_of(database, claimed)
         record(database, claimed, letter, sent(claimed, letter))
         made += 1

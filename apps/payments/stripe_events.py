@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from apps.messaging.database import Database
 from apps.messaging.dead_letters import describe
+from apps.messaging.dispatching import stopping
 from apps.messaging.display import money
 from apps.messaging.intents import IntentTable
 from apps.messaging.retry import pause_before_call
@@ -153,10 +154,10 @@ def keep(id: str, type: str, object_id: str, saga_id: UUID | None, happened_at: 
 
 
 def work() -> None:
-    """Look into what is due until nothing is."""
+    """Look into what is due until nothing is, or the process is to stop."""
     if not settings.STRIPE_API_KEY:
         return  # there is nobody to ask: what was told stays until there is
-    while claimed := _claim():
+    while not stopping() and (claimed := _claim()):
         look_into(claimed)
 
 

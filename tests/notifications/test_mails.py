@@ -1,7 +1,9 @@
 """Mails to customers: what they say, and that each is sent once, whatever the server does."""
 
 import logging
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -21,6 +23,7 @@ from apps.contracts.sagas import CancelAccepted
 from apps.contracts.shipping import ShipmentHandedOver
 from apps.contracts.steps import StepWaits
 from apps.contracts.values import RefundTo
+from apps.messaging import dispatching
 from apps.messaging.calls import work
 from apps.notifications import post as sending
 from apps.notifications import waiting
@@ -383,6 +386,25 @@ def test_a_worker_that_was_only_slow_can_still_tell(
     post.work()
     assert post.ways() == [Way("email", "sent", "250", 1)]
     assert post.told() == sent(Delivery.DELIVERED)
+
+
+def test_a_worker_that_is_asked_to_stop_begins_no_further_mail(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_mail = sending.WAYS[Channel.EMAIL]
+
+    def stop_and_send(mail: Any) -> Any:
+        dispatching.stop()
+        return by_mail.send(mail)
+
+    monkeypatch.setattr(dispatching, "_stopping", threading.Event())
+    monkeypatch.setitem(sending.WAYS, Channel.EMAIL, by_mail._replace(send=stop_and_send))
+    post.contact()
+    post.confirm()
+    post.cancel()
+    post.come_back()
+    assert deliver_due() == 1
+    assert sorted(way.status for way in post.ways()) == ["queued", "queued", "sent"]
 
 
 def test_a_mail_that_cannot_be_made_is_not_called_sent(

@@ -1,5 +1,6 @@
 """What Stripe tells of itself: who is believed, what is kept, and what follows from it once."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 
 from apps.contracts.payments import CapturePayment
 from apps.contracts.values import RefundTo
+from apps.messaging import dispatching
 from apps.messaging.calls import work as make_calls
 from apps.messaging.database import Database
 from apps.messaging.handling import Call, StillWaiting
@@ -425,6 +427,21 @@ def test_what_cannot_be_looked_into_is_given_up_in_the_end(
     assert status == "failed"
     assert "re_unknown" in reason
     assert counted.rise("stripe_events_total", status="failed") == 1
+
+
+def test_a_worker_that_is_asked_to_stop_looks_into_no_further_event(
+    control: Control, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_and_see(claimed: stripe_events.Claimed) -> stripe_events.Seen:
+        dispatching.stop()
+        raise stripe_events.NotOurs("Nothing follows")
+
+    monkeypatch.setattr(dispatching, "_stopping", threading.Event())
+    monkeypatch.setattr(stripe_events, "see", stop_and_see)
+    for _ in range(3):
+        assert post(msgspec.json.encode(event())).status_code == 200
+    stripe_events.work()
+    assert sorted(status for _, status, _ in told.events()) == ["ignored", "received", "received"]
 
 
 def test_two_workers_do_not_look_into_the_same_event(
