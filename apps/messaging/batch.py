@@ -84,6 +84,7 @@ CLOSING = frozenset({Decision.BURY, Decision.WITHDRAW})  # the step never happen
 REFUSING = frozenset({Decision.NOTHING_OUTSIDE, Decision.NOT_RECORDED})  # a word that is not so
 
 NOTHING_OUTSIDE = "Nothing of this step is outside: mend what keeps its undoing, then retry"
+ENDS_CALL = frozenset({CallChange.WITHDRAWN, CallChange.SETTLED})
 OPEN = frozenset({Status.DOING, Status.UNDOING})  # an outside call stands for the row
 
 
@@ -337,6 +338,7 @@ class Batch:
                 of[CHANGES_CALL.get(decision)].append((intent.id, item.envelope))
         self.intents.withdraw(id for id, _ in of[CallChange.WITHDRAWN])
         self.intents.settle_by_hand(id for id, _ in of[CallChange.SETTLED])
+        self.intents.forget(self._ended(verdicts))
         self.intents.remember(of[CallChange.REMEMBERS])
         wanted = [(i.envelope, a) for i, a in answers.items() if isinstance(a, CallOutside)]
         self.intents.add(wanted)
@@ -345,6 +347,12 @@ class Batch:
         ]
         self.intents.hasten(woken)
         self.calls_wait |= bool(wanted or of[CallChange.REMEMBERS] or woken)
+
+    def _ended(self, verdicts: Sequence[Verdict]) -> Iterator[tuple[UUID, str]]:
+        """The calls that are open no more, and which field of each was personal."""
+        for _, decision, _, intent in verdicts:
+            if intent and CHANGES_CALL.get(decision) in ENDS_CALL:
+                yield intent.id, wiring(self.context).calls[intent.operation].personal
 
     # --- beside the barrier
 

@@ -171,6 +171,7 @@ class Recording:
             self.intents.close(self.claimed, IntentStatus.REFUSED, event.reason)
         else:
             self.intents.close(self.claimed, IntentStatus.SETTLED, "")
+            self.intents.forget([(self.claimed.id, self.operation.personal)])
         row, kept = self._recorded(event)
         request = self.claimed.request
         generation = self.entry.row.generation

@@ -190,6 +190,7 @@ class OutsideCall:
     longest: float  # seconds that one call takes at most
     steps: frozenset[str]  # that stand and fall with it
     provider: Provider  # whom it calls
+    personal: str = ""  # the field of the details that is kept no longer than the call is open
 
     @property
     def lease(self) -> float:

@@ -146,6 +146,13 @@ SET status = %b, lease = NULL, leased_until = NULL, reason = %b, changed_at = no
 WHERE id = %b AND lease = %b AND status = 'claimed'
 """
 
+# They have their outcome, or will never be made: what is personal in them is not needed any more.
+FORGET = """
+UPDATE {context}_intent AS intent
+SET details = convert_to((convert_from(details, 'UTF8')::jsonb - personal)::text, 'UTF8')
+FROM unnest(%b::uuid[], %b::text[]) AS given (id, personal) WHERE intent.id = given.id
+"""
+
 # claimed -> unknown or waiting, or due again if nothing was called, by the worker with the lease.
 # Never at once, whatever time the outside world names.
 PUT_OFF = """
@@ -249,6 +256,12 @@ class IntentTable:
     def settle_by_hand(self, ids: Iterable[UUID]) -> None:
         """Calls whose outcome a person has recorded."""
         self._change(SETTLE_BY_HAND, ids)
+
+    def forget(self, ended: Iterable[tuple[UUID, str]]) -> None:
+        """Calls that are open no more do not keep this field of their details."""
+        rows = [(id, personal) for id, personal in ended if personal]
+        if rows:
+            self.database.send(FORGET, columns(rows, 2))
 
     def hasten(self, ids: Iterable[UUID]) -> None:
         """Calls that wait for a time are to be made now."""

@@ -207,7 +207,6 @@ def booking_answered(
     call: Call, outcome: Booking | NotTaken | ByHand, parcels: Parcels
 ) -> ShipmentCreated | ShipmentRefused:
     """The carrier has taken the order, or it will not."""
-    parcels.forget_address()
     if isinstance(outcome, ByHand):
         outcome = Booking(reference=outcome.evidence, parcels=1)
     return _booked(call.details, outcome, parcels)
@@ -279,6 +278,7 @@ def _outside(
     make: Callable[[Call], Any],
     record: Callable[[Call, Any, Parcels], Event],
     details: type[msgspec.Struct] = Reference,
+    personal: str = "",
 ) -> OutsideCall:
     return OutsideCall(
         make,
@@ -288,6 +288,7 @@ def _outside(
         longest=carrier_api.LONGEST_CALL_SECONDS,
         steps=frozenset(steps),
         provider=CARRIER,
+        personal=personal,
     )
 
 
@@ -306,7 +307,7 @@ LISTENERS = {
     OrderConfirmed: Listener(hear_confirmed, Pickups),
 }
 CALLS = {
-    BOOK: _outside({"create_shipment"}, book, booking_answered, Consignment),
+    BOOK: _outside({"create_shipment"}, book, booking_answered, Consignment, "address"),
     CANCEL: _outside({"create_shipment"}, cancel, cancellation_answered),
     RECALL: _outside({"recall_shipment"}, cancel, recall_answered),
     RELEASE: _outside((), release, release_answered),

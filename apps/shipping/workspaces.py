@@ -51,13 +51,6 @@ SELECT *, 'booked' FROM unnest(
   %b::text[], %b::text[], %b::int[], %b::int[], %b::text[], %b::text[])
 """
 
-# A booking has its outcome: the address, which the call needed, is the shipment's from now on.
-FORGET_ADDRESS = """
-UPDATE shipping_intent
-SET details = convert_to((convert_from(details, 'UTF8')::jsonb - 'address')::text, 'UTF8')
-WHERE (saga_id, step, generation) IN (SELECT * FROM unnest(%b::uuid[], %b::text[], %b::int[]))
-"""
-
 # Hand over, cancel or recall shipments, changing them from booked.
 MOVE_SHIPMENTS = """
 UPDATE shipping_shipment AS shipment
@@ -143,7 +136,6 @@ class Parcels(Workspace):
         self._parcels = parcels
         self._booked: list[tuple[object, ...]] = []
         self._moved: list[tuple[UUID, str]] = []
-        self._answered: list[tuple[UUID, str, int]] = []
 
     @classmethod
     def load(cls, database: Database, tasks: Sequence[Task]) -> Self:
@@ -162,11 +154,6 @@ class Parcels(Workspace):
         sizes = (wanted.pieces, booking.parcels)
         self._booked.append((*ids, *address, *sizes, booking.tracking_number, booking.label_url))
 
-    def forget_address(self) -> None:
-        """The request's call has its outcome: what was personal in it is not needed any more."""
-        request = self.request
-        self._answered.append((request.saga_id, request.step, request.generation))
-
     def move(self, parcel: Parcel, status: ShipmentStatus) -> None:
         """Hand over, cancel or recall a booked parcel."""
         parcel.status = status
@@ -178,8 +165,6 @@ class Parcels(Workspace):
         if self._moved:
             moved = self._moved
             self.database.send(MOVE_SHIPMENTS, columns(moved, 2), touches(len(moved)))
-        if self._answered:
-            self.database.send(FORGET_ADDRESS, columns(self._answered, 3))
 
 
 def _lock(database: Database, statement: str, tasks: Sequence[Task], *, unless: type) -> list[Row]:

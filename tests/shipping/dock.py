@@ -13,7 +13,7 @@ from apps.contracts.base import Command, Message
 from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.orders import OrderConfirmed
 from apps.contracts.shipping import CancelShipment, CreateShipment, RecallShipment
-from apps.contracts.steps import Fence
+from apps.contracts.steps import Fence, RecordHappened
 from apps.contracts.values import Address
 from apps.messaging.batch import Batch
 from apps.messaging.calls import work
@@ -52,6 +52,10 @@ class Dock:
 
     def cancel(self) -> None:
         self.ask(CancelShipment(), "create_shipment", Action.UNDO)
+
+    def found_booked(self) -> None:
+        """A person knows of the booking by phone."""
+        self.ask(RecordHappened(evidence="FC-by-phone"), "create_shipment")
 
     def recall(self) -> None:
         command = RecallShipment(placed_by=self.saga_id)

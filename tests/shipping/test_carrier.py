@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from apps.contracts.shipping import (
     ShipmentRefused,
     ShipmentReleased,
 )
-from apps.contracts.steps import RecordHappened, UndoRefused
+from apps.contracts.steps import UndoRefused
 from apps.messaging.batch import HandlingFailed
 from apps.messaging.calls import work
 from apps.shipping import carrier_api
@@ -252,6 +253,19 @@ def test_an_address_is_kept_in_no_call_that_has_its_outcome(dock: Dock, address:
     assert [each for each in (b"Agapova", b"Gasse", b"10115") if each in bytes(details)] == []
 
 
+@pytest.mark.parametrize("end", [Dock.cancel, Dock.found_booked])
+def test_an_address_is_kept_in_no_call_that_is_never_made(
+    dock: Dock, end: Callable[[Dock], None]
+) -> None:
+    dock.book()
+    end(dock)
+    [(details, status)] = dock.owner.execute(
+        "SELECT details, status FROM shipping_intent"
+    ).fetchall()
+    assert status == {Dock.cancel: "withdrawn", Dock.found_booked: "settled"}[end]
+    assert [each for each in (b"Agapova", b"Gasse", b"10115") if each in bytes(details)] == []
+
+
 @pytest.mark.parametrize("lost", ["answer_lost", "refused"])
 def test_a_reference_that_the_carrier_has_forgotten_is_looked_for(dock: Dock, lost: str) -> None:
     dock.carrier.fault("book", lost)
@@ -331,7 +345,7 @@ def test_a_person_who_knows_of_a_booking_records_it(dock: Dock) -> None:
     dock.carrier.fault("book", "error_before")
     dock.book()
     dock.work()
-    dock.ask(RecordHappened(evidence="FC-by-phone"), "create_shipment")
+    dock.found_booked()
 
     assert dock.told() == [ShipmentCreated(carrier="carrier", reference="FC-by-phone")]
     assert dock.status() == "booked"
