@@ -139,12 +139,12 @@ def test_a_provider_that_does_not_answer_is_named_with_what_waits_for_it(
 ) -> None:
     shop["payments"].execute(
         "INSERT INTO payments_providerstate (name, failures, opened_at, retry_at, changed_at)"
-        " VALUES ('stripe', 5, now() - interval '3 minutes 10 seconds', now(), now())"
+        " VALUES ('stripe', 5, now() - interval '3 hours 10 minutes 20 seconds', now(), now())"
     )
     [payments] = [each for each in home_of(support)["services"] if each.name == "payments"]
 
     assert payments.waiting[2].alarming
-    assert payments.waiting[2].note == "stripe silent for 3 min 10 s, 0 held back"
+    assert payments.waiting[2].note == "stripe silent for 3 h 10 min, 0 held back"
 
 
 def test_a_waiting_message_alarms_when_it_is_old(
