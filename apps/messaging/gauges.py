@@ -24,11 +24,14 @@ FROM {context}_outboxmessage
 # Messages that wait for a re-send, a replay or a compensation.
 PARKED = "SELECT count(*) FROM {context}_deadletter WHERE status = 'parked'"
 
-# Outside calls that could be made by now: how many, and since when the oldest could.
+# Outside calls that could be made by now: how many, and since when the oldest could; one whose
+# worker died, since its lease ran out. It was due when it was claimed: an index by due_at has it.
 INTENTS = """
-SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(due_at)), 0)::float8
+SELECT count(*),
+  coalesce(extract(epoch FROM now() - min(coalesce(leased_until, due_at))), 0)::float8
 FROM {context}_intent
-WHERE status IN ('due', 'unknown', 'waiting') AND due_at <= clock_timestamp()
+WHERE status IN ('due', 'claimed', 'unknown', 'waiting') AND due_at <= now()
+  AND coalesce(leased_until <= now(), true)
 """
 
 # The providers that are not well: whether they are called (0), found out about (1) or not called

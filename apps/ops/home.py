@@ -37,7 +37,6 @@ from apps.sagas.state import Status
 SAGAS, CHECKS = "home sagas", "home default"  # who is asked what is told on this page only
 MOST_REASONS = 5
 OLD_SECONDS = 60  # a message that waits for longer in an outbox is worth a look
-CALLABLE = "due,unknown,waiting"  # the states of outside calls that could be made
 
 Told = Mapping[str, Any]  # by server; None of one that did not answer
 
@@ -250,7 +249,7 @@ def _calls(
     reader: Reader, context: str, gauges: Mapping[str, float], silent_ones: list[str]
 ) -> Figure:
     due, age = int(gauges["intents_due"]), gauges["intents_oldest_due_seconds"]
-    address = reader.list_of(f"{context}.intent", status__in=CALLABLE)
+    address = reader.list_of(f"{context}.intent", due="now")
     notes = [*([f"for {_took(timedelta(seconds=age))}"] if due else []), *silent_ones]
     alarming = age > OLD_SECONDS or bool(silent_ones)
     return Figure("calls due", f"{due:,}", address, "; ".join(notes), alarming=alarming)

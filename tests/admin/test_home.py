@@ -147,6 +147,30 @@ def test_a_provider_that_does_not_answer_is_named_with_what_waits_for_it(
     assert payments.waiting[2].note == "stripe silent for 3 h 10 min, 0 held back"
 
 
+# Two calls that could be made, one of which had a worker; one that has one; one for later.
+CALLS = """
+INSERT INTO payments_intent (id, saga_id, step, action, generation, operation, subject, details,
+  key, status, due_at, lease, leased_until, request, created_at, changed_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 'authorize_payment', 'do', 1, 'authorize',
+  gen_random_uuid()::text, '{}', gen_random_uuid()::text, status, now() + due,
+  CASE WHEN lease IS NOT NULL THEN gen_random_uuid() END, now() + lease, '{}', now(), now()
+FROM (VALUES ('due', interval '-1 minute', NULL::interval), ('claimed', '-1 hour', '-10 minutes'),
+  ('claimed', '-1 hour', '1 minute'), ('waiting', '1 hour', NULL)) AS given (status, due, lease)
+"""
+
+
+def test_the_calls_that_are_due_are_listed_also_where_a_worker_died(
+    support: Client, shop: Databases
+) -> None:
+    shop["payments"].execute(CALLS)
+    [payments] = [each for each in home_of(support)["services"] if each.name == "payments"]
+    calls = payments.waiting[2]
+
+    assert (calls.value, calls.note[:10], calls.alarming) == ("2", "for 10 min", True)
+    listed = support.get(calls.address).context["cl"].result_list
+    assert sorted(each.status for each in listed) == ["claimed", "due"]
+
+
 def test_a_waiting_message_alarms_when_it_is_old(
     support: Client, day: dict[str, Order], shop: Databases
 ) -> None:

@@ -220,6 +220,20 @@ def test_outside_calls_that_are_due_are_told(shelf: Shelf) -> None:
     assert 3600 <= age < 7200
 
 
+def test_a_call_whose_worker_died_is_due_since_its_lease_ran_out(shelf: Shelf) -> None:
+    shelf.owner.execute(CALLS)
+    shelf.owner.execute(
+        "UPDATE inventory_intent SET status = 'claimed', lease = gen_random_uuid(), leased_until ="
+        " now() + CASE status WHEN 'due' THEN interval '-10 minutes' ELSE '10 minutes' END"
+        " WHERE status <> 'settled' AND due_at <= now()"
+    )
+
+    assert scraped("intents_due", service="inventory") == 1
+    age = scraped("intents_oldest_due_seconds", service="inventory")
+    assert age is not None
+    assert 600 <= age < 3600
+
+
 @pytest.mark.usefixtures("databases")
 def test_a_context_without_outside_calls_tells_nothing_of_them() -> None:
     assert scraped("intents_due", service="pricing") is None

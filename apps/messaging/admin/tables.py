@@ -2,7 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
+from django.contrib.admin import SimpleListFilter
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -12,8 +17,10 @@ from apps.messaging.admin.read_only import KeyedByTwo, ReadOnlyAdmin
 from apps.messaging.context import context
 from apps.messaging.dead_letter_edits import masked_headers
 from apps.messaging.display import document
-from apps.messaging.models import OutboxMessage
+from apps.messaging.models import IntentStatus, OutboxMessage
 from apps.messaging.wiring import wiring
+
+CALLABLE = (IntentStatus.DUE, IntentStatus.CLAIMED, IntentStatus.UNKNOWN, IntentStatus.WAITING)
 
 
 class OutboxMessageAdmin(ReadOnlyAdmin):
@@ -52,6 +59,22 @@ class CallFilter(KnownFilter):
         return sorted(wiring(context_name).calls)
 
 
+class DueFilter(SimpleListFilter):
+    """The calls that a worker could take now: those that `intents_due` counts."""
+
+    title = "due"
+    parameter_name = "due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "now")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "now":
+            return queryset
+        could_be_made = Q(leased_until=None) | Q(leased_until__lte=Now())
+        return queryset.filter(could_be_made, status__in=CALLABLE, due_at__lte=Now())
+
+
 class IntentAdmin(ReadOnlyAdmin):
     """Calls to the outside world: those to be made, under way, and made."""
 
@@ -59,7 +82,7 @@ class IntentAdmin(ReadOnlyAdmin):
         "created_at", "status", "operation", "step", "action", "attempt", "due_at", "reason",
         "saga_id",
     )  # fmt: skip
-    list_filter = ("status", CallFilter)
+    list_filter = ("status", DueFilter, CallFilter)
     search_fields = ("=saga_id", "=subject", "=key")
     search_help_text = "Order number, order id, saga id, subject or key"
     ordering = ("-id",)  # UUIDv7: the newest first
