@@ -161,7 +161,7 @@ def test_what_is_open_is_offered_by_an_index_of_its_own(databases: Databases, na
 def test_what_the_code_knows_is_offered_and_chosen_by(support: Client) -> None:
     """In the words in which Django offers a field's choices."""
     page = support.get("/admin/payments/intent/", {"operation": "authorize"})
-    [_, offered] = page.context["cl"].filter_specs
+    [*_, offered] = page.context["cl"].filter_specs
 
     assert [text for _, text in offered.lookup_choices] == [
         "Authorize", "Capture", "Give Back", "Refund", "Return",
