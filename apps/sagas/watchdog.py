@@ -153,8 +153,7 @@ class Watchdog:
 
     def _leave_early(self, saga_id: UUID, error: Exception) -> None:
         """For code that can take it; the saga itself is due in time, and comes onto the desk."""
-        told = {"saga_id": str(saga_id), "error": describe(error)}
-        log.error("early_news_left", **told, exc_info=None if is_unknown(error) else error)
+        report("early_news_left", saga_id, error)
 
     # --- the first brake
 
@@ -197,8 +196,7 @@ class Watchdog:
 
     def _set_aside(self, saga_id: UUID, error: Exception) -> None:
         """Put it onto the desk, and try again later."""
-        told = {"saga_id": str(saga_id), "error": describe(error)}
-        log.error("saga_set_aside", **told, exc_info=None if is_unknown(error) else error)
+        report("saga_set_aside", saga_id, error)
         SET_ASIDE_TOTAL.inc()
         with self.database.transaction():
             rows = self.database.fetch(SET_ASIDE, (float(ASIDE_SECONDS), saga_id))
@@ -255,9 +253,12 @@ def due_things(due: DueNow, request: Request | None, *, restrained: bool) -> Ite
 WATCHES = (Watchdog, StateSender)  # what run_watchdog runs of this context
 
 
-def is_unknown(error: Exception) -> bool:
-    """Whether this code lacks a definition, which is no mistake of its own."""
-    return isinstance(error, NoDefinition)
+def report(event: str, saga_id: UUID, error: Exception) -> None:
+    """Log what stands in the way of one saga; that this code lacks a definition is no mistake of
+    its own, and needs no traceback."""
+    known = isinstance(error, NoDefinition)
+    told = {"saga_id": str(saga_id), "error": describe(error)}
+    log.error(event, **told, exc_info=None if known else error)
 
 
 def alert(event: Event) -> Envelope:
