@@ -59,6 +59,13 @@ def status_counts() -> dict[str, int]:
     return dict(counted.order_by("status"))
 
 
+def drivers(*, since: datetime) -> dict[tuple[str, str], int]:
+    """How many of the sagas that were started from `since` on began in which mode, and whose hand
+    they are in now: who began by events and is the engine's was taken over."""
+    found = Saga.objects.filter(started_at__gte=since).values_list("mode", "driver")
+    return {(mode, driver): count for mode, driver, count in found.annotate(Count("saga_id"))}
+
+
 def live_sagas() -> Iterator[SagaFacts]:
     """Those that have not ended, the oldest first."""
     return _facts(Saga.objects.filter(ended_at=None).order_by("started_at"))

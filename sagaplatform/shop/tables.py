@@ -1,12 +1,22 @@
 """What the shop's commands print."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
+from apps.contracts.plan import Mode
+from apps.sagas.state import Driver
 from sagaplatform.shop.files import ShopFiles
 from sagaplatform.shop.result import PERCENTILES, Result, percentile
 from sagaplatform.shop.rules import RULES, Demand, Shop
 from sagaplatform.shop.trouble import Account
+
+DRIVEN = {
+    (Mode.CHOREOGRAPHED, Driver.EVENTS): "choreographed: the services, by events",
+    (Mode.CHOREOGRAPHED, Driver.ENGINE): "begun so, taken over by the engine",
+    (Mode.ORCHESTRATED, Driver.ENGINE): "orchestrated: the engine, by commands",
+}
 
 
 def print_shop(console: Console, demand: Demand, shop: Shop) -> None:
@@ -69,6 +79,15 @@ def _wishes(result: Result) -> dict[str, str]:
     for kind, count in result.turned_down.most_common():
         rows[f"  turned down: {kind.replace('_', ' ')}"] = f"{count:,}"
     return rows
+
+
+def print_drivers(console: Console, drivers: Mapping[tuple[str, str], int]) -> None:
+    """Who drove the sagas of the orders, by the mode they began in and whose hand they ended in."""
+    total = sum(drivers.values())
+    rows = {
+        words: _share(drivers[each], total) for each, words in DRIVEN.items() if each in drivers
+    }
+    print_rows(console, "Who drove their sagas", rows)
 
 
 def print_account(console: Console, account: Account) -> None:

@@ -42,3 +42,20 @@ def test_each_saga_is_counted_and_listed_by_where_it_stands(
     ]
     told = [each.step for each in selectors.history_of([confirmed])]
     assert told == list(PLAIN.steps)
+
+
+def test_sagas_are_counted_by_how_they_began_and_in_whose_hand_they_are(
+    databases: dict[str, psycopg.Connection],
+) -> None:
+    hear(*(created(uuid7()) for _ in range(3)))
+    set_driver = "UPDATE sagas_saga SET mode = %s, driver = %s WHERE saga_id = %s"
+    by_events, taken_over, _ = (each.saga_id for each in selectors.live_sagas())
+    databases["sagas"].execute(set_driver, ["choreographed", "events", by_events])
+    databases["sagas"].execute(set_driver, ["choreographed", "engine", taken_over])
+
+    assert selectors.drivers(since=EARLIER) == {
+        ("choreographed", "events"): 1,
+        ("choreographed", "engine"): 1,
+        ("orchestrated", "engine"): 1,
+    }
+    assert selectors.drivers(since=SOON) == {}

@@ -126,6 +126,9 @@ ENDS = {
     "shipment refused": "1 (9.1 %)",
 }
 
+BY_EVENTS = "choreographed: the services, by events"
+BY_COMMANDS = "orchestrated: the engine, by commands"
+
 
 @pytest.mark.parametrize("mode", DemoMode)
 def test_a_demonstration_ends_as_the_rules_say_and_adds_up(url, files, databases, capsys, mode):
@@ -135,6 +138,10 @@ def test_a_demonstration_ends_as_the_rules_say_and_adds_up(url, files, databases
     assert "Everything adds up. No saga is under way." in printed
     orders, by_events = driven(databases)
     assert orders == 11
+    by_engine = orders - by_events
+    for words, count in ((BY_EVENTS, by_events), (BY_COMMANDS, by_engine)):
+        share = f"{count} ({100 * count / orders:.1f} %)" if count else None
+        assert table(printed).get(words) == share
     if mode is not DemoMode.MIXED:
         assert by_events == (11 if mode is DemoMode.CHOREOGRAPHED else 0)
     assert [share_of(each)[0] for each in ("place_order", "cancel_order")] == [PERCENT[mode]] * 2

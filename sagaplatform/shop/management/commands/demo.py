@@ -14,6 +14,7 @@ from apps.ops.conservation.check import prove
 from apps.ops.conservation.drain import wait_until_at_rest
 from apps.ops.conservation.proof import Patience
 from apps.ops.conservation.tables import print_proof
+from apps.sagas.selectors import drivers
 from sagaplatform.shop.breaking import broker, broker_process, kill_broker
 from sagaplatform.shop.cards import CARD_RULE, Payment
 from sagaplatform.shop.files import DATA, ShopFiles, add_file_arguments, readable
@@ -22,6 +23,7 @@ from sagaplatform.shop.runs import FAILURES, add_replay_arguments, load, percent
 from sagaplatform.shop.tables import (
     print_account,
     print_complaints,
+    print_drivers,
     print_memory,
     print_result,
 )
@@ -90,6 +92,8 @@ def demonstrate(files: ShopFiles, console: Console, options: dict[str, Any]) -> 
         left = wait_until_at_rest(options["stall"])
     print_complaints(console, files)
     print_result(console, result)
+    if result.first_sent:
+        print_drivers(console, drivers(since=result.first_sent))
     charged_once = _print_account(console, gateway)
     print_memory(console, memory_of_stack())
     print_proof(console, proof := prove(AT_REST))
