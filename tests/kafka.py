@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Self
 from uuid import UUID
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
@@ -13,6 +13,11 @@ from apps.contracts.saga_state import SAGA_STATE
 from apps.messaging.kafka import admin_client, topic_name
 
 PATIENCE_SECONDS = 30
+MOVING = (  # what Kafka says while a group's coordinator comes up, or goes elsewhere
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+)
 
 
 class Tap:

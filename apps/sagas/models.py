@@ -14,6 +14,7 @@ LIVE = Q(ended_at__isnull=True)
 AT_ITS_END = Q(status__in=[each.value for each in ENDED])
 PENDING = ("pending_step", "pending_action", "pending_generation", "pending_since")
 NOTHING_PENDING = Q(**{f"{name}__isnull": True for name in PENDING})
+TAKEN_OVER = Q(mode="choreographed", driver="engine")
 TURNED = ~Q(cause_step="")  # back, or waiting for the decision whether to
 CAUSE_WORDS = SearchVector("cause_reason", config="simple")
 ALL_PENDING = Q(**{f"{name}__isnull": False for name in PENDING})
@@ -118,6 +119,7 @@ class Saga(models.Model):
             models.Index(fields=["customer_id", "started_at"], name="saga_of_customer"),
             models.Index(fields=["process", "started_at"], name="saga_by_process"),
             models.Index(fields=["mode", "started_at"], name="saga_by_mode"),
+            models.Index(fields=["started_at"], condition=TAKEN_OVER, name="saga_taken_over"),
             models.Index(fields=["total_cents"], name="saga_by_total"),
             # Of those that turned back, few among many: where, why, and the words of it.
             models.Index(

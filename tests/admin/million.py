@@ -87,6 +87,7 @@ def addresses() -> Iterator[tuple[str, str]]:
         yield f"state {status}", f"?status__exact={status}"
     yield "process, 1 in 100", "?process=cancel_order"
     yield "mode, 1 in 1,000", "?mode=choreographed"
+    yield "taken over, 1 in 1,000", "?mode=taken_over"
     yield "waits for a step", "?pending_step=authorize_payment"
     yield "turned back at a step", "?cause_step=create_shipment"
     yield "error", "?cause_type=PaymentDeclined"

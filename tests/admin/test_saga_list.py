@@ -60,6 +60,16 @@ def test_every_way_to_name_an_order_finds_its_saga(
         assert found(support, q=term) == ["undone"]
 
 
+def test_what_the_engine_took_over_is_found_apart(
+    support: Client, orders: dict[str, Order]
+) -> None:
+    Saga.objects.filter(status="undone").update(mode="choreographed")
+    Saga.objects.filter(status="confirmed").update(mode="choreographed", driver="events")
+
+    assert found(support, mode="choreographed") == ["undone", "confirmed"]
+    assert found(support, mode="taken_over") == ["undone"]
+
+
 def test_a_saga_that_takes_an_order_back_says_so(
     support: Client, orders: dict[str, Order], shop: Databases
 ) -> None:
@@ -176,7 +186,8 @@ def test_each_filter_leaves_what_it_says(
 @pytest.mark.parametrize(
     "query",
     [{"amount_from": "much"}, {"amount_from": "NaN"}, {"amount_to": "1e99"}, {"older_than": "x"},
-     {"older_than": "9" * 30}, {"started_from": "yesterday"}, {"ended_to": "2026-13-01"}],
+     {"older_than": "9" * 30}, {"mode": "bogus"}, {"started_from": "yesterday"},
+     {"ended_to": "2026-13-01"}],
 )  # fmt: skip
 def test_what_is_no_value_leads_back_to_the_list(support: Client, query: dict[str, str]) -> None:
     answer = support.get(LIST, query)

@@ -17,17 +17,13 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from apps.messaging.kafka import PRODUCER
 from sagaplatform.stack.environment import read_env
+from tests.kafka import MOVING
 
 from .conftest import Foreground, Trial, new_home, until
 
 pytestmark = pytest.mark.slow
 MESSAGES, PARTITIONS = 3000, 6
 PATIENCE_SECONDS = 120
-MOVING = (  # a group's coordinator
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-)
 
 
 class Brokers:

@@ -11,13 +11,14 @@ from apps.contracts.plan import Mode
 from apps.messaging.admin.filters import Choice, ChoiceFilter, RangeFilter, moment_of
 from apps.messaging.display import words
 from apps.processes import LIVE as DEFINITIONS
-from apps.sagas.models import LIVE, TURNED
+from apps.sagas.models import LIVE, TAKEN_OVER, TURNED
 from apps.sagas.state import ENDED, Status
 
 IN_FLIGHT = "live"  # in place of a status: all that have not ended
 AGES = {60: "a minute", 300: "5 minutes", 900: "15 minutes", 3600: "an hour", 86400: "a day"}
 # What turns a saga back beside refusals: the engine's own causes, and people.
 OTHER_CAUSES = ("NoAnswer", "DeadlinePassed", "CancelWished", "SkipFailed", "TurnedBack")
+MODES = {each.value: Q(mode=each.value) for each in Mode} | {"taken_over": TAKEN_OVER}
 
 
 def standing(status: str) -> Q:
@@ -55,15 +56,18 @@ class ProcessFilter(ChoiceFilter):
 
 
 class ModeFilter(ChoiceFilter):
+    """How a saga began, and which the engine took over since then."""
+
     title = "mode"
     names = ("mode",)
 
     def offered(self) -> Iterator[Choice]:
-        for each in Mode:
-            yield Choice(each.value, each.value)
+        return (Choice(each, words(each)) for each in MODES)
 
     def wanted(self) -> Q:
-        return Q(mode=self.value)
+        if self.value not in MODES:
+            raise IncorrectLookupParameters(f"no mode: {self.value!r}")
+        return MODES[self.value]
 
 
 class PendingStepFilter(ChoiceFilter):

@@ -7,23 +7,42 @@ one send for others.
 
 import socket
 import struct
+import time
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 
 from apps.messaging.kafka import group_name
+from tests.kafka import MOVING
 
 HEARTBEAT, VERSION, LEAVE = 68, 0, -1
 TIMEOUT_SECONDS = 10
+COORDINATOR_SECONDS = 30
 NULL, NONE_TAGGED = b"\0", b"\0"
 
 
 def leave_for(client: AdminClient, context: str) -> None:
-    """Take all members out of a context's group. Raises AssertionError where Kafka refuses."""
-    for member in members(client, context):
-        error = ask(goodbye(group_name(context), member))
-        assert error in (0, KafkaError.UNKNOWN_MEMBER_ID), f"Kafka answers error {error}"
+    """Take all members out of a context's group, when its coordinator is there. Raises
+    AssertionError where Kafka refuses."""
+    end = time.monotonic() + COORDINATOR_SECONDS
+    while not have_left(client, context):
+        assert time.monotonic() < end, f"The group of {context} has no coordinator"
+        time.sleep(0.1)
+
+
+def have_left(client: AdminClient, context: str) -> bool:
+    """Take them out; False where the coordinator could not yet, as after the broker's start."""
+    try:
+        found = members(client, context)
+    except KafkaException as error:
+        if error.args[0].code() not in MOVING:
+            raise
+        return False
+    answers = {ask(goodbye(group_name(context), member)) for member in found}
+    refused = answers - {0, KafkaError.UNKNOWN_MEMBER_ID, *MOVING}
+    assert not refused, f"Kafka answers errors {refused}"
+    return answers.isdisjoint(MOVING)
 
 
 def members(client: AdminClient, context: str) -> list[str]:
