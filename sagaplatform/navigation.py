@@ -53,6 +53,11 @@ def times_script(request: HttpRequest) -> str:
     return static("sagaplatform/times.js")
 
 
+def focus_script(request: HttpRequest) -> str:
+    """Gives the focus to the field that asks for it."""
+    return static("sagaplatform/focus.js")
+
+
 def theme_style(request: HttpRequest) -> str:
     """Unfold's colours, which its own style sheet refers to."""
     return static("sagaplatform/theme.css")

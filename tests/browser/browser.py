@@ -127,6 +127,9 @@ class Browser:
         """Type where the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def has_focus(self, selector: str) -> bool:
+        return bool(self.find(selector) == self.driver.switch_to.active_element)
+
     def tab_to(self, selector: str) -> None:
         """Go from field to link to button, by Tab alone, until the focus is there and is seen."""
         for _ in range(MOST_TABS):

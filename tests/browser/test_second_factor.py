@@ -14,10 +14,9 @@ from django_otp.oath import TOTP
 from pytest_django import Settings
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 from waffle import get_waffle_switch_model
 
-from tests.browser.browser import PATIENCE_SECONDS, Browser
+from tests.browser.browser import Browser
 from tests.browser.conftest import PASSWORD
 
 Databases = dict[str, psycopg.Connection]
@@ -81,8 +80,7 @@ def test_the_first_login_sets_up_an_authenticator(ada: Browser) -> None:
     assert "Set up a second factor" in ada.text()
     picture = ada.find(".desk-picture svg")
     assert picture.size == {"width": 192, "height": 192}
-    waited = WebDriverWait(ada.driver, PATIENCE_SECONDS)
-    assert waited.until(lambda _: has_focus(ada, "#id_code"))
+    ada.wait_until(lambda: ada.has_focus("#id_code"))
 
     secret = ada.text("#secret")
     give_code(ada, code_of(secret, ahead=-1))
@@ -91,10 +89,6 @@ def test_the_first_login_sets_up_an_authenticator(ada: Browser) -> None:
 
     assert ada.find("#nav-sidebar-apps").is_displayed()
     assert complaints(ada) == []
-
-
-def has_focus(browser: Browser, selector: str) -> bool:
-    return bool(browser.find(selector) == browser.driver.switch_to.active_element)
 
 
 def test_later_logins_ask_for_password_and_code_and_lead_to_where_one_wanted_to_go(
