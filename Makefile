@@ -69,7 +69,7 @@ test: install-tests ## all that CI runs: lints, types, tests (TESTS= chooses: TE
 docs: install ## write docs/reference anew, from the code that it speaks of
 	@SECRET_KEY=none-needed $(VENV)/python manage.py write_reference
 
-reliability: install-tests ## the long campaigns, and docs/reliability.md (SEEDS=3000 CRASHES=3; CRASHES=1: every crash)
+reliability: install-tests ## the long campaigns, and docs/reliability.md (ONLY="crash,simulation" SEEDS=3000 CRASHES=3; CRASHES=1: every crash)
 	@$(VENV)/$(reliability) --help >/dev/null
 	@$(STACK) run --test -- $(reliability)
 
@@ -114,7 +114,7 @@ demo = python manage.py demo $(if $(BASKETS),--baskets "$(BASKETS)") \
 	$(if $(MODE),--mode "$(MODE)") $(if $(CANCEL),--cancel "$(CANCEL)") \
 	$(if $(PAYMENT),--payment "$(PAYMENT)") $(if $(FAULTS),--faults "$(FAULTS)") \
 	$(if $(KILL_BROKER),--kill-broker "$(KILL_BROKER)")
-reliability = python -m tests.reliability $(if $(SEEDS),--seeds "$(SEEDS)") \
+reliability = python -m tests.reliability $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds "$(SEEDS)") \
 	$(if $(CRASHES),--crashes "$(CRASHES)")
 bench = python -m benchmarks $(if $(MODE),--only "$(MODE)$(comma)floor-$(MODE)$(comma)dbos") $(BENCH)
 

@@ -1,8 +1,10 @@
 """The long campaigns, and their report: what `make reliability` runs.
 
-    python -m tests.reliability [--seeds N] [--crashes N] [--report FILE]
+    python -m tests.reliability [--only NAME,NAME] [--seeds N] [--crashes N] [--report FILE]
 
-Needs the servers and the test databases: run it inside `sagaplatform.stack run --test --`.
+They take hours: each one's part of the report is written when it ends, and the parts of those that
+are not run stay as they are. Needs the servers and the test databases: run it inside
+`sagaplatform.stack run --test --`.
 """
 
 import argparse
@@ -15,19 +17,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.report import page
+from tests.reliability.report import TITLES, page, part, parts_of
 
 ROOT = Path(__file__).parent.parent.parent
 REPORT = ROOT / "docs" / "reliability.md"
+NAMES = tuple(TITLES)
 
 
 def main() -> int:
     options, found = _options(), commit()
+    parts = parts_of(options.report.read_text()) if options.report.exists() else {}
+    statuses = []
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: run(words, Path(folder)) for name, words in campaigns(options).items()}
-    options.report.write_text(page(found, f"{datetime.now(UTC):%Y-%m-%d}", results))
+        for name in options.only or NAMES:
+            result = run(campaigns(options)[name], Path(folder))
+            statuses.append(result["status"])
+            parts[name] = part(name, result, found, f"{datetime.now(UTC):%Y-%m-%d}")
+            options.report.write_text(page(parts))
     print(f"The report is in {options.report}.")  # noqa: T201
-    return int(any(each["status"] for each in results.values()))
+    return int(any(statuses))
 
 
 def campaigns(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -53,10 +61,25 @@ def run(words: list[str], folder: Path) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """What is checked out, "-dirty" where it was changed."""
-    words = ["git", "describe", "--always", "--dirty"]
-    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    return found.stdout.strip()
+    """What is checked out, "-dirty" where anything but the report was changed."""
+    found = _git("describe", "--always")
+    others = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{REPORT}")
+    return f"{found}-dirty" if others else found
+
+
+def _git(*words: str) -> str:
+    command = ["git", *words]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def names(text: str) -> list[str]:
+    """An argument that is some campaigns' names."""
+    found = [each.strip() for each in text.split(",")]
+    if unknown := [each for each in found if each not in NAMES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of: {', '.join(NAMES)}")
+    return found
 
 
 def count(text: str) -> int:
@@ -68,6 +91,7 @@ def count(text: str) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", type=names, metavar="NAMES", help=", ".join(NAMES))
     parser.add_argument("--seeds", type=count, default=3000, help="of the simulation (3000)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (1)")
     parser.add_argument(

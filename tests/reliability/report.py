@@ -9,7 +9,7 @@ ORCHESTRATED, CHOREOGRAPHED = "orchestrated", "choreographed"
 KIND = ("process", "mode", "driver", "status", "count")
 INTRODUCTION = """# Reliability: the long campaigns
 
-Written by `make reliability` ({seeds} seeds), at commit {commit}, {day}. What each campaign does:
+Written by `make reliability`, each part when its campaign ended. What they do:
 [search](../tests/reliability/search/README.md), [by hand](../tests/reliability/by_hand/),
 [crash kit](../tests/reliability/crash/README.md), [simulation](../tests/reliability/simulation/). A
 shorter form of each is in `make test`.
@@ -23,24 +23,34 @@ the customer or a person has the engine *take it over*. A customer may wish to *
 an order that is confirmed already is *taken back* by a saga of its own, `cancel_order`."""
 
 
-def page(commit: str, day: str, results: Mapping[str, Figures]) -> str:
-    """The whole page. A campaign that came to no figures is told as such."""
-    seeds = results["simulation"]["figures"].get("seeds", "no")
-    parts = [INTRODUCTION.format(commit=commit, day=day, seeds=seeds)]
-    for name, part in PARTS.items():
-        result = results[name]
-        parts.append(f"## {TITLES[name]}\n\n{verdict(result)}")
-        if result["figures"]:
-            parts += part(result["figures"])
-    return "\n\n".join(parts) + "\n"
+def page(parts: Mapping[str, str]) -> str:
+    """The whole page, of the parts of some campaigns by name."""
+    return "\n\n".join([INTRODUCTION, *(parts[each] for each in TITLES if each in parts)]) + "\n"
+
+
+def parts_of(text: str) -> dict[str, str]:
+    """The campaigns' parts of a page that was written before."""
+    _, *found = text.strip().split("\n\n## ")
+    parts = {each.partition("\n")[0]: f"## {each}" for each in found}
+    return {name: parts[title] for name, title in TITLES.items() if title in parts}
+
+
+def part(name: str, result: Figures, commit: str, day: str) -> str:
+    """What came of one campaign. One that came to no figures is told as such."""
+    told = [
+        f"## {TITLES[name]}",
+        f"{verdict(result)} At commit {commit}, {day}, in {result['seconds']:,} s.",
+    ]
+    if result["figures"]:
+        told += PARTS[name](result["figures"])
+    return "\n\n".join(told)
 
 
 def verdict(result: Figures) -> str:
-    """Whether it went well, and how long it took."""
-    held = "**No violation.**" if result["status"] == 0 else "**VIOLATIONS**, as told below."
+    """Whether it went well."""
     if not result["figures"]:
-        held = "**It ended without figures**: run it by itself."
-    return f"{held} {result['seconds']:,} s."
+        return "**It ended without figures**: run it by itself."
+    return "**No violation.**" if result["status"] == 0 else "**VIOLATIONS**, as told below."
 
 
 def searched(figures: Figures) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.reliability.report import page
+from tests.reliability.report import page, part, parts_of
 
 ENGINE, EVENTS = {"mode": "orchestrated"}, {"mode": "choreographed"}
 SEARCH = {"configuration": "plain", "transitions": 18470, "result": "clean", "cancels": False}
@@ -61,16 +61,17 @@ SOUND: dict[str, Any] = {
 
 
 def written(**changes: dict[str, Any]) -> str:
-    results = {
-        name: {"status": 0, "seconds": 60, "figures": figures} | changes.get(name, {})
-        for name, figures in SOUND.items()
-    }
-    return page("abc1234", "2026-11-26", results)
+    return page({name: written_part(name, **changes.get(name, {})) for name in SOUND})
+
+
+def written_part(name: str, commit: str = "abc1234", **changes: Any) -> str:
+    result = {"status": 0, "seconds": 6000, "figures": SOUND[name]} | changes
+    return part(name, result, commit, "2026-11-26")
 
 
 def test_the_totals_are_told() -> None:
     told = written()
-    assert "(1200 seeds), at commit abc1234, 2026-11-26" in told
+    assert told.count("**No violation.** At commit abc1234, 2026-11-26, in 6,000 s.") == 5
     assert "2 configurations: 6,366 states. By events, with taking over, go 1 of them" in told
     assert "(1,000 states); in 1 a customer may wish to cancel." in told
     assert "Orchestrated, 2 of 3 broken rules were noticed." in told
@@ -108,3 +109,21 @@ def test_a_rule_that_shows_where_it_cannot_is_told() -> None:
 
 def test_a_campaign_that_died_is_no_success() -> None:
     assert "**It ended without figures**" in written(simulation={"status": 1, "figures": {}})
+
+
+def test_what_was_not_run_again_stays_as_it_was() -> None:
+    before = written()
+    parts = parts_of(before)
+
+    assert page(parts) == before
+    parts["crash"] = written_part("crash", "def5678")
+    told = page(parts)
+    assert told.count("At commit abc1234") == 4
+    assert told.replace("def5678", "abc1234") == before
+
+
+def test_the_first_campaign_that_ends_is_told_by_itself() -> None:
+    told = page({"by hand": written_part("by hand")})
+
+    assert [each for each in told.splitlines() if each.startswith("## ")] == ["## By hand"]
+    assert parts_of(told).keys() == {"by hand"}
