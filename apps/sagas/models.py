@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from apps.contracts.numbers import number_of
+from apps.contracts.plan import Mode
 from apps.messaging import models as messaging
 from apps.messaging.display import words
 from apps.sagas.state import ENDED, STAYS_OPEN, Driver, Outcome, Status
@@ -14,7 +15,7 @@ LIVE = Q(ended_at__isnull=True)
 AT_ITS_END = Q(status__in=[each.value for each in ENDED])
 PENDING = ("pending_step", "pending_action", "pending_generation", "pending_since")
 NOTHING_PENDING = Q(**{f"{name}__isnull": True for name in PENDING})
-TAKEN_OVER = Q(mode="choreographed", driver="engine")
+TAKEN_OVER = Q(mode=Mode.CHOREOGRAPHED.value, driver=Driver.ENGINE.value)
 TURNED = ~Q(cause_step="")  # back, or waiting for the decision whether to
 CAUSE_WORDS = SearchVector("cause_reason", config="simple")
 ALL_PENDING = Q(**{f"{name}__isnull": False for name in PENDING})
@@ -138,6 +139,11 @@ class Saga(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process.replace('_', ' ')} {number_of(self.order_id)}"
+
+    @property
+    def was_taken_over(self) -> bool:
+        """By the engine, from the services: as TAKEN_OVER."""
+        return self.mode == Mode.CHOREOGRAPHED and self.driver == Driver.ENGINE
 
 
 class StateMark(models.Model):

@@ -27,10 +27,10 @@ NAMES = tuple(TITLES)
 def main() -> int:
     options, found = _options(), commit()
     parts = parts_of(options.report.read_text()) if options.report.exists() else {}
-    statuses = []
+    words, statuses = campaigns(options), []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.only or NAMES:
-            result = run(campaigns(options)[name], Path(folder))
+            result = run(words[name], Path(folder))
             statuses.append(result["status"])
             parts[name] = part(name, result, found, f"{datetime.now(UTC):%Y-%m-%d}")
             options.report.write_text(page(parts))

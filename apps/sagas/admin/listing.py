@@ -17,7 +17,6 @@ from unfold.decorators import display
 
 from apps.contracts.catalogue import Action
 from apps.contracts.numbers import number_of
-from apps.contracts.plan import Mode
 from apps.messaging.admin import ReadOnlyAdmin, rows_named, uuid_of
 from apps.messaging.admin.export import Exporting
 from apps.messaging.admin.keyset import KeysetChangeList
@@ -26,7 +25,7 @@ from apps.processes import PLACE_ORDER
 from apps.sagas.admin.filters import FILTERS, IN_FLIGHT, causes
 from apps.sagas.figures import Count, standings
 from apps.sagas.models import CAUSE_WORDS, TURNED, Saga
-from apps.sagas.state import Driver, Status
+from apps.sagas.state import Status
 
 WORD = re.compile(r"[^\W_]+(?:\.[^\W_]+)*")  # as PostgreSQL's parser takes them; 12.50 is one
 TABS = (IN_FLIGHT, *Status)
@@ -125,8 +124,7 @@ class SagaListing(Exporting, ReadOnlyAdmin):
 
     @display(description="definition")
     def driven(self, saga: Saga) -> str:
-        taken_over = saga.mode == Mode.CHOREOGRAPHED and saga.driver == Driver.ENGINE
-        by = ", taken over by the engine" if taken_over else ""
+        by = ", taken over by the engine" if saga.was_taken_over else ""
         return f"version {saga.version}, {saga.mode}{by}"
 
     @display(description="waits for")
