@@ -58,6 +58,11 @@ def focus_script(request: HttpRequest) -> str:
     return static("sagaplatform/focus.js")
 
 
+def renewal_script(request: HttpRequest) -> str:
+    """Keeps what its reader does on a page that renews itself."""
+    return static("sagaplatform/renewal.js")
+
+
 def theme_style(request: HttpRequest) -> str:
     """Unfold's colours, which its own style sheet refers to."""
     return static("sagaplatform/theme.css")

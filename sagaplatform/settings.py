@@ -255,7 +255,7 @@ UNFOLD = {
     "ENVIRONMENT": "sagaplatform.navigation.environment",
     "DASHBOARD_CALLBACK": "apps.ops.home.home" if IS_WHOLE else None,
     "STYLES": [navigation.theme_style, navigation.desk_style],
-    "SCRIPTS": [navigation.times_script, navigation.focus_script],
+    "SCRIPTS": [navigation.times_script, navigation.focus_script, navigation.renewal_script],
     "ACCOUNT": {"navigation": navigation.ACCOUNT},
     "SIDEBAR": {"show_search": True, "navigation": navigation.sidebar(CONTEXTS)},
     "TABS": navigation.tabs(CONTEXTS),

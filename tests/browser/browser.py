@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from selenium.common.exceptions import StaleElementReferenceException
@@ -19,6 +19,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from apps.messaging.admin.step_up import CONFIRMED_AT
+
+Seen = TypeVar("Seen")
 
 PATIENCE_SECONDS = 20
 FLAGS = (
@@ -84,6 +86,12 @@ class Browser:
         self.open("/health/live")
         self.driver.delete_all_cookies()
 
+    def again(self, look: Callable[[], Seen]) -> Seen:
+        """What comes of it on a page that renews itself and may do so under our hands."""
+        while True:
+            with suppress(StaleElementReferenceException):
+                return look()
+
     def find(self, selector: str) -> Any:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
@@ -120,8 +128,11 @@ class Browser:
     def follow(self, selector: str) -> None:
         """Click a link, and wait for the page behind it."""
         old = self.find("html")
-        self.find(selector).click()
+        self.click(selector)
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
+
+    def click(self, selector: str) -> None:
+        self.again(lambda: self.find(selector).click())
 
     def press(self, *keys: str) -> None:
         """Type where the focus is."""
@@ -145,16 +156,26 @@ class Browser:
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda _: self.find("html") != old)
 
     def text(self, selector: str = "body") -> str:
-        """What can be read there. A page that renews itself may do so under our hands."""
-        while True:
-            with suppress(StaleElementReferenceException):
-                return str(self.find(selector).text)
+        """What can be read there."""
+        return str(self.again(lambda: self.find(selector).text))
+
+    def texts(self, selector: str) -> list[str]:
+        """What can be read in each of them."""
+        return self.again(lambda: [each.text for each in self.all(selector)])
+
+    def attributes(self, selector: str, name: str) -> list[str | None]:
+        """What that attribute says in each of them."""
+        return self.again(lambda: [each.get_attribute(name) for each in self.all(selector)])
 
     def table(self, title: str) -> list[list[str]]:
         """The cells of the table below a title, row by row, as they can be read."""
         found = f"//h3[normalize-space()='{title}']/following-sibling::div[1]//tr[td]"
-        rows = self.driver.find_elements(By.XPATH, found)
-        return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
+
+        def look() -> list[list[str]]:
+            rows = self.driver.find_elements(By.XPATH, found)
+            return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
+
+        return self.again(look)
 
     def resize(self, width: int, height: int) -> None:
         """The page's own size. Windows are not narrower than 500 px, pages can be."""

@@ -82,8 +82,7 @@ def test_a_parked_message_is_corrected_sent_and_watched_until_it_is_handled(
     assert "inventory has carried out what it asks." in news
     assert "REPLAYED" in news
     assert Order.objects.get().status == OrderStatus.CONFIRMED
-    replay = ada.find("#letter nav button[disabled]")
-    assert replay.text.endswith("Replay")
+    assert ada.text("#letter nav button[disabled]").endswith("Replay")
     severe = [each for each in ada.complaints() if "400 (Bad Request)" not in each]
     assert severe == []
 
@@ -94,8 +93,7 @@ def test_following_can_be_stopped_and_taken_up_again(
     ada.open(f"{LIST}{letter}/replay/")
     ada.find("#id_reason").send_keys("once more")
     ada.follow(SUBMIT)
-    stop = ada.find("#letter a[href$='paused=1']")
-    assert stop.text == "Stop following"
+    assert ada.text("#letter a[href$='paused=1']") == "Stop following"
     ada.follow("#letter a[href$='paused=1']")
     assert "Not followed." in ada.text("#letter")
     hand("inventory", collect(shop["inventory"], "inventory"))

@@ -28,11 +28,11 @@ def undone(shop: Databases) -> Order:
 
 def numbers(browser: Browser) -> list[str]:
     """The order numbers on the page."""
-    return [each.text for each in browser.all(f"{ROWS} th a")]
+    return browser.texts(f"{ROWS} th a")
 
 
 def test_from_home_to_why_sagas_were_undone(undone: Order, support: Browser) -> None:
-    assert support.find("#home-ends + .home-legend").text.split("\n") == [
+    assert support.text("#home-ends + .home-legend").split("\n") == [
         "1 confirmed", "1 undone", "at most 2 in an hour",
     ]  # fmt: skip
     assert (
@@ -60,10 +60,10 @@ def test_home_renews_itself_and_can_be_told_not_to(
     Saga.objects.filter(status="undone").update(
         status="stuck", ended_at=None, desk_due_at="2999-01-01T00:00Z"
     )
-    support.find("#home-hours summary").click()
+    support.click("#home-hours summary")
     stuck = "a[href='/admin/sagas/saga/?status__exact=stuck'] .home-number.home-alarm"
     assert support.wait_for_text(stuck, "1").startswith("1")
-    assert support.find("#home-hours").get_attribute("open")
+    assert support.attributes("#home-hours", "open") == ["true"]
     assert "UTC" not in support.text("#home")  # what came later is in the reader's zone as well
 
     button = support.find("#home-follow")

@@ -171,10 +171,10 @@ def test_a_stuck_undo_is_found_on_the_desk_and_settled_with_evidence(
 ) -> None:
     ada = opened_by(browser, "operations")
     ada.follow("a[href='/admin/sagas/case/?standing=open']")
-    [case] = ada.all("#result_list tbody tr")
-    assert "undoing authorize payment" in case.text
-    assert stuck.number in case.text
-    assert "The gateway gives nothing back (no)" in case.text
+    [case] = ada.texts("#result_list tbody tr")
+    assert "undoing authorize payment" in case
+    assert stuck.number in case
+    assert "The gateway gives nothing back (no)" in case
     ada.follow("#result_list tbody th a")
     assert ada.broken_rules() == []
     ada.follow("a[href$='/take/']")

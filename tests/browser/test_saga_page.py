@@ -46,6 +46,13 @@ for (const each of document.querySelectorAll(".plan-name, .plan-service, .plan-s
 }
 return broken;
 """
+# Selects all the text in the first one.
+SELECT = "getSelection().selectAllChildren(document.querySelector(arguments[0]));"
+# How often the page asked for news, and had an answer.
+COUNT = """
+window.asked = 0;
+document.body.addEventListener("htmx:afterRequest", () => window.asked++);
+"""
 FILL = "return getComputedStyle(document.querySelector(arguments[0])).fill;"
 
 
@@ -91,11 +98,11 @@ def test_the_plan_reads_from_left_to_right_with_its_undoing_below(
     places = support.driver.execute_script(PLACES)
     assert [left for left, _ in places] == sorted({left for left, _ in places})
     assert len({top for _, top in places}) == 1
-    [sign] = support.all(".plan-pivot-sign")
-    assert sign.text.replace("\n", " ") == (
+    [sign] = support.texts(".plan-pivot-sign")
+    assert sign.replace("\n", " ") == (
         "Point of no return: once this is done the saga only goes forward"
     )
-    assert support.find(".plan-pivot").get_attribute("data-step") == "capture_payment"
+    assert support.attributes(".plan-pivot", "data-step") == ["capture_payment"]
     assert support.complaints() == []
 
 
@@ -137,12 +144,11 @@ def test_the_timelines_bars_follow_each_other_and_undoing_is_patterned(
 def test_who_cannot_see_the_bars_is_told_what_they_say(undone: Order, support: Browser) -> None:
     support.open(page(undone))
 
-    said = [each.get_attribute("aria-label") for each in support.all(".gantt-track > svg")]
+    said = support.attributes(".gantt-track > svg", "aria-label")
     shape = re.compile(r"[a-z ]+: asked [0-9.]+ m?s after the start, [a-z]+, [0-9.]+ m?s")
     assert [each for each in said if not shape.fullmatch(each)] == []
     assert len(said) == 9
-    rows = support.all(".told tbody tr")
-    assert rows[4].text.endswith("create shipment: refused ShipmentRefused")
+    assert support.texts(".told tbody tr")[4].endswith("create shipment: refused ShipmentRefused")
 
 
 def test_an_unusual_decision_of_a_barrier_is_marked(
@@ -151,10 +157,9 @@ def test_an_unusual_decision_of_a_barrier_is_marked(
     note_for(shop, undone.saga_id)
     support.open(page(undone))
 
-    [mark] = support.all(".gantt-row .mark-barrier")
-    assert mark.find_element("css selector", "title").get_attribute("textContent") == (
+    assert support.attributes(".gantt-row .mark-barrier title", "textContent") == [
         "late in inventory. It came too late, the step is closed: nothing was done"
-    )
+    ]
     assert "unusual decision of a barrier" in support.text(".gantt-legend")
 
 
@@ -191,7 +196,7 @@ def test_times_that_come_later_are_the_readers_own_too(
     deliver(shop)
     support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
-    shown = [each.get_attribute("title") for each in support.all("#saga-live time")]
+    shown = support.attributes("#saga-live time", "title")
     assert len(shown) > 20
     assert [each for each in shown if "Asia/" not in each] == []
 
@@ -215,16 +220,57 @@ def test_a_page_that_does_not_follow_stands_still_until_it_is_told_to(
     support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
 
+def test_what_was_selected_stays_selected_and_the_news_comes_after(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    """A number is to be copied, while the saga moves."""
+    support.open(page(running))
+    support.driver.execute_script(SELECT, "#saga-live dd")
+    copied = support.driver.execute_script("return getSelection().toString()")
+    deliver(shop)
+    support.wait_for_text("#live-said", "There is news, shown as soon as no text is selected.")
+    assert support.driver.execute_script("return getSelection().toString()") == copied != ""
+    assert support.text("#saga-said") == "It waits for freeze price."
+
+    support.driver.execute_script("getSelection().removeAllRanges()")
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
+    assert support.text("#live-said") == "This page follows the saga."
+    assert support.complaints() == []
+
+
+def test_the_page_is_left_as_it_is_while_there_is_no_news(undone: Order, support: Browser) -> None:
+    """Something late may still come for a while after a saga's end."""
+    support.open(page(undone))
+    support.driver.execute_script(COUNT)
+    support.wait_until(lambda: support.driver.execute_script("return window.asked") >= 1)
+    link = support.find("#saga-live a")
+    support.wait_until(lambda: support.driver.execute_script("return window.asked") >= 3)
+
+    assert support.find("#saga-live a") == link
+
+
+def test_the_focus_stays_where_it_was_while_the_page_follows(
+    running: Order, support: Browser, shop: Databases
+) -> None:
+    support.open(page(running))
+    link = "#saga-live a[href$='/case/']"
+    support.tab_to(link)
+    deliver(shop)
+    support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
+
+    assert support.has_focus(link)
+
+
 def test_what_was_folded_stays_folded_while_the_page_follows(
     running: Order, support: Browser, shop: Databases
 ) -> None:
     support.open(page(running))
-    support.find("#told summary").click()
-    assert support.find("#told").get_attribute("open") is None
+    support.click("#told summary")
+    assert support.attributes("#told", "open") == [None]
     deliver(shop)
     support.wait_until(lambda: support.text("#saga-said") == "Every step is done.")
 
-    assert support.find("#told").get_attribute("open") is None
+    assert support.attributes("#told", "open") == [None]
 
 
 def test_who_was_logged_out_is_led_to_the_login_and_back(running: Order, support: Browser) -> None:

@@ -66,7 +66,7 @@ def set_up(browser: Browser) -> tuple[str, list[str]]:
     give_password(browser)
     secret = browser.text("#secret")
     give_code(browser, code_of(secret, ahead=-1))
-    codes = [each.text for each in browser.all("#recovery-codes li")]
+    codes = browser.texts("#recovery-codes li")
     return secret, codes
 
 

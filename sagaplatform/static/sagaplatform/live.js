@@ -7,11 +7,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const button = document.getElementById("live-follow");
   if (!part || !button) return;
 
+  const STOP_POLLING = 286;
   const said = document.getElementById("live-said");
   const status = document.getElementById("live-status");
   const text = () => document.getElementById("saga-said")?.textContent.trim() ?? "";
   let last = text();
   let follows = true;
+  let held = false;
 
   button.hidden = false;
   button.addEventListener("click", () => {
@@ -41,12 +43,18 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.detail.target !== part) return;
     for (const each of part.querySelectorAll("details[id]")) each.open = opened.get(each.id) ?? each.open;
     if (text() !== last) status.textContent = last = text();
-    if (follows) said.textContent = "This page follows the saga.";
-    if (event.detail.xhr.status === 286) {
+    if (event.detail.xhr.status === STOP_POLLING) {
       button.hidden = true;
       said.textContent = "The saga has ended, and this page stands still.";
     }
   });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const { successful, xhr } = event.detail;
+    if (!ofPart(event) || !successful || !follows || xhr.status === STOP_POLLING) return;
+    said.textContent = held ? "There is news, shown as soon as no text is selected." : "This page follows the saga.";
+    held = false;
+  });
+  part.addEventListener("renewal:held", () => { held = true; });
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.body.addEventListener(failure, (event) => {
       if (ofPart(event)) said.textContent = "The page could not be refreshed. It is tried again.";

@@ -1,0 +1,38 @@
+// What a page asks for again and again (hx-trigger "every ...") takes nothing from its reader: an answer that says
+// nothing new is not put into the page, none is while text in there is selected, to be copied, and the focus stays
+// on what had it.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const STOP_POLLING = 286;
+  const shown = new Map();
+  let focused = "";
+
+  const said = ({ elt, xhr }) => {
+    const select = elt.getAttribute("hx-select");
+    if (!select) return xhr.responseText;
+    return new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector(select)?.outerHTML;
+  };
+  const selected = (part) => {
+    const selection = getSelection();
+    return !selection.isCollapsed && selection.containsNode(part, true);
+  };
+
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { elt, target, xhr } = detail;
+    if (!elt.matches("[hx-trigger^='every']") || !detail.shouldSwap) return;
+    const text = said(detail);
+    const news = text !== shown.get(elt.id) || xhr.status === STOP_POLLING;
+    const held = news && xhr.status !== STOP_POLLING && selected(target);
+    detail.shouldSwap = news && !held;
+    if (detail.shouldSwap) shown.set(elt.id, text);
+    if (held) elt.dispatchEvent(new CustomEvent("renewal:held"));
+    focused = target.contains(document.activeElement) ? document.activeElement.outerHTML : "";
+  });
+  // What has an id, htmx gives the focus back to by itself.
+  document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
+    if (!focused || document.activeElement !== document.body) return;
+    const same = (each) => each.outerHTML === focused;
+    [...detail.target.querySelectorAll("a, button, summary")].find(same)?.focus({ preventScroll: true });
+  });
+});
