@@ -29,6 +29,22 @@ FLAGS = (
     "disable-dev-shm-usage",  # a container has little of it
     "window-size=1440,1000",
 )  # fmt: skip
+# Read at once: a page that renews itself does not do so between two cells.
+TEXTS = """
+const seen = (each) => each.innerText === undefined ? each.textContent  // a picture's title
+  : each.checkVisibility() ? each.innerText : "";
+return [...document.querySelectorAll(arguments[0])].map((each) =>
+  seen(each).trim().replaceAll("\\t", " "));
+"""
+ATTRIBUTES = """
+return [...document.querySelectorAll(arguments[0])].map((each) => each.getAttribute(arguments[1]));
+"""
+CELLS = """
+const title = [...document.querySelectorAll("h3")].find((each) =>
+  each.textContent.trim() === arguments[0]);
+return [...title.nextElementSibling.querySelectorAll("tr:has(td)")].map((row) =>
+  [...row.querySelectorAll("td")].map((cell) => cell.innerText.trim()));
+"""
 WIDEST = """
 return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth,
   ...[...document.querySelectorAll("#main, #content-main, table")].map((each) => each.scrollWidth));
@@ -87,7 +103,7 @@ class Browser:
         self.driver.delete_all_cookies()
 
     def again(self, look: Callable[[], Seen]) -> Seen:
-        """What comes of it on a page that renews itself and may do so under our hands."""
+        """What comes of one look or click, though a page that renews itself may do so just then."""
         while True:
             with suppress(StaleElementReferenceException):
                 return look()
@@ -160,22 +176,16 @@ class Browser:
         return str(self.again(lambda: self.find(selector).text))
 
     def texts(self, selector: str) -> list[str]:
-        """What can be read in each of them."""
-        return self.again(lambda: [each.text for each in self.all(selector)])
+        """What can be read in each of them; nothing where one is hidden."""
+        return list(self.driver.execute_script(TEXTS, selector))
 
     def attributes(self, selector: str, name: str) -> list[str | None]:
-        """What that attribute says in each of them."""
-        return self.again(lambda: [each.get_attribute(name) for each in self.all(selector)])
+        """What that attribute says in each of them; None where there is none."""
+        return list(self.driver.execute_script(ATTRIBUTES, selector, name))
 
     def table(self, title: str) -> list[list[str]]:
         """The cells of the table below a title, row by row, as they can be read."""
-        found = f"//h3[normalize-space()='{title}']/following-sibling::div[1]//tr[td]"
-
-        def look() -> list[list[str]]:
-            rows = self.driver.find_elements(By.XPATH, found)
-            return [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
-
-        return self.again(look)
+        return list(self.driver.execute_script(CELLS, title))
 
     def resize(self, width: int, height: int) -> None:
         """The page's own size. Windows are not narrower than 500 px, pages can be."""

@@ -157,7 +157,7 @@ def test_an_unusual_decision_of_a_barrier_is_marked(
     note_for(shop, undone.saga_id)
     support.open(page(undone))
 
-    assert support.attributes(".gantt-row .mark-barrier title", "textContent") == [
+    assert support.texts(".gantt-row .mark-barrier title") == [
         "late in inventory. It came too late, the step is closed: nothing was done"
     ]
     assert "unusual decision of a barrier" in support.text(".gantt-legend")
