@@ -22,7 +22,7 @@ from apps.messaging.admin.step_up import CONFIRMED_AT
 
 Seen = TypeVar("Seen")
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 FLAGS = (
     "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
     "disable-background-networking", "disable-component-update", "disable-sync",

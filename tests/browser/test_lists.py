@@ -70,7 +70,6 @@ def test_home_renews_itself_and_can_be_told_not_to(
     assert button.text == "Stop following"
     button.click()
     assert button.text == "Follow again"
-    time.sleep(1)
     before = support.text(".home-at")
     time.sleep(2)
     assert support.text(".home-at") == before

@@ -1,6 +1,7 @@
 """One saga in a real browser: its plan, its timeline, and how the page follows it."""
 
 import re
+from datetime import timedelta
 from urllib.parse import unquote
 
 import psycopg
@@ -238,8 +239,11 @@ def test_what_was_selected_stays_selected_and_the_news_comes_after(
     assert support.complaints() == []
 
 
-def test_the_page_is_left_as_it_is_while_there_is_no_news(undone: Order, support: Browser) -> None:
+def test_the_page_is_left_as_it_is_while_there_is_no_news(
+    undone: Order, support: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Something late may still come for a while after a saga's end."""
+    monkeypatch.setattr("apps.sagas.admin.page.AT_REST", timedelta(hours=1))
     support.open(page(undone))
     support.driver.execute_script(COUNT)
     support.wait_until(lambda: support.driver.execute_script("return window.asked") >= 1)

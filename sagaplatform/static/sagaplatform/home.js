@@ -14,7 +14,10 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   let opened = false;
   const hours = () => document.getElementById("home-hours");
-  document.body.addEventListener("htmx:beforeSwap", () => { opened = hours()?.open ?? opened; });
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.elt.id === "home" && !follows) event.detail.shouldSwap = false; // asked for before
+    opened = hours()?.open ?? opened;
+  });
   document.body.addEventListener("htmx:afterSwap", () => { if (hours()) hours().open = opened; });
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.id === "home" && (!follows || document.hidden)) event.preventDefault();

@@ -31,6 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (!ofPart(event)) return;
+    if (!follows && event.detail.xhr.status !== STOP_POLLING) event.detail.shouldSwap = false; // asked for before
     for (const each of part.querySelectorAll("details[id]")) opened.set(each.id, each.open);
   });
   // The bar of buttons: only when it changed, so that nobody loses the button they were about to press.

@@ -5,8 +5,8 @@
 
 document.addEventListener("DOMContentLoaded", () => {
   const STOP_POLLING = 286;
-  const shown = new Map();
-  let focused = "";
+  const shown = new Map(); // by id, what was put into the page last
+  let coming = {};
 
   const said = ({ elt, xhr }) => {
     const select = elt.getAttribute("hx-select");
@@ -20,19 +20,21 @@ document.addEventListener("DOMContentLoaded", () => {
 
   document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { elt, target, xhr } = detail;
-    if (!elt.matches("[hx-trigger^='every']") || !detail.shouldSwap) return;
+    if (!elt.matches("[hx-trigger^='every']") || !detail.shouldSwap || xhr.status === STOP_POLLING) return;
     const text = said(detail);
-    const news = text !== shown.get(elt.id) || xhr.status === STOP_POLLING;
-    const held = news && xhr.status !== STOP_POLLING && selected(target);
+    const news = text !== shown.get(elt.id);
+    const held = news && selected(target);
     detail.shouldSwap = news && !held;
-    if (detail.shouldSwap) shown.set(elt.id, text);
     if (held) elt.dispatchEvent(new CustomEvent("renewal:held"));
-    focused = target.contains(document.activeElement) ? document.activeElement.outerHTML : "";
+    const focus = target.contains(document.activeElement) ? document.activeElement.outerHTML : "";
+    coming = { xhr, id: elt.id, text, focus };
   });
-  // What has an id, htmx gives the focus back to by itself.
   document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
-    if (!focused || document.activeElement !== document.body) return;
-    const same = (each) => each.outerHTML === focused;
-    [...detail.target.querySelectorAll("a, button, summary")].find(same)?.focus({ preventScroll: true });
+    if (detail.xhr !== coming.xhr) return;
+    shown.set(coming.id, coming.text);
+    // What has an id, htmx gives the focus back to by itself.
+    if (!coming.focus || document.activeElement !== document.body) return;
+    const same = (each) => each.outerHTML === coming.focus;
+    [...document.querySelectorAll(`#${coming.id} :is(a, button, summary)`)].find(same)?.focus({ preventScroll: true });
   });
 });
