@@ -257,8 +257,11 @@ UNFOLD = {
     "STYLES": [navigation.theme_style, navigation.desk_style],
     "SCRIPTS": [navigation.times_script, navigation.focus_script, navigation.renewal_script],
     "ACCOUNT": {"navigation": navigation.ACCOUNT},
-    "SIDEBAR": {"show_search": True, "navigation": navigation.sidebar(CONTEXTS)},
-    "TABS": navigation.tabs(CONTEXTS),
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": navigation.resolved(navigation.sidebar(CONTEXTS)),
+    },
+    "TABS": navigation.resolved(navigation.tabs(CONTEXTS)),
 }
 
 # --- security
