@@ -24,8 +24,10 @@ RUN groupadd --gid 10001 saga \
 COPY --from=packages /venv /venv
 WORKDIR /app
 COPY . .
-# The files belong to root and the process runs as another user: it cannot change its own code.
-RUN SECRET_KEY=not-kept-in-the-image python manage.py collectstatic --no-input
+# The files belong to root and the process runs as another user: it cannot change its own code, nor
+# keep its bytecode.
+RUN SECRET_KEY=not-kept-in-the-image python manage.py collectstatic --no-input \
+    && python -m compileall -q apps sagaplatform
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
