@@ -10,6 +10,7 @@ from functools import cache
 
 import psycopg
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django.plugin import DjangoDbBlocker
 
 from sagaplatform.env import ALIASES
@@ -43,6 +44,14 @@ def answers(connection: psycopg.Connection) -> bool:
         connection.close()
         return False
     return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_quickly() -> Iterator[None]:
+    """Django's own million of rounds takes up to a second of each test that logs somebody in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,6 @@ WHY = "the ribbon machine is broken"
 @pytest.fixture(autouse=True)
 def _files(databases: Databases, settings: Settings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

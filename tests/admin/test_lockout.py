@@ -29,7 +29,6 @@ WRONG = "000000"
 
 @pytest.fixture(autouse=True)
 def clock(databases: Databases, settings: Settings) -> Iterator[time_machine.Traveller]:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.WHITENOISE_AUTOREFRESH = True
     with time_machine.travel(timezone.now(), tick=False) as travelled:
         yield travelled

@@ -122,7 +122,7 @@ def test_the_sidebar_leads_to_every_page(support: Client) -> None:
     links = {item["link"] for group in groups for item in group["items"]}
 
     assert links == {page(model, "changelist") for model in MODELS} | {reverse("admin:audit")}
-    # Plain text: a lazy one is looked up anew in every comparison, which took most of a page's time.
+    # Plain text: lazy ones are looked up in each comparison, which took most of a page's time.
     assert {type(link) for link in links} == {str}
 
 

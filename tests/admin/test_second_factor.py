@@ -39,8 +39,7 @@ KEY = "00112233445566778899aabbccddeeff00112233"
 
 @pytest.fixture(autouse=True)
 def clock(databases: Databases, settings: Settings) -> Iterator[time_machine.Traveller]:
-    """A clock that stands until it is moved, and passwords that are checked quickly."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    """A clock that stands until it is moved."""
     settings.ADMIN_SECOND_FACTOR = "required"
     settings.WHITENOISE_AUTOREFRESH = True
     with time_machine.travel(timezone.now(), tick=False) as travelled:

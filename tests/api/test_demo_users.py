@@ -20,7 +20,6 @@ Databases = dict[str, psycopg.Connection]
 def _in_a_folder_of_its_own(settings: Any, tmp_path: Path, databases: Databases) -> None:
     settings.BASE_DIR = tmp_path
     settings.DEBUG = True
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def run() -> str:

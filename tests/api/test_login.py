@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -19,8 +18,7 @@ Databases = dict[str, psycopg.Connection]
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any, databases: Databases) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _ada(databases: Databases) -> None:
     User.objects.create_user("ada", password="tea for two")
 
 

@@ -29,7 +29,6 @@ PHONE = (390, 844)
 def ada(browser: Browser, databases: Databases, settings: Settings) -> Browser:
     """The browser of an administrator on her first day, where a second factor is required."""
     settings.ADMIN_SECOND_FACTOR = "required"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     User.objects.create_superuser("ada", password=PASSWORD)
     return browser
 

@@ -65,9 +65,8 @@ def test_what_else_a_browser_is_told(databases: dict[str, psycopg.Connection]) -
 
 
 def test_a_session_ends_with_the_shift_and_its_cookie_is_for_us_alone(
-    databases: dict[str, psycopg.Connection], settings: Settings
+    databases: dict[str, psycopg.Connection],
 ) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     User.objects.create_superuser("ada", password=PASSWORD)
     client = Client()
     cookie = client.post("/admin/login/", {"username": "ada", "password": PASSWORD}).cookies[
