@@ -10,6 +10,7 @@ from functools import cache
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -47,10 +48,12 @@ def answers(connection: psycopg.Connection) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def passwords_are_hashed_quickly() -> Iterator[None]:
-    """Django's own million of rounds takes up to a second of each test that logs somebody in."""
+def _quick() -> Iterator[None]:
+    """What only costs time in tests: Django's million of rounds to hash a password, and a look at
+    every static file, none of which is collected, for each new test client."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PBKDF2PasswordHasher, "iterations", 1000)
+        patch.setattr(settings, "WHITENOISE_AUTOREFRESH", True, raising=False)
         yield
 
 

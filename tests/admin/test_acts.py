@@ -208,7 +208,6 @@ class World:
 
 @pytest.fixture
 def world(tried: Tried, databases: Databases, settings: Settings) -> World:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     settings.APPROVAL_LIMIT_CENTS = 1499
     return World(tried, databases)
 

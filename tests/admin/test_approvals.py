@@ -28,7 +28,6 @@ DECIDE = ("view_saga", "view_approval", "decide_approval")
 def desk(
     databases: dict[str, psycopg.Connection], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Desk:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     settings.APPROVAL_LIMIT_CENTS = 1499
     monkeypatch.setattr(acting, "confirm_address", lambda request: f"/confirm?{request.path}")
     return Desk(databases["sagas"])

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
@@ -29,8 +28,7 @@ RIGHTS = ("view_case", "assign_case", "note_case")
 
 
 @pytest.fixture
-def desk(databases: dict[str, psycopg.Connection], settings: Settings) -> Desk:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def desk(databases: dict[str, psycopg.Connection]) -> Desk:
     return Desk(databases["sagas"])
 
 

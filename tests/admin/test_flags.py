@@ -11,7 +11,6 @@ from django.db import DatabaseError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 from waffle import get_waffle_switch_model, switch_is_active
 
@@ -24,12 +23,8 @@ from tests.admin.people import PASSWORD, SUPERUSER, logged_in, user_of
 
 Databases = dict[str, psycopg.Connection]
 Switch = get_waffle_switch_model()
+pytestmark = pytest.mark.usefixtures("databases")
 WHY = "the ribbon machine is broken"
-
-
-@pytest.fixture(autouse=True)
-def _files(databases: Databases, settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

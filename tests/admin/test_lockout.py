@@ -16,7 +16,6 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from pytest_django import Settings
 
 from apps.messaging.admin.step_up import CONFIRMED_AT
 from sagaplatform.models import StaffAction
@@ -28,8 +27,7 @@ WRONG = "000000"
 
 
 @pytest.fixture(autouse=True)
-def clock(databases: Databases, settings: Settings) -> Iterator[time_machine.Traveller]:
-    settings.WHITENOISE_AUTOREFRESH = True
+def clock(databases: Databases) -> Iterator[time_machine.Traveller]:
     with time_machine.travel(timezone.now(), tick=False) as travelled:
         yield travelled
 

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from django.http import HttpResponse
 from django.test import Client
-from pytest_django import Settings
 
 from apps.messaging.audit import Actor
 from apps.orders.modes import set_share, share_of
@@ -20,9 +19,8 @@ ACTIONS = "SELECT actor, operation, version, reason, outcome FROM orders_operato
 
 
 @pytest.fixture
-def orders(databases: Databases, settings: Settings) -> psycopg.Connection:
+def orders(databases: Databases) -> psycopg.Connection:
     """The modes as they come: the engine drives all."""
-    settings.WHITENOISE_AUTOREFRESH = True
     databases["orders"].execute(
         "INSERT INTO orders_modeshare (process, choreographed_percent)"
         " VALUES ('place_order', 0), ('cancel_order', 0)"

@@ -36,10 +36,7 @@ BY_NAME = {each.name: each for each in ACTS}
 
 
 @pytest.fixture
-def desk(
-    databases: dict[str, psycopg.Connection], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Desk:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def desk(databases: dict[str, psycopg.Connection], monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(acting, "confirm_address", lambda request: f"/confirm?{request.path}")
     return Desk(databases["sagas"])
 

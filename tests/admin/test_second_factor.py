@@ -41,7 +41,6 @@ KEY = "00112233445566778899aabbccddeeff00112233"
 def clock(databases: Databases, settings: Settings) -> Iterator[time_machine.Traveller]:
     """A clock that stands until it is moved."""
     settings.ADMIN_SECOND_FACTOR = "required"
-    settings.WHITENOISE_AUTOREFRESH = True
     with time_machine.travel(timezone.now(), tick=False) as travelled:
         yield travelled
 

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from django.http import HttpResponse
 from django.test import Client
-from pytest_django import Settings
 
 from apps.contracts.fraud import FraudCleared, FraudSuspected
 from apps.contracts.numbers import number_of
@@ -19,9 +18,8 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
-def desk(databases: dict[str, psycopg.Connection], settings: Settings) -> Desk:
+def desk(databases: dict[str, psycopg.Connection]) -> Desk:
     """A dear order of which a person was asked."""
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     desk = Desk(databases["fraud"])
     desk.check(DEAR)
     work("fraud")

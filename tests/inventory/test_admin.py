@@ -5,7 +5,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from apps.inventory.services import receive_stock
 from tests.handling import ask
@@ -15,8 +14,7 @@ SAGA = UUID("01a209f2-36ce-718b-90fe-f123a27b85d2")
 
 
 @pytest.fixture
-def admin(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def admin(databases: dict[str, psycopg.Connection]) -> Client:
     receive_stock(quantities={"apple": 10, "bread": 3}, reason="delivery 1")
     ask("inventory", reserve(line("apple", 4)), saga_id=SAGA)
     client = Client()

@@ -96,9 +96,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(databases: dict[str, psycopg.Connection], settings: Settings) -> Desk:
+def desk(databases: dict[str, psycopg.Connection]) -> Desk:
     """A return that is expected."""
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     desk = Desk(databases["inventory"])
     desk.expect()
     assert desk.row() == ("expected", "", [])

@@ -5,7 +5,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.notifications import SendConfirmation
@@ -17,9 +16,8 @@ from tests.notifications.post import ANNA, EMAIL, Post, Way
 
 
 @pytest.fixture
-def agent(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
+def agent(databases: dict[str, psycopg.Connection]) -> Client:
     """Logged in with all rights."""
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     client = Client()
     client.force_login(User.objects.create_superuser("agent"))
     return client
@@ -42,9 +40,8 @@ def test_a_message_is_found_and_can_only_be_read(agent: Client) -> None:
 
 
 @pytest.fixture
-def mail(post: Post, settings: Settings) -> Post:
+def mail(post: Post) -> Post:
     """A mail of which nobody knows whether it was taken."""
-    settings.WHITENOISE_AUTOREFRESH = True
     post.contact()
     post.server.fault("drop_after_data")
     post.confirm()

@@ -4,7 +4,6 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.numbers import number_of
@@ -15,9 +14,8 @@ from tests.payments.test_refunds import refund as back
 
 
 @pytest.fixture
-def agent(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
+def agent(databases: dict[str, psycopg.Connection]) -> Client:
     """Logged in with all rights."""
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     client = Client()
     client.force_login(User.objects.create_superuser("agent"))
     return client

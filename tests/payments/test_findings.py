@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.messaging.consumer import carry_out
@@ -73,10 +72,7 @@ def test_what_is_not_committed_is_not_told(databases: Databases) -> None:
     assert desk(databases) == []
 
 
-def test_the_desk_shows_a_case_of_money_that_no_saga_is_known_for(
-    databases: Databases, settings: Settings
-) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def test_the_desk_shows_a_case_of_money_that_no_saga_is_known_for(databases: Databases) -> None:
     told_now(finding(uuid7(), order_id=None))
     desk(databases)
     [(case,)] = databases["sagas"].execute("SELECT id FROM sagas_case").fetchall()
@@ -90,8 +86,7 @@ def test_the_desk_shows_a_case_of_money_that_no_saga_is_known_for(
     assert b"Close the case" in shown.content
 
 
-def test_the_lists_show_what_was_told(databases: Databases, settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
+def test_the_lists_show_what_was_told(databases: Databases) -> None:
     told_now(finding(uuid7()))
     databases["payments"].execute(
         "INSERT INTO payments_stripeevent (id, type, object_id, happened_at)"

@@ -353,10 +353,7 @@ def test_no_log_tells_what_the_customer_needs_for_it(
     assert not logging.getLogger("stripe").isEnabledFor(logging.INFO)
 
 
-def test_no_page_of_the_admin_shows_what_the_customer_needs_for_it(
-    till: Counter, settings: Any
-) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def test_no_page_of_the_admin_shows_what_the_customer_needs_for_it(till: Counter) -> None:
     agent = Client()
     agent.force_login(User.objects.create_superuser("agent"))
     till.pay(ASKS)

@@ -5,7 +5,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from apps.pricing.services import NewListPrice, NewPromotion, set_list_prices, start_promotions
 from tests.handling import ask
@@ -17,8 +16,7 @@ OTHER = UUID("01a209f2-36ce-718b-90fe-f123a27b85d4")
 
 
 @pytest.fixture
-def admin(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
+def admin(databases: dict[str, psycopg.Connection]) -> Client:
     set_list_prices(
         prices={"apple": NewListPrice(100, "USD"), "bread": NewListPrice(255, "USD", "RYE BREAD")}
     )

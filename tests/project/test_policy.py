@@ -12,7 +12,6 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from pytest_django import Settings
 from unfold.sites import UnfoldAdminSite
 
 from tests.admin.people import PASSWORD, SUPERUSER, logged_in, user_of
@@ -31,11 +30,6 @@ STRICT = {
     "form-action": {"'self'"},
     "frame-ancestors": {"'none'"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def policy_of(answer: HttpResponse) -> dict[str, set[str]]:

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django import Settings
 from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action
@@ -20,9 +19,8 @@ LIST = "/admin/sagas/saga/"
 
 
 @pytest.fixture
-def agent(databases: dict[str, psycopg.Connection], settings: Settings) -> Client:
+def agent(databases: dict[str, psycopg.Connection]) -> Client:
     """Logged in with all rights."""
-    settings.WHITENOISE_AUTOREFRESH = True  # static files are not collected for tests
     client = Client()
     client.force_login(User.objects.create_superuser("agent"))
     return client
