@@ -22,6 +22,7 @@ from sagaplatform.metrics import LEFT_OUT, RequestMetrics
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 RULES = ROOT / "docker" / "prometheus" / "alerts.yml"
+TRIALS = Path(__file__).parent / "alerts.test.yml"
 # Of libraries, whether or not anybody counts there.
 FOREIGN = ("python_", "process_", "django_model_", "django_migrations_", "django_db_")
 MESSAGING_METRICS = (
@@ -102,10 +103,16 @@ def test_promtool_accepts_the_rules(promtool: str) -> None:
     assert f"SUCCESS: {written} rules found" in result.stdout
 
 
+def test_every_rule_speaks_up_in_a_trial() -> None:
+    written = re.findall(r"- alert: (\w+)", RULES.read_text())
+    tried = re.findall(r"alertname: (\w+)\n +exp_alerts:\n", TRIALS.read_text())
+
+    assert set(tried) == set(written)
+
+
 def test_the_rules_say_what_they_should(promtool: str, tmp_path: Path) -> None:
     trial = tmp_path / "alerts.test.yml"
-    text = (Path(__file__).parent / "alerts.test.yml").read_text()
-    trial.write_text(text.replace("RULES", str(RULES)))
+    trial.write_text(TRIALS.read_text().replace("RULES", str(RULES)))
 
     result = subprocess.run(
         [promtool, "test", "rules", str(trial)],
