@@ -101,6 +101,7 @@ SETTINGS = (
     Setting("HAND_OVER_AFTER", "int", 0, "seconds from the confirmation until the carrier comes"),
     Setting("RETURN_WITHIN_DAYS", "int", 30, "from the hand-over: so long goods can be returned"),
     Setting("RETURN_ARRIVES_WITHIN_DAYS", "int", 14, "until they must have arrived; at most 50"),
+    Setting("ORDERS_PER_MINUTE", "int", 60, "of one customer, by the API; 0: any number"),
     Setting("APPROVAL_LIMIT_CENTS", "int", 50000, "given back by one person; more needs another's"),
     Setting("LOG_LEVEL", "str", "INFO", "DEBUG, INFO, WARNING or ERROR"),
     Setting("LOG_FORMAT", "str", "json", "json, or text for people"),

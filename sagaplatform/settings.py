@@ -222,6 +222,8 @@ RETURN_ARRIVES_WITHIN_DAYS = ENV["RETURN_ARRIVES_WITHIN_DAYS"]
 
 # --- the API
 
+ORDERS_PER_MINUTE = ENV["ORDERS_PER_MINUTE"]
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sagaplatform.tokens.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

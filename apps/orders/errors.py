@@ -18,6 +18,14 @@ class IdempotencyKeyReused(OrdersError):
     send the new one under a new key."""
 
 
+class TooManyOrders(OrdersError):
+    """The customer has placed as many orders as a minute allows. Wait, then send it again."""
+
+    def __init__(self, wait: float, **facts: object) -> None:
+        self.wait = wait  # seconds
+        super().__init__(**facts)
+
+
 class NoSuchOrder(OrdersError):
     """There is no order of that id: search for its number."""
 

@@ -17,7 +17,7 @@ from apps.messaging.database import Database, Row
 from apps.messaging.models import SubjectKind
 from apps.messaging.outbox import publish
 from apps.messaging.starting import start_saga
-from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder
+from apps.orders.errors import IdempotencyKeyReused, NoStartToTell, NoSuchOrder, TooManyOrders
 from apps.orders.modes import mode_for
 from apps.orders.starts import GOODS_BACK, RETURNS, STARTS, start_of
 from apps.processes import newest
@@ -51,6 +51,12 @@ WITH claimed AS (
     AS line (position, product_id, quantity, unit_price_cents)
 )
 SELECT count(*) FROM placed
+"""
+
+# Seconds until the customer's order that lies so many before the newest is a minute old.
+PACE = """
+SELECT 60 - extract(epoch FROM clock_timestamp() - placed_at)::float8 FROM orders_order
+WHERE customer_id = %b ORDER BY id DESC OFFSET %b LIMIT 1
 """
 
 # A placed order with its start as it was told, locked.
@@ -138,12 +144,15 @@ def place_order(
     answer: Callable[[NewOrder], Answer],
     card: str = "",
     traceparent: str | None = None,
+    most_per_minute: int = 0,
 ) -> Placement:
     """Accept an order and start its saga, once per customer and key.
 
     `card` is what the gateway calls the customer's card, where it is paid by one. `answer` says
     what the caller is told; it is stored with the key in the order's transaction and given again to
-    the same request. Raises IdempotencyKeyReused where `request_hash` differs.
+    the same request. `most_per_minute` orders of a customer are accepted in one; 0: any number. (Of
+    requests at the same moment a few more may be.) Raises IdempotencyKeyReused where `request_hash`
+    differs, and TooManyOrders.
     """
     created = OrderCreated(
         order_id=uuid7(),
@@ -161,7 +170,7 @@ def place_order(
     claim = Claim(*key, created.order_id, given.status, given.body)
     saga_id = uuid7()
     plan = plan_for(saga_id, {GIFT_WRAP: gift_wrap})
-    return _place_once(claim, created, saga_id, plan, traceparent)
+    return _place_once(claim, created, saga_id, plan, traceparent, most_per_minute)
 
 
 def tell_start_again(*, order_id: UUID, actor: Actor, reason: str) -> None:
@@ -207,7 +216,12 @@ def plan_for(saga_id: UUID, wished: Mapping[str, bool]) -> Plan:
 
 
 def _place_once(
-    claim: Claim, created: OrderCreated, saga_id: UUID, plan: Plan, traceparent: str | None
+    claim: Claim,
+    created: OrderCreated,
+    saga_id: UUID,
+    plan: Plan,
+    traceparent: str | None,
+    most_per_minute: int,
 ) -> Placement:
     """Write the order and start its saga, in one transaction; or what the key led to before."""
     database = Database("orders")
@@ -216,6 +230,8 @@ def _place_once(
         [(placed,)] = database.fetch(PLACE, (*claim, *order, *_line_columns(created.lines)))
         if not placed:
             return _earlier_placement(database, claim)
+        if most_per_minute > 0:
+            _refuse_haste(database, claim.customer_id, most_per_minute)
         start_saga(
             label="orders",
             saga_id=saga_id,
@@ -225,6 +241,13 @@ def _place_once(
             traceparent=traceparent,
         )
     return Placement(claim.order_id, claim.answer, replayed=False)
+
+
+def _refuse_haste(database: Database, customer_id: int, most: int) -> None:
+    """Raises TooManyOrders where a minute has more than so many, the one just written included."""
+    for (wait,) in database.fetch(PACE, (customer_id, most)):
+        if wait > 0:
+            raise TooManyOrders(wait, customer=customer_id, most_per_minute=most)
 
 
 def _earlier_placement(database: Database, claim: Claim) -> Placement:

@@ -1,5 +1,6 @@
 """The doors of orders: what a customer gets, to the letter."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -129,6 +130,34 @@ def test_a_key_with_another_body_is_refused(ada: Customer, databases: Databases)
         "instance": "/api/v1/orders",
     }
     assert counts(databases["orders"]) == before
+
+
+def test_who_orders_too_fast_is_told_when_to_come_back(
+    ada: Customer, bob: Customer, databases: Databases, settings: Any
+) -> None:
+    settings.ORDERS_PER_MINUTE = 2
+    first, _ = ada.place("key-1"), ada.place("key-2")
+    before = counts(databases["orders"])
+
+    refused = ada.place("key-3")
+    assert refused.status_code == 429
+    assert refused["Content-Type"] == "application/problem+json"
+    assert refused.json()["type"] == "urn:sagaplatform:problem:orders_too_fast"
+    assert refused.json()["title"] == "Too many orders in a minute"
+    assert 0 < int(refused["Retry-After"]) <= 60
+    assert counts(databases["orders"]) == before  # not even the key is taken
+
+    assert ada.place("key-1").content == first.content  # what was accepted is told again
+    assert bob.place().status_code == 202
+    databases["orders"].execute("UPDATE orders_order SET placed_at = placed_at - interval '1 min'")
+    assert ada.place("key-3").status_code == 202
+
+
+def test_where_no_pace_is_set_anybody_orders_as_fast_as_they_like(
+    ada: Customer, databases: Databases, settings: Any
+) -> None:
+    settings.ORDERS_PER_MINUTE = 0
+    assert {ada.place(f"key-{number}").status_code for number in range(5)} == {202}
 
 
 def test_another_customers_key_is_another_key(

@@ -58,6 +58,22 @@ class IdempotencyKeyUsed(Problem):
     )
 
 
+class OrdersTooFast(Problem):
+    """`wait` seconds, which Retry-After says too."""
+
+    status_code = 429
+    title = "Too many orders in a minute"
+    default_code = "orders_too_fast"
+    default_detail = (
+        "Nothing was placed. Wait for as many seconds as Retry-After says, then repeat the request "
+        "with the same key."
+    )
+
+    def __init__(self, wait: float) -> None:
+        super().__init__()
+        self.wait = wait
+
+
 class OrderNotFound(Problem):
     status_code = 404
     title = "There is no such order"

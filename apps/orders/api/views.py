@@ -5,6 +5,7 @@ import re
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework.request import Request
@@ -22,6 +23,7 @@ from apps.orders.api.errors import (
     OrderNotCancellable,
     OrderNotFound,
     OrderNotReturnable,
+    OrdersTooFast,
 )
 from apps.orders.cancelling import request_cancellation
 from apps.orders.errors import (
@@ -29,6 +31,7 @@ from apps.orders.errors import (
     CannotBeReturned,
     IdempotencyKeyReused,
     NoSuchOrder,
+    TooManyOrders,
 )
 from apps.orders.models import Cancellation, Return
 from apps.orders.returning import announce_return
@@ -59,9 +62,12 @@ class OrdersView(APIView):
                 request_hash=hash_of(body),
                 answer=answers.accepted,
                 traceparent=_traceparent(request),
+                most_per_minute=settings.ORDERS_PER_MINUTE,
             )
         except IdempotencyKeyReused as error:
             raise IdempotencyKeyUsed from error
+        except TooManyOrders as error:
+            raise OrdersTooFast(error.wait) from error
         return _answer(placement)
 
     def get(self, request: Request) -> Response:
