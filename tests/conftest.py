@@ -87,10 +87,8 @@ def empty(owner: psycopg.Connection) -> None:
     """Delete all rows; again where a consumer that still tidies up is in the way."""
     tables = tables_of(owner)
     for _ in range(10):
-        filled = [table for (table,) in owner.execute(which_have_rows(tuple(tables)))]
-        if not filled:
-            return
         try:
+            filled = [table for (table,) in owner.execute(which_have_rows(tuple(tables)))]
             owner.execute("; ".join(emptying(owner, filled, tables)))
         except psycopg.errors.DeadlockDetected:
             continue
