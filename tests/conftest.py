@@ -57,6 +57,16 @@ def _quick() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patient() -> Iterator[None]:
+    """Servers that are there answer, be the machine ever so busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("apps.messaging.asking.PATIENCE_SECONDS", 60)
+        patch.setattr("apps.messaging.health.METADATA_SECONDS", 30)
+        patch.setattr("apps.messaging.lag.TIMEOUT_SECONDS", 30)
+        yield
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The databases are there already."""

@@ -1,16 +1,19 @@
 """Whether requests may come: what a load balancer is told."""
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from apps.messaging.health import needed_migrations
+from apps.messaging import relay
+from apps.messaging.health import _migrations_on_disk, needed_migrations
 from sagaplatform.env import ALIASES
 from tests.api.customer import Customer
 from tests.scraping import closed_port, forget
@@ -29,6 +32,14 @@ def _asked_anew(databases: dict[str, psycopg.Connection], topics: None) -> Itera
     forget()
 
 
+@pytest.fixture
+def kafka_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No broker answers, no test waits for it, and other tests have their own relay again."""
+    monkeypatch.setattr("apps.messaging.health.METADATA_SECONDS", 0.1)
+    monkeypatch.setattr(relay, "_process", None)
+    settings.KAFKA = {**settings.KAFKA, "bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+
+
 def ready() -> tuple[int, bool, dict[str, Any]]:
     """The status, whether it is ready, and what is not ok."""
     answer = Client().get("/health/ready")
@@ -44,6 +55,24 @@ def test_a_process_whose_servers_are_all_there_is_ready() -> None:
 
     assert answer.status_code == 200
     assert json.loads(answer.content) == {"ready": True, "checks": ALL_OK}
+
+
+def test_a_fresh_process_blames_no_server_for_its_own_slow_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built_in: list[threading.Thread] = []
+
+    class Loader(MigrationLoader):
+        def build_graph(self) -> None:
+            built_in.append(threading.current_thread())
+            super().build_graph()
+
+    monkeypatch.setattr("apps.messaging.health.MigrationLoader", Loader)
+    _migrations_on_disk.cache_clear()
+    needed_migrations.cache_clear()
+
+    assert ready() == (200, True, {})
+    assert built_in == [threading.current_thread()]  # once, and while no server's time runs
 
 
 def test_the_process_lives_whatever_its_servers_do() -> None:
@@ -119,9 +148,8 @@ def test_a_record_of_others_migrations_proves_nothing(
     assert set(ready()[2]) == {"pricing"}
 
 
-def test_without_kafka_orders_are_accepted_still(ada: Customer, settings: Settings) -> None:
-    settings.KAFKA = {**settings.KAFKA, "bootstrap.servers": "127.0.0.1:1"}
-
+@pytest.mark.usefixtures("kafka_away")
+def test_without_kafka_orders_are_accepted_still(ada: Customer) -> None:
     assert ready() == (200, True, {"kafka": KAFKA_AWAY})
     assert ada.place().status_code == 202
 
@@ -135,8 +163,8 @@ def test_topics_that_are_missing_are_told(settings: Settings) -> None:
     assert wrong == {"kafka": "topics to be created: 36. Run `manage.py create_topics`."}
 
 
+@pytest.mark.usefixtures("kafka_away")
 def test_no_address_and_no_secret_is_told(settings: Settings) -> None:
-    settings.KAFKA = {**settings.KAFKA, "bootstrap.servers": "127.0.0.1:1"}
     with closed_port("orders"), closed_port("sagas"):
         body = Client().get("/health/ready").content.decode()
 

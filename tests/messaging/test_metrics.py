@@ -257,7 +257,7 @@ def test_a_database_that_is_away_makes_its_own_metrics_absent_and_no_others() ->
 @pytest.mark.usefixtures("databases")
 def test_a_database_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     hang = threading.Event()
-    monkeypatch.setattr("apps.messaging.asking.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("apps.messaging.asking.PATIENCE_SECONDS", 2)  # enough for an empty list
     asked = {"pricing": hang.wait, "orders": list}
     monkeypatch.setattr(scraping, "questions", lambda: asked)
     forget()
@@ -276,6 +276,7 @@ def test_many_scrapes_ask_a_database_once_in_some_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
+    monkeypatch.setattr("apps.messaging.asking.FRESH_SECONDS", 60)
     monkeypatch.setattr(scraping, "questions", lambda: {"orders": lambda: asked.append("x") or []})
     forget()
 
