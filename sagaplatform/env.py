@@ -123,9 +123,12 @@ def read(env: Env | None = None) -> dict[str, Any]:
 
 def _read_one(env: Env, setting: Setting) -> Any:
     reader = getattr(env, setting.kind)
-    return (
+    value = (
         reader(setting.name) if setting.default is None else reader(setting.name, setting.default)
     )
+    if setting.kind in ("int", "float") and value < 0:
+        raise EnvError(f"{setting.name} is {value}; give a number from 0 up")
+    return value
 
 
 def chosen(named: Sequence[str]) -> tuple[str, ...]:

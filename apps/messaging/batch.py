@@ -151,7 +151,7 @@ class Batch:
                 self._sort(record)
         if not self.items and not self.overheard:  # all of it is for others
             return
-        with self.database.transaction(), self.database.pipeline():
+        with self.database.pipelined_transaction():
             self._ask_handlers()
             self._tell_listeners()
             self._write_notes()
@@ -199,16 +199,10 @@ class Batch:
     def _ask_handlers(self) -> None:
         if not self.items:
             return
-        letters = DeadLetters(self.database)
-        behind = ParkedBehind(letters, (item.task.request.saga_id for item in self.items))
+        sagas = (item.task.request.saga_id for item in self.items)
+        behind = ParkedBehind(DeadLetters(self.database), sagas)
         for wave in waves(self._distinct()):
-            ready = []
-            for item in wave:
-                if behind.must_wait(item.task.request):
-                    letters.wait(item.record, item.task.request)
-                else:
-                    ready.append(item)
-            for item in self._carry_out_wave(ready):
+            for item in self._carry_out_wave(wave, behind):
                 behind.carried_out(item.task.request)
         behind.save()
 
@@ -222,11 +216,12 @@ class Batch:
                 self.notes.append((item, Decision.DUPLICATE))
         return list(first.values())
 
-    def _carry_out_wave(self, items: Sequence[Item]) -> list[Item]:
+    def _carry_out_wave(self, wave: Sequence[Item], behind: ParkedBehind) -> list[Item]:
         """Those that were decided, and not only refused as a person's word that is not so."""
+        found = self._rows_of(wave)
+        items = self._let_wait(wave, found, behind)
         if not items:
             return []
-        found = self._rows_of(items)
         calls = self.intents.lock([key for key, entry in found.items() if entry.row.status in OPEN])
         verdicts = [self._verdict(item, found, calls) for item in items]
         self.spans.decided((each.item.record, each.decision) for each in verdicts)
@@ -247,6 +242,20 @@ class Batch:
             else:
                 found.append((r.saga_id, r.step))
         return self.log.claim(claimed, found)
+
+    def _let_wait(
+        self, wave: Sequence[Item], found: Mapping[Key, Entry], behind: ParkedBehind
+    ) -> list[Item]:
+        """Those that need not wait behind what is parked. Few ever wait, so all are claimed in the
+        round trip that asks what is parked."""
+        waiting = [item for item in wave if behind.must_wait(item.task.request)]
+        if not waiting:
+            return list(wave)
+        for item in waiting:
+            behind.letters.wait(item.record, item.task.request)
+        keys = ((item.task.request.saga_id, item.task.request.step) for item in waiting)
+        self.log.unclaim(key for key in keys if key not in found)
+        return [item for item in wave if item not in waiting]
 
     def _verdict(
         self, item: Item, found: Mapping[Key, Entry], calls: Mapping[Key, OpenIntent]

@@ -53,17 +53,30 @@ class Database:
         elif then:
             then(cursor)
 
+    def ask(self, statement: str, parameters: Parameters = ()) -> Callable[[], list[Row]]:
+        """Run a statement whose rows are taken later, by calling what this gives; in a pipeline it
+        is sent without waiting for its round trip."""
+        return self._cursor().execute(self._own(statement), parameters).fetchall
+
     @contextmanager
-    def pipeline(self) -> Iterator[None]:
-        """In here, what is sent travels with the next statement that is waited for, at the latest
-        with the end. An error of it is raised there. Threads need a Database each."""
-        try:
-            with self._connection().pipeline() as self._pipeline:
-                yield
-        finally:
-            awaited, self._pipeline, self._awaited = self._awaited, None, []
-        for cursor, then in awaited:
-            then(cursor)
+    def pipelined_transaction(self) -> Iterator[None]:
+        """A transaction, inside no other, in which what is sent travels with the next statement
+        that is waited for, at the latest with the commit. An error of it is raised there. Threads
+        need a Database each."""
+        with transaction.atomic(using=self.alias, durable=True):
+            try:
+                with self._connection().pipeline() as self._pipeline:
+                    yield
+                    self._tell_awaited()
+                    self._connection().commit()  # Django's own finds nothing left to do
+            finally:
+                self._pipeline, self._awaited = None, []
+
+    def _tell_awaited(self) -> None:
+        if self._awaited and self._pipeline:
+            self._pipeline.sync()
+            for cursor, then in self._awaited:
+                then(cursor)
 
     def reconnect(self) -> None:
         """Drop a connection that is broken; the next statement opens a new one."""

@@ -7,7 +7,8 @@ is published again. What people do with parked messages is in dead_letter_operat
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -115,10 +116,10 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def parked_of(self, sagas: Iterable[UUID]) -> list[ParkedRequest]:
-        """The parked requests of these sagas, locked."""
-        rows = self.database.fetch(PARKED, [list(set(sagas))])
-        return [ParkedRequest(*row) for row in rows]
+    def parked_of(self, sagas: Iterable[UUID]) -> Callable[[], list[ParkedRequest]]:
+        """Lock the parked requests of these sagas; what this gives tells them."""
+        rows = self.database.ask(PARKED, [list(set(sagas))])
+        return lambda: [ParkedRequest(*row) for row in rows()]
 
     def park(
         self, record: Record, request: Request | None, error: BaseException, attempts: int
@@ -181,10 +182,16 @@ class ParkedBehind:
 
     def __init__(self, letters: DeadLetters, sagas: Iterable[UUID]) -> None:
         self.letters = letters
-        self.parked: dict[UUID, list[ParkedRequest]] = defaultdict(list)
         self.settled: list[tuple[UUID, UUID | None, ParkedStatus]] = []
-        for each in letters.parked_of(sagas):
-            self.parked[each.saga_id].append(each)
+        self._found = letters.parked_of(sagas)
+
+    @cached_property
+    def parked(self) -> dict[UUID, list[ParkedRequest]]:
+        """By saga, the oldest first. Waits for the database, the first time."""
+        parked: dict[UUID, list[ParkedRequest]] = defaultdict(list)
+        for each in self._found():
+            parked[each.saga_id].append(each)
+        return parked
 
     def must_wait(self, request: Request) -> bool:
         """See waits_behind."""

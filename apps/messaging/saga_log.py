@@ -39,6 +39,13 @@ FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::int[], %b::text[], %b::int[]
 WHERE log.saga_id = settled.saga_id AND log.step = settled.step
 """
 
+# Take back claims of this transaction.
+UNCLAIM = """
+DELETE FROM {context}_sagalog AS log
+USING unnest(%b::uuid[], %b::text[]) AS given (saga_id, step)
+WHERE log.saga_id = given.saga_id AND log.step = given.step
+"""
+
 # A step that was done before anybody asked: the start of a saga.
 RECORD_DONE = """
 INSERT INTO {context}_sagalog
@@ -86,14 +93,18 @@ class SagaLogTable:
         """Lock one row for each (saga, step, generation); what was there before, by key.
 
         A key that is missing in the result had no row: it is now claimed, as DOING, and must be
-        settled in this transaction. Rows of the keys that are to be `found` are locked where they
-        are there, and never made.
+        settled or unclaimed in this transaction. Rows of the keys that are to be `found` are locked
+        where they are there, and never made.
         """
         ordered = sorted(asked)
         claimed = set(self.database.fetch(CLAIM, columns(ordered, 3))) if ordered else set()
         present = [(saga, step) for saga, step, _ in ordered if (saga, step) not in claimed]
         present += found
         return self._read(present) if present else {}
+
+    def unclaim(self, keys: Iterable[Key]) -> None:
+        """Take back rows that this transaction has claimed, as if nobody had asked for them."""
+        self.database.send(UNCLAIM, columns(keys, 2))
 
     def lock(self, saga_id: UUID, step: str) -> Entry:
         """Lock a row that is there. Raises KeyError where it is not."""

@@ -1,9 +1,11 @@
 """Statements that nobody waits for: in order, checked before the commit, lost with a rollback."""
 
+import os
 from collections.abc import Callable
 
 import psycopg
 import pytest
+from django.db import transaction
 
 from apps.messaging.database import Database, touches
 from apps.messaging.errors import RivalMovedFirst
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("databases")
 
 
 def test_what_is_sent_is_carried_out_in_order_with_what_is_waited_for() -> None:
-    with INVENTORY.transaction(), INVENTORY.pipeline():
+    with INVENTORY.pipelined_transaction():
         INVENTORY.send(ADD, ("a", 1))
         INVENTORY.send(MORE, ["a"])
         assert INVENTORY.fetch(STOCK) == [("a", 2)]
@@ -27,12 +29,59 @@ def test_what_is_sent_is_carried_out_in_order_with_what_is_waited_for() -> None:
 
 
 def test_what_came_of_it_is_told_at_the_end_and_before_the_commit() -> None:
-    told: list[int] = []
-    with INVENTORY.transaction():
-        with INVENTORY.pipeline():
-            INVENTORY.send(ADD, ("a", 1), lambda cursor: told.append(cursor.rowcount))
-            assert told == []
-        assert (told, INVENTORY.in_transaction()) == ([1], True)
+    told: list[tuple[int, bool]] = []
+
+    def tell(cursor: psycopg.Cursor) -> None:
+        told.append((cursor.rowcount, INVENTORY.in_transaction()))
+        with psycopg.connect(os.environ["DATABASE_OWNER_URL_INVENTORY"]) as another:
+            assert another.execute(STOCK).fetchall() == []
+
+    with INVENTORY.pipelined_transaction():
+        INVENTORY.send(ADD, ("a", 1), tell)
+        assert told == []
+    assert told == [(1, True)]
+
+
+def test_it_is_committed_before_those_are_told_who_wait_for_the_commit() -> None:
+    seen: list[list[tuple[str, int]]] = []
+
+    def look() -> None:
+        with psycopg.connect(os.environ["DATABASE_OWNER_URL_INVENTORY"]) as another:
+            seen.append(another.execute(STOCK).fetchall())
+
+    with INVENTORY.pipelined_transaction():
+        INVENTORY.send(ADD, ("a", 1))
+        transaction.on_commit(look, using="inventory")
+    assert seen == [[("a", 1)]]
+
+
+def test_nobody_is_told_of_a_commit_that_failed() -> None:
+    told: list[str] = []
+
+    def send_what_is_wrong() -> None:
+        transaction.on_commit(lambda: told.append("committed"), using="inventory")
+        INVENTORY.send(ADD, ("b", -1))
+
+    undone_by(psycopg.errors.CheckViolation, send_what_is_wrong)
+    assert told == []
+
+
+def test_it_stands_in_no_other_transaction() -> None:
+    with (
+        INVENTORY.transaction(),
+        pytest.raises(RuntimeError, match="durable"),
+        INVENTORY.pipelined_transaction(),
+    ):
+        pytest.fail("its commit would be that of the other")
+
+
+def test_rows_that_are_asked_for_are_there_when_they_are_taken() -> None:
+    with INVENTORY.pipelined_transaction():
+        INVENTORY.send(ADD, ("a", 1))
+        rows = INVENTORY.ask(STOCK)
+        INVENTORY.send(MORE, ["a"])
+        assert rows() == [("a", 1)]
+    assert INVENTORY.ask(STOCK)() == [("a", 2)]
 
 
 def test_without_a_pipeline_it_is_told_at_once() -> None:
@@ -80,7 +129,7 @@ def test_nothing_is_told_of_what_an_error_in_python_undid() -> None:
 
 
 def in_a_pipeline(work: Callable[[], None]) -> None:
-    with INVENTORY.transaction(), INVENTORY.pipeline():
+    with INVENTORY.pipelined_transaction():
         work()
 
 

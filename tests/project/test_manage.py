@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.running import ROOT
 
 
@@ -27,9 +29,17 @@ def test_a_database_that_is_away_is_told_with_the_setting_that_names_it() -> Non
     assert "Traceback" not in told
 
 
-def test_a_setting_that_is_wrong_is_told() -> None:
-    status, told = manage("check", METRICS_PORT="everywhere")
+@pytest.mark.parametrize(
+    ("setting", "value", "complaint"),
+    [
+        ("METRICS_PORT", "everywhere", '"METRICS_PORT" invalid'),
+        ("ORDERS_PER_MINUTE", "-1", "ORDERS_PER_MINUTE is -1; give a number from 0 up"),
+        ("TRACE_SHARE", "-0.5", "TRACE_SHARE is -0.5; give a number from 0 up"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told(setting: str, value: str, complaint: str) -> None:
+    status, told = manage("check", **{setting: value})
 
     assert status == 1
-    assert '"METRICS_PORT" invalid' in told
+    assert complaint in told
     assert "Set it as .env.example says; for a local stack `make up` sets all." in told
