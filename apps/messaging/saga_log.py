@@ -117,8 +117,9 @@ class SagaLogTable:
             self.database.send(SETTLE, columns(flat, 7))
 
     def record_done(self, saga_id: UUID, step: str, answer: Answer) -> None:
-        """Write a step that its own context did unasked. Raises IntegrityError if it is there."""
-        self.database.execute(RECORD_DONE, (saga_id, step, *answer))
+        """Write a step that its own context did unasked. An IntegrityError is raised if it is
+        there; in a pipeline at its end."""
+        self.database.send(RECORD_DONE, (saga_id, step, *answer))
 
     def _read(self, keys: Sequence[Key]) -> dict[Key, Entry]:
         found = self.database.fetch(READ, columns(keys, 2))

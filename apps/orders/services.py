@@ -226,7 +226,7 @@ def _place_once(
     """Write the order and start its saga, in one transaction; or what the key led to before."""
     database = Database("orders")
     order = (saga_id, number_of(created.order_id), *_order_columns(created, plan))
-    with database.transaction():
+    with database.pipelined_transaction():
         [(placed,)] = database.fetch(PLACE, (*claim, *order, *_line_columns(created.lines)))
         if not placed:
             return _earlier_placement(database, claim)
