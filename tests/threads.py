@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.db import connections
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 def at_once(*rivals: Callable[[], T]) -> list[T | Exception]:

@@ -105,7 +105,7 @@ def page(saga: Saga, *place: object) -> str:
 
 def test_the_partition_of_a_key_is_the_producers(topics: None) -> None:
     name = topic_name("inventory-events")
-    partitions = len(admin_client().list_topics(name, timeout=10).topics[name].partitions)
+    partitions = len(admin_client().list_topics(name, timeout=60).topics[name].partitions)
     for saga_id in [uuid7() for _ in range(20)]:
         [place] = send(envelope(StockReserved(lines=TEA), saga_id))
         assert place.partition == partition_of(saga_id, partitions)
@@ -213,9 +213,9 @@ def test_no_offset_is_ever_committed(saga: Saga) -> None:
     messages_of(saga.saga_id, topics_of(["inventory"]), since=saga.started_at, until=None)
 
     name = topic_name("inventory-events")
-    partitions = admin_client().list_topics(name, timeout=10).topics[name].partitions
+    partitions = admin_client().list_topics(name, timeout=60).topics[name].partitions
     everywhere = [(name, each) for each in partitions]
-    committed = committed_by(saga_messages.GROUP, everywhere, timeout_seconds=10)
+    committed = committed_by(saga_messages.GROUP, everywhere, timeout_seconds=60)
     assert {offset >= 0 for offset in committed.values()} == {False}
 
 

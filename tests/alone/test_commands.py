@@ -111,7 +111,7 @@ def test_topics_get_more_partitions_when_the_setting_is_raised(prefix: str) -> N
     )  # fmt: skip
     assert manage(environ, "create_topics") == (0, "0 of 7 topics created\n")
 
-    there = admin_client().list_topics(timeout=10).topics
+    there = admin_client().list_topics(timeout=60).topics
     assert {
         name.removeprefix(prefix): len(topic.partitions)
         for name, topic in there.items()

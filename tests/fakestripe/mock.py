@@ -70,7 +70,7 @@ def running() -> Iterator[str]:
         pytest.fail(f"stripe-mock ended with code {process.wait()}")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 

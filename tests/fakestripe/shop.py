@@ -7,7 +7,7 @@ from typing import Self
 
 import stripe
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Shop:

@@ -23,7 +23,7 @@ def ask(api: stripe.StripeClient, **other: object) -> tuple[stripe.PaymentIntent
 
 
 def answer(page: str, word: str) -> requests.Response:
-    return requests.post(page, data={"answer": word}, allow_redirects=False, timeout=20)
+    return requests.post(page, data={"answer": word}, allow_redirects=False, timeout=60)
 
 
 @pytest.mark.parametrize("method", ASKING)
@@ -39,7 +39,7 @@ def test_a_customer_approves_on_the_page_and_goes_back_to_the_shop(
     api: stripe.StripeClient,
 ) -> None:
     intent, page = ask(api)
-    shown = requests.get(page, timeout=20)
+    shown = requests.get(page, timeout=60)
     assert "Approve" in shown.text
     assert "1200 EUR" in shown.text
 
@@ -70,7 +70,7 @@ def test_a_question_is_answered_once(api: stripe.StripeClient) -> None:
     intent, page = ask(api)
     answer(page, "approve")
     assert answer(page, "fail").status_code == 404
-    assert requests.get(page, timeout=20).status_code == 404
+    assert requests.get(page, timeout=60).status_code == 404
     assert api.v1.payment_intents.retrieve(intent.id).status == "requires_capture"
 
 
@@ -129,7 +129,7 @@ def test_a_customer_who_cannot_be_asked_is_declined(api: stripe.StripeClient, ho
 def test_a_form_of_another_site_answers_nothing(api: stripe.StripeClient) -> None:
     intent, page = ask(api)
     foreign = requests.post(
-        page, data={"answer": "approve"}, headers={"Origin": "https://evil.example"}, timeout=20
+        page, data={"answer": "approve"}, headers={"Origin": "https://evil.example"}, timeout=60
     )
     assert foreign.status_code == 403
     assert api.v1.payment_intents.retrieve(intent.id).status == "requires_action"

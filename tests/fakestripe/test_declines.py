@@ -77,7 +77,7 @@ def post(server: Server, path: str, form: dict[str, str], **headers: str) -> req
         server.address + path,
         data=form,
         headers={"Authorization": f"Bearer {KEY}", **headers},
-        timeout=20,
+        timeout=60,
     )
 
 

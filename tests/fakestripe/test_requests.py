@@ -12,7 +12,7 @@ from tools.fakestripe.client import Control, Server
 
 
 def get(server: Server, **headers: str) -> requests.Response:
-    return requests.get(f"{server.address}/v1/payment_intents", headers=headers, timeout=20)
+    return requests.get(f"{server.address}/v1/payment_intents", headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_live_key_is_refused_and_not_repeated(server: Server, key: str) -> Non
 def test_a_key_comes_as_a_bearers_or_as_the_name_of_a_login(server: Server) -> None:
     assert get(server, Authorization=f"Bearer {KEY}").status_code == 200
     url = f"{server.address}/v1/payment_intents"
-    assert requests.get(url, auth=(KEY, ""), timeout=20).status_code == 200
+    assert requests.get(url, auth=(KEY, ""), timeout=60).status_code == 200
 
 
 def test_another_version_of_the_api_is_refused(server: Server) -> None:
@@ -156,7 +156,7 @@ def test_json_is_no_form(server: Server) -> None:
         f"{server.address}/v1/payment_intents",
         json={"amount": 1200},
         headers={"Authorization": f"Bearer {KEY}"},
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 400
     assert "x-www-form-urlencoded" in answer.json()["error"]["message"]

@@ -22,7 +22,7 @@ from apps.payments.gateways import GatewayAnswer
 from tests.payments.test_cards import Till
 from tests.standin import Silence
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 BANK = Provider("bank", at_once=3, failures=3, rest=30)
 OTHER = Provider("other", at_once=2)
 

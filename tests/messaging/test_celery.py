@@ -216,7 +216,7 @@ def test_of_a_job_one_runs_at_a_time_and_looks_again_for_whoever_asked_meanwhile
         until(lambda: looks, "the job did not begin")
         try:
             for _ in range(3):
-                assert pool.submit(run_job, "pricing", "count_stars").result(1)
+                assert pool.submit(run_job, "pricing", "count_stars").result(PATIENCE_SECONDS / 2)
         finally:
             free.set()
         assert first.result(PATIENCE_SECONDS)

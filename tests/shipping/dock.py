@@ -24,7 +24,7 @@ from tests.shipping.desk import HOME, lines
 from tools.fakecarrier.client import Control
 
 SECRET = "the secret of the tests"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 MOST_ROUNDS = 20
 
 

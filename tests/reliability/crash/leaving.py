@@ -17,8 +17,8 @@ from apps.messaging.kafka import group_name
 from tests.kafka import MOVING
 
 HEARTBEAT, VERSION, LEAVE = 68, 0, -1
-TIMEOUT_SECONDS = 10
-COORDINATOR_SECONDS = 30
+TIMEOUT_SECONDS = 60
+COORDINATOR_SECONDS = 60
 NULL, NONE_TAGGED = b"\0", b"\0"
 
 
