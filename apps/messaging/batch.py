@@ -253,8 +253,9 @@ class Batch:
             return list(wave)
         for item in waiting:
             behind.letters.wait(item.record, item.task.request)
-        keys = ((item.task.request.saga_id, item.task.request.step) for item in waiting)
-        self.log.unclaim(key for key in keys if key not in found)
+        claims = [each.task.request for each in waiting if claims_row(each.task.message)]
+        keys = [(each.saga_id, each.step) for each in claims]
+        self.log.unclaim([key for key in keys if key not in found])
         return [item for item in wave if item not in waiting]
 
     def _verdict(

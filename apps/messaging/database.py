@@ -9,6 +9,9 @@ from django.db import connections, transaction
 
 from apps.messaging.errors import RivalMovedFirst
 
+# The end of a transaction, where it need not be waited for what came of its statements.
+COMMIT = "COMMIT"
+
 Row = tuple[Any, ...]
 Parameters = Sequence[object] | Mapping[str, object]
 Then = Callable[[psycopg.Cursor[Row]], None]  # told what came of a statement
@@ -67,15 +70,13 @@ class Database:
             try:
                 with self._connection().pipeline() as self._pipeline:
                     yield
-                    self._tell_awaited()
-                    self._connection().commit()  # Django's own finds nothing left to do
+                    if not (self._awaited or transaction.get_rollback(self.alias)):
+                        self._cursor().execute(COMMIT, prepare=False)  # leaves Django nothing to do
+            except psycopg.errors.PipelineAborted as aborted:
+                raise aborted.__context__ or aborted from None
             finally:
-                self._pipeline, self._awaited = None, []
-
-    def _tell_awaited(self) -> None:
-        if self._awaited and self._pipeline:
-            self._pipeline.sync()
-            for cursor, then in self._awaited:
+                awaited, self._pipeline, self._awaited = self._awaited, None, []
+            for cursor, then in awaited:
                 then(cursor)
 
     def reconnect(self) -> None:

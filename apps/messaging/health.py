@@ -46,7 +46,8 @@ class Readiness(NamedTuple):
 
 
 def readiness() -> Readiness:
-    """Ask all servers at once. Never raises for a server, and takes a few seconds at most."""
+    """Ask all servers at once. Never raises for a server, and takes a few seconds at most, and the
+    first time in a process as long as it takes to read the migrations."""
     told = answers({name: asker(name).ask("health", ask) for name, ask in questions().items()})
     findings = {each: unknown(each) for each in settings.NEEDED_DATABASES if each not in told}
     findings |= {

@@ -104,7 +104,8 @@ class SagaLogTable:
 
     def unclaim(self, keys: Iterable[Key]) -> None:
         """Take back rows that this transaction has claimed, as if nobody had asked for them."""
-        self.database.send(UNCLAIM, columns(keys, 2))
+        if rows := list(keys):
+            self.database.send(UNCLAIM, columns(rows, 2))
 
     def lock(self, saga_id: UUID, step: str) -> Entry:
         """Lock a row that is there. Raises KeyError where it is not."""
@@ -118,7 +119,7 @@ class SagaLogTable:
 
     def record_done(self, saga_id: UUID, step: str, answer: Answer) -> None:
         """Write a step that its own context did unasked. An IntegrityError is raised if it is
-        there; in a pipeline at its end."""
+        there; in a pipeline by a later statement, or by the commit."""
         self.database.send(RECORD_DONE, (saga_id, step, *answer))
 
     def _read(self, keys: Sequence[Key]) -> dict[Key, Entry]:

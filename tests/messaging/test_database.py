@@ -66,6 +66,15 @@ def test_nobody_is_told_of_a_commit_that_failed() -> None:
     assert told == []
 
 
+def test_what_django_is_to_roll_back_is_rolled_back() -> None:
+    told: list[str] = []
+    with INVENTORY.pipelined_transaction():
+        INVENTORY.send(ADD, ("a", 1))
+        transaction.on_commit(lambda: told.append("committed"), using="inventory")
+        transaction.set_rollback(True, using="inventory")
+    assert (told, INVENTORY.fetch(STOCK)) == ([], [])
+
+
 def test_it_stands_in_no_other_transaction() -> None:
     with (
         INVENTORY.transaction(),

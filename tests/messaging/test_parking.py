@@ -103,6 +103,34 @@ def test_later_actions_of_the_saga_wait_and_go_on_after_a_replay(shelf: Shelf, b
     assert shelf.levels() == (9, 0, 1)
 
 
+def test_what_waits_takes_back_no_claim_of_a_rival(
+    shelf: Shelf, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's word claims no row: one that comes meanwhile is that of another batch."""
+    saga = new_saga()
+    broken(saga)
+    parked([reserve(saga)])
+    wait = DeadLetters.wait
+
+    def wait_while_a_rival_claims(*given: Any) -> None:
+        shelf.owner.execute(
+            "INSERT INTO inventory_sagalog (saga_id, step, status, generation, answer_type,"
+            " answer_version, answer, started_at, changed_at)"
+            " VALUES (%s, 'ship_stock', 'done', 1, '', 1, '', now(), now())",
+            [saga],
+        )
+        wait(*given)
+
+    monkeypatch.setattr(DeadLetters, "wait", wait_while_a_rival_claims)
+    told = envelope(
+        RecordHappened(evidence="I saw it"), saga, step="ship_stock", topic="inventory-commands"
+    )
+    assert carry_out("inventory", [record(told)]) == []
+
+    assert [each[:2] for each in shelf.letters()][1:] == [("waiting", "ship_stock")]
+    assert shelf.log(saga) == {"ship_stock": ("done", 1)}
+
+
 def test_what_a_person_says_and_is_not_so_settles_nothing(shelf: Shelf, broken: Any) -> None:
     """The step has no call outside that a person could know of: its message stays parked."""
     saga = new_saga()

@@ -11,6 +11,7 @@ from apps.orders import services
 from apps.orders.errors import IdempotencyKeyReused
 from apps.orders.services import number_of
 from tests.orders.shop import counts, outbox, place, row_of, saga_of, timeline_of
+from tests.round_trips import counted
 from tests.threads import at_once
 
 Databases = dict[str, psycopg.Connection]
@@ -211,3 +212,14 @@ def test_a_saga_that_cannot_start_leaves_no_order_and_no_key(
 def test_a_number_is_read_off_the_id() -> None:
     assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ab")) == "SP-VVR1-4D2P-F2DB"
     assert number_of(UUID("0192f3a1-b2c3-7abc-8def-0123456789ac")) == "SP-VVR1-4D2P-F2DC"
+
+
+@pytest.mark.parametrize(("most_per_minute", "trips"), [(0, 4), (60, 5)])
+def test_placing_waits_seldom_for_its_database(
+    databases: Databases, most_per_minute: int, trips: int
+) -> None:
+    """It reads the mode; begins; places; looks at the pace, if need be; the rest is the commit."""
+    with counted("orders") as wire:
+        place(most_per_minute=most_per_minute)
+
+        assert wire.trips == trips
