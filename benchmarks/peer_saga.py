@@ -18,6 +18,7 @@ from apps.contracts.numbers import number_of
 from apps.contracts.orders import OrderCreated
 from apps.contracts.plan import Mode
 from apps.contracts.pricing import FreezePrice
+from apps.contracts.reading import read
 from apps.messaging.database import Database, Row
 from apps.messaging.handling import Handler, Task
 from apps.messaging.request import Request
@@ -105,7 +106,7 @@ class Shop:
             self._step(FIRST.name, self._create_order, saga_id, key, order)
             for step in REST:
                 assert step.command
-                command = msgspec.json.decode(order, type=step.command)
+                command = read(order, step.command)
                 self._step(step.name, self._carry_out, saga_id, step.name, command)
 
         return place_order
@@ -118,7 +119,7 @@ class Shop:
         )
 
     def _create_order(self, saga_id: UUID, key: str, order: str) -> None:
-        created = msgspec.json.decode(order, type=OrderCreated)
+        created = read(order, OrderCreated)
         claim = (created.customer_id, key, b"benchmark", created.order_id, *ANSWER)
         facts = (created.currency, created.total_cents, str(created.payment_method), False)
         to = created.address

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 import msgspec
 from django.conf import settings
 
+from apps.contracts.reading import read
 from apps.contracts.values import AcceptedLine, Line
 from apps.inventory.models import ArrivalStatus
 from apps.messaging.database import Database
@@ -67,7 +68,7 @@ def wait_for(call: Call) -> Arrived:
     [(status, accepted, due_at)] = database.fetch(LOOK, [id])
     if status == ArrivalStatus.EXPECTED:
         raise StillWaiting("The goods are on their way", due_at)
-    lines = msgspec.json.decode(accepted, type=tuple[AcceptedLine, ...])
+    lines = read(accepted, tuple[AcceptedLine, ...])
     return Arrived(ArrivalStatus(status), lines)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 
+from apps.contracts.reading import read
 from apps.contracts.values import AcceptedLine, Line
 from apps.inventory.errors import (
     ArrivalBusy,
@@ -110,7 +111,7 @@ def _take(database: Database, arrival_id: UUID, version: int) -> Expected:
         raise ArrivalClosed(status=status)
     if now != version:
         raise ArrivalMoved(seen=version, now=now)
-    return Expected(saga_id, order_id, msgspec.json.decode(expected, type=tuple[Line, ...]))
+    return Expected(saga_id, order_id, read(expected, tuple[Line, ...]))
 
 
 def _refuse_unlike(accepted: Sequence[AcceptedLine], expected: Sequence[Line]) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from apps.contracts.base import Compensation, Event, Message, Refusal, Undone
 from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
 from apps.contracts.plan import Mode, Plan
+from apps.contracts.reading import read
 from apps.contracts.steps import (
     OF_ANY_STEP,
     Fenced,
@@ -125,9 +126,7 @@ def again(item: Item, entry: Entry, refused: str) -> Event:
 
 def stored(answer: Answer) -> Event:
     """The event that was answered."""
-    event: Message = msgspec.json.decode(
-        bytes(answer.payload), type=MESSAGES[answer.type, answer.version]
-    )
+    event: Message = read(bytes(answer.payload), MESSAGES[answer.type, answer.version])
     assert isinstance(event, Event)
     return event
 

@@ -14,6 +14,7 @@ from apps.contracts import headers as h
 from apps.contracts.base import Compensation, Event, Message
 from apps.contracts.catalogue import MESSAGES, Action, topic_of
 from apps.contracts.plan import Plan
+from apps.contracts.reading import read
 from apps.messaging.dead_letter_rows import ParkedLetter
 from apps.messaging.envelope import Envelope, read_envelope
 from apps.messaging.errors import NO_JSON, EditRefused, UnreadableMessage
@@ -124,7 +125,7 @@ def _check_kind(message_type: type[Message], action: Action) -> None:
 def _check_payload(message_type: type[Message], payload: bytes) -> None:
     """As its type says, and without a field that the type does not know: that is a typo."""
     try:
-        message = msgspec.json.decode(payload, type=message_type)
+        message = read(payload, message_type)
         given = msgspec.json.decode(payload)
     except NO_JSON as error:
         raise EditRefused(field="payload", problem=str(error)) from error

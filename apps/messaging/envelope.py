@@ -11,6 +11,7 @@ from apps.contracts import headers as h
 from apps.contracts.base import Message
 from apps.contracts.catalogue import MESSAGES, Action, topic_of
 from apps.contracts.plan import Mode
+from apps.contracts.reading import read
 from apps.messaging.errors import NO_JSON, UnknownMessage, UnreadableMessage
 from apps.messaging.request import Request
 
@@ -38,7 +39,7 @@ class Envelope(msgspec.Struct, frozen=True):
         if message_type is None:
             raise UnknownMessage(type=self.type, version=self.version)
         try:
-            return msgspec.json.decode(self.payload, type=message_type)
+            return read(self.payload, message_type)
         except NO_JSON as error:
             raise UnreadableMessage(type=self.type, problem=str(error)) from error
 

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from apps.contracts.catalogue import Action, command_topic
 from apps.contracts.plan import Mode
+from apps.contracts.reading import read
 from apps.messaging import barrier
 from apps.messaging.database import Database, Row, columns
 from apps.messaging.envelope import Envelope, read_envelope
@@ -335,7 +336,7 @@ def keep(envelope: Envelope) -> str:
 
 def kept(text: str, topic: str) -> Envelope:
     """The request again."""
-    headers = msgspec.json.decode(text, type=dict[str, str])
+    headers = read(text, dict[str, str])
     payload = headers.pop("payload").encode()
     raw: dict[str, bytes | None] = {name: value.encode() for name, value in headers.items()}
     return read_envelope(topic, raw, payload)
@@ -348,7 +349,7 @@ def call_of(found: OpenIntent | Claimed, operation: OutsideCall) -> Call:
         operation=found.operation,
         subject=found.subject,
         key=found.key,
-        details=msgspec.json.decode(found.details, type=operation.details),
+        details=read(found.details, operation.details),
         attempt=found.attempt,
         called_at=found.called_at,  # type: ignore[arg-type]  # by hand: perhaps never made
         unwanted=isinstance(found, Claimed) and found.unwanted,

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from apps.contracts.reading import read
 from apps.messaging.errors import NO_JSON
 from apps.messaging.record import Record
 
@@ -69,7 +70,7 @@ class _OfAnOrder(msgspec.Struct):
 def order_of(payload: bytes) -> dict[str, str]:
     """The order that a payload names, as a fact for the log; nothing where it names none."""
     try:
-        order_id = msgspec.json.decode(payload, type=_OfAnOrder).order_id
+        order_id = read(payload, _OfAnOrder).order_id
     except NO_JSON:
         return {}  # no object, or an order id that is no text: then it is not known
     return {"order_id": order_id} if order_id else {}

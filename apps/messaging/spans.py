@@ -21,6 +21,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from apps.contracts import headers as h
+from apps.contracts.reading import read
 from apps.messaging import tracing
 from apps.messaging.envelope import Envelope
 from apps.messaging.kafka import topic_name
@@ -227,7 +228,7 @@ class _Kept(msgspec.Struct):
 
 def read_traceparent(headers: str) -> str:
     """That of a request that was kept as text."""
-    return msgspec.json.decode(headers, type=_Kept).traceparent
+    return read(headers, _Kept).traceparent
 
 
 class WakeUp:

@@ -4,10 +4,9 @@ confirmed order back, or of a return. What was told is kept in orders' own saga 
 
 from uuid import UUID
 
-import msgspec
-
 from apps.contracts.catalogue import EVENT_TOPICS, MESSAGES, Action
 from apps.contracts.plan import Plan
+from apps.contracts.reading import read
 from apps.contracts.steps import PersonNeeded
 from apps.messaging.database import Row
 from apps.messaging.envelope import Envelope, new_envelope
@@ -51,7 +50,7 @@ def start_of(row: Row) -> Envelope:
     if told == MOST_TELLINGS:
         return need_of(order_id, saga_id, plan, step)
     name, version, payload = answer
-    event = msgspec.json.decode(bytes(payload), type=MESSAGES[name, version])
+    event = read(bytes(payload), MESSAGES[name, version])
     request = _request(saga_id, plan, step)
     return new_envelope(event, request, plan=plan, traceparent=new_traceparent())
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.contracts import reading
 from apps.messaging.errors import NO_JSON
 from apps.payments import stripe_events
 from apps.payments.metrics import WEBHOOKS
@@ -105,7 +106,7 @@ def read(request: Request) -> Told:
         raise Refused("unsigned", "There is no Stripe-Signature.")
     try:
         require_signature(body, header)
-        return msgspec.json.decode(body, type=Told)
+        return reading.read(body, Told)
     except NO_JSON:
         raise Refused("malformed", "The body is no event of Stripe.") from None
 

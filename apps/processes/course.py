@@ -9,6 +9,7 @@ import msgspec
 from apps.contracts.base import Command, Event, Message, context_of
 from apps.contracts.catalogue import EVENT_TOPICS, Action
 from apps.contracts.plan import Plan
+from apps.contracts.reading import reader_of
 from apps.processes import Kind, Process, Step, process
 from apps.processes.errors import NoDefinition, UnknownProcess, UnknownStep
 
@@ -81,7 +82,7 @@ def _leg(step: Step, previous: str, following: str, needs: Mapping[str, frozense
         step=step,
         previous=previous,
         following=following,
-        reader=msgspec.json.Decoder(step.command) if step.command else None,
+        reader=reader_of(step.command) if step.command else None,
         gives=gives,
         needed=needed,
         changes_inputs=bool(gives) or needed != needs[step.name],

@@ -1,11 +1,11 @@
 """What a saga asks next: forward, back, or nothing more. Pure, as all that decides."""
 
-import msgspec
 from msgspec.structs import replace
 
 from apps.contracts.base import Command, Compensation, Event, Message, context_of
 from apps.contracts.catalogue import MESSAGES, Action, command_topic
 from apps.contracts.plan import Mode
+from apps.contracts.reading import read
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.sagas import SagaEnded
 from apps.contracts.steps import Fence
@@ -61,7 +61,7 @@ def desk_command(leg: Leg, asked: OnDesk) -> Compensation:
         return compensation()
     chosen = MESSAGES[asked.command, 1]
     assert issubclass(chosen, Compensation)
-    return msgspec.json.decode(asked.payload, type=chosen)
+    return read(asked.payload, chosen)
 
 
 def go_past(

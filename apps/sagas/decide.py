@@ -11,12 +11,12 @@ followed (`tracker`), until the engine takes it over (`taking_over`).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from apps.contracts.base import Undone
 from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.plan import Mode
+from apps.contracts.reading import read
 from apps.contracts.sagas import Outcome as Ending
 from apps.contracts.steps import Happened, RecordRefused, StepWaits, UndoRefused
 from apps.messaging.request import Request
@@ -191,7 +191,7 @@ def happened(course: Course, saga: SagaState, leg: Leg, answer: Answer) -> Decis
     if step := saga.detours.resume_at:
         detours = replace(saga.detours, cause=None, resume_at="", pivot_happened=True)
         return ask(course, replace(saga, detours=detours), Status.RUNNING, step, Action.DO)
-    event = msgspec.json.decode(told.event, type=leg.step.success)
+    event = read(told.event, leg.step.success)
     return go_past(course, saga, leg, event, answer.request)
 
 

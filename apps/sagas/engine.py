@@ -15,6 +15,7 @@ from apps.contracts.base import Event
 from apps.contracts.catalogue import MESSAGES, Action
 from apps.contracts.orders import CancelRequested
 from apps.contracts.plan import Mode, Plan
+from apps.contracts.reading import read
 from apps.contracts.steps import PersonNeeded
 from apps.messaging.database import Database, Row, columns, touches
 from apps.messaging.envelope import Envelope, new_envelope
@@ -141,7 +142,7 @@ class Early(msgspec.Struct, frozen=True):
 
     def heard(self) -> Heard:
         """The event again."""
-        event = msgspec.json.decode(self.event, type=MESSAGES[self.type, self.version])
+        event = read(self.event, MESSAGES[self.type, self.version])
         assert isinstance(event, Event)
         return Heard(self.message_id, self.request, event, self.plan, self.traceparent, self.inputs)
 
@@ -197,7 +198,7 @@ class Sagas(Workspace):
     def lock_early(self, saga_ids: set[UUID]) -> None:
         """Lock and read what was told of these sagas before their start was heard of."""
         for _, saga_id, text in self.database.fetch(LOCK_EARLY, [sorted(saga_ids)]):
-            self.early[saga_id].append(msgspec.json.decode(text, type=Early))
+            self.early[saga_id].append(read(text, Early))
 
     def keep(self, heard: Heard) -> list[Outgoing]:
         """Keep what overtook its saga's start until that comes."""
@@ -364,7 +365,7 @@ def known_from(row: Row) -> Known:
         inputs=inputs,
         cause=Cause(*cause) if cause[0] else None,
         paused=paused_until is not None,
-        detours=STRAIGHT if detours == "{}" else msgspec.json.decode(detours, type=Detours),
+        detours=STRAIGHT if detours == "{}" else read(detours, Detours),
     )
     return Known(state, plan, revision, revision, asked_at, paused_until, traceparent)
 

@@ -14,6 +14,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from apps.contracts.reading import read
 from apps.contracts.saga_state import SAGA_STATE, SagaSnapshot
 from apps.messaging.kafka import end_told, new_reader, topic_name
 
@@ -43,7 +44,7 @@ class SagaStates:
         if value is None:
             self.known.pop(saga_id, None)
             return
-        state = msgspec.json.decode(value, type=SagaSnapshot)
+        state = read(value, SagaSnapshot)
         known = self.known.get(saga_id)
         if known is None or known.revision <= state.revision:
             self.known[saga_id] = state

@@ -16,6 +16,7 @@ import msgspec
 import requests
 from django.conf import settings
 
+from apps.contracts.reading import read
 from apps.contracts.values import Address
 from apps.shipping.errors import CarrierNotConfigured, NoDefiniteAnswer
 
@@ -232,7 +233,7 @@ def _did(answer: Answer) -> bool:
 
 def _understood(told: msgspec.Raw) -> Tracked | None:
     try:
-        return msgspec.json.decode(told, type=Tracked)
+        return read(told, Tracked)
     except msgspec.DecodeError:
         return None
 
@@ -256,6 +257,6 @@ def _problem(answer: Answer) -> Problem:
 
 def _read(answer: Answer, shape: type[Shape]) -> Shape:
     try:
-        return msgspec.json.decode(answer.body, type=shape)
+        return read(answer.body, shape)
     except msgspec.DecodeError as error:
         raise NoDefiniteAnswer(answer.status, "senseless") from error

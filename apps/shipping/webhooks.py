@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from apps.contracts.reading import read
 from apps.messaging.context import context
 from apps.messaging.signatures import is_signed
 
@@ -67,7 +68,7 @@ def carrier_webhook(request: HttpRequest) -> HttpResponse:
         log.warning("carrier_webhook_refused")
         return _answer(HTTPStatus.BAD_REQUEST)
     try:
-        event = msgspec.json.decode(body, type=CarrierTold)
+        event = read(body, CarrierTold)
     except msgspec.DecodeError:
         return _answer(HTTPStatus.BAD_REQUEST)
     is_new = take(event)

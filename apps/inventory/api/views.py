@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.contracts.reading import convert
 from apps.contracts.values import AcceptedLine
 from apps.inventory.api.errors import (
     ReceiptInvalid,
@@ -82,6 +83,6 @@ class ReceiptsView(APIView):
 def read_receipt(data: Any) -> ReceiptBody:
     """What a scanner sends. Raises ReceiptInvalid with what is wrong and where."""
     try:
-        return msgspec.convert(data, ReceiptBody)
+        return convert(data, ReceiptBody)
     except msgspec.ValidationError as error:
         raise ReceiptInvalid(str(error)) from error

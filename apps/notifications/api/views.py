@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.contracts.reading import read
 from apps.messaging.signatures import HEADER, is_signed
 from apps.notifications.api.bodies import read_contact
 from apps.notifications.mail import ENHANCED
@@ -80,7 +81,7 @@ def mail_webhook(request: HttpRequest) -> HttpResponse:
     if not is_signed(body, signature, settings.MAIL_WEBHOOK_SECRET, time.time()):
         return _told(f"the header {HEADER} is not the signature of this body, or too old", 401)
     try:
-        bounce = msgspec.json.decode(body, type=BounceBody)
+        bounce = read(body, BounceBody)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _told(f"the body is not as it should be: {error}", 400)
     return JsonResponse({"status": _recorded(bounce)})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from apps.contracts.reading import convert
 from apps.contracts.values import Address, CardId, Line, PaymentMethod, PricedLine, RefundTo
 from apps.orders.api.card_numbers import holds_card_number
 from apps.orders.api.errors import CardMissing, InvalidRequest
@@ -119,7 +120,7 @@ class ReturnBody(
 def read_return(data: Any) -> ReturnBody:
     """The goods that a client announces. Raises InvalidRequest naming everything that is wrong."""
     try:
-        body = msgspec.convert(data, ReturnBody)
+        body = convert(data, ReturnBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, ReturnBody))) from None
     if wrong := [*_products_twice(body.lines), *_card_numbers(body, "#")]:
@@ -130,7 +131,7 @@ def read_return(data: Any) -> ReturnBody:
 def read_cancellation(data: Any) -> CancellationBody:
     """What a client says of its wish. Raises InvalidRequest naming everything that is wrong."""
     try:
-        body = msgspec.convert(data, CancellationBody)
+        body = convert(data, CancellationBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, CancellationBody))) from None
     if typed := list(_card_numbers(body, "#")):
@@ -142,7 +143,7 @@ def read_order(data: Any) -> OrderBody:
     """The order that a client asks for. Raises InvalidRequest naming everything that is wrong, and
     CardMissing."""
     try:
-        body = msgspec.convert(data, OrderBody)
+        body = convert(data, OrderBody)
     except msgspec.ValidationError:
         raise InvalidRequest(errors=list(faults(data, OrderBody))) from None
     if wrong := [*_products_twice(body.lines), *_card_numbers(body.address, "#/address")]:
@@ -212,7 +213,7 @@ def _taken_apart(wanted: Any) -> tuple[Any, Meta]:
 
 def _fits(value: Any, wanted: Any) -> bool:
     try:
-        msgspec.convert(value, wanted)
+        convert(value, wanted)
     except msgspec.ValidationError:
         return False
     return True

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.contracts.reading import convert
 from apps.contracts.values import CardId
 from apps.payments.another_card import give_another_card
 from apps.payments.api.errors import CardNotWanted, InvalidCard, PaymentNotFound
@@ -34,7 +35,7 @@ class CardsView(APIView):
 
     def post(self, request: Request, order_id: UUID) -> Response:
         try:
-            body = msgspec.convert(request.data, CardBody)
+            body = convert(request.data, CardBody)
         except msgspec.ValidationError:
             raise InvalidCard from None
         try:

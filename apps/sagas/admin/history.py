@@ -4,11 +4,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
-import msgspec
 from django.utils import timezone
 
 from apps.contracts.catalogue import Action
 from apps.contracts.plan import Plan
+from apps.contracts.reading import convert
 from apps.processes.course import Leg, course_of
 from apps.processes.errors import NoDefinition
 from apps.sagas.models import OperatorAction, Saga, SagaEvent, SagaStep
@@ -75,7 +75,7 @@ class History:
     @cached_property
     def detours(self) -> Detours:
         """What is known of it beside the straight way."""
-        return msgspec.convert(self.saga.detours, type=Detours)
+        return convert(self.saga.detours, Detours)
 
     @cached_property
     def desk(self) -> dict[str, OnDesk]:
