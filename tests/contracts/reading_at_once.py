@@ -1,11 +1,12 @@
 """A process in which many threads read types for the first time, all at once: run by itself, for it
-dies where that is not safe. Its argument names who reads, as `module:function`."""
+dies where that is not safe."""
 
 import sys
 import threading
-from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+from apps.contracts.reading import read
 
 DEPTH = 40
 THREADS = 16
@@ -30,9 +31,7 @@ def new_types() -> Any:
     return getattr(module, f"S{DEPTH - 1}")
 
 
-def main(reader: str) -> None:
-    module, _, name = reader.partition(":")
-    read = getattr(import_module(module), name)
+def main() -> None:
     sys.setswitchinterval(1e-6)
     for _ in range(ROUNDS):
         wanted, together = new_types(), threading.Barrier(THREADS)
@@ -49,4 +48,4 @@ def main(reader: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
